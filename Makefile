@@ -1,0 +1,48 @@
+# Every command of the project; `make` alone lists them.
+PYTHON ?= $(shell command -v python3.13 || echo python3)
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check lock schemas
+
+help:  ## list the commands
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: .venv/.done node_modules/.done  ## virtual environment in .venv, npm parts
+
+.venv/.done: requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.13 or newer is needed: make setup PYTHON=...") if sys.version_info < (3, 13) else 0'
+	@echo "setup: Python packages into .venv (about a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+node_modules/.done: package.json package-lock.json
+	@echo "setup: Azurite, the storage emulator, into node_modules"
+	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+demo: setup  ## a sample of requests through everything, embedded, in about a minute
+	@python -m local.demo
+
+run: setup  ## storage, IO simulator and functions host; stays up
+	@python -m local.run
+
+test: setup  ## all tests
+	@python -m pytest -n 2
+
+check: setup  ## format, lint, types
+	@ruff format --check .
+	@ruff check .
+	@mypy .
+
+lock: setup  ## compile requirements*.in into requirements*.txt
+	@pip-compile $(LOCK) -o requirements.txt requirements.in
+	@pip-compile $(LOCK) -o requirements-dev.txt requirements-dev.in
+LOCK := --quiet --strip-extras --no-header --annotation-style=line --no-emit-options \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+schemas: setup  ## write docs/schemas from the models
+	@python -m contract.schemas

@@ -1,0 +1,63 @@
+"""The app on one screen: settings, then clients, then functions. A wrong setting registers nothing."""
+
+from datetime import UTC, datetime
+
+import azure.functions as func
+
+import check_status.functions
+import poison.functions
+import send_message.functions
+import settings
+import telemetry
+from io_api.account import IoAccount
+from io_api.client import IoClient
+from storage import due_index, ledger, parked
+from storage.account import StorageAccount
+from storage.cipher import Cipher
+from storage.handover import Handover
+from storage.outcomes import Outcomes
+
+
+def clock() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+telemetry.configure()
+configured = settings.load()
+
+account = StorageAccount(configured)
+cipher = Cipher(configured.encryption_keys)
+io = IoAccount(
+    IoClient(str(configured.io_api_base_url)),
+    {name: service.key for name, service in configured.services.items()},
+)
+outcomes = Outcomes(account.queues())
+due = due_index.DueIndex(account.table(due_index.TABLE))
+requests = ledger.Ledger(account.table(ledger.TABLE), cipher, clock)
+handover = Handover(account.queues(), due, outcomes, clock)
+
+app = func.FunctionApp()
+app.register_functions(
+    send_message.functions.blueprint(ledger=requests, io=io, handover=handover, clock=clock)
+)
+app.register_functions(
+    check_status.functions.blueprint(
+        schedule=configured.check_status_schedule,
+        ledger=requests,
+        io=io,
+        due_index=due,
+        outcomes=outcomes,
+        clock=clock,
+    )
+)
+app.register_functions(
+    poison.functions.blueprint(
+        services=io.services,
+        ledger=requests,
+        parked=parked.Parked(account.table(parked.TABLE), cipher),
+        outcomes=outcomes,
+        handover=handover,
+        clock=clock,
+    )
+)

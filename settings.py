@@ -1,0 +1,152 @@
+"""Every app setting, typed. Nothing else in the product reads the environment."""
+
+import json
+from typing import Annotated, Any
+
+from cryptography.fernet import Fernet
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+# The account and key that Azurite and Microsoft's documentation publish for local development.
+DEVELOPMENT_STORAGE = (
+    "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
+    "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
+    "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
+)
+NEW_KEY = (
+    "make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
+)
+
+
+STORAGE_FORMS = (
+    "set a connection string, or "
+    "AzureWebJobsStorage__queueServiceUri and AzureWebJobsStorage__tableServiceUri"
+)
+SAID_BETTER = {
+    "missing": "missing",
+    "extra_forbidden": "is not known here",
+    "too_short": "is empty",
+    "url_parsing": "is no URL",
+}
+
+
+class SettingsError(Exception):
+    """One line per mistake, each naming the setting and what to do; never a value."""
+
+
+class IoService(BaseModel):
+    """The API keys of one IO service ("use" keys, one pair a service: IO guide, Authorizations)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    key: SecretStr = Field(min_length=1)
+    secondary_key: SecretStr | None = None
+
+
+class Settings(BaseSettings):
+    """The app settings, as the platform hands them over in the environment."""
+
+    model_config = SettingsConfigDict(
+        case_sensitive=True, frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    storage_queue_uri: HttpUrl | None = Field(None, validation_alias="AzureWebJobsStorage__queueServiceUri")
+    storage_table_uri: HttpUrl | None = Field(None, validation_alias="AzureWebJobsStorage__tableServiceUri")
+    storage_client_id: str | None = Field(None, validation_alias="AzureWebJobsStorage__clientId")
+    storage_connection: SecretStr | None = Field(
+        None, validation_alias="AzureWebJobsStorage", validate_default=True
+    )
+    io_api_base_url: HttpUrl = Field(
+        HttpUrl("https://api.io.pagopa.it/api/v1"), validation_alias="IO_API_BASE_URL"
+    )
+    io_services: Annotated[dict[str, IoService], NoDecode] = Field({}, validation_alias="IO_SERVICES")
+    io_api_secondary_key: SecretStr | None = Field(None, validation_alias="IO_API_SECONDARY_KEY")
+    io_api_key: SecretStr | None = Field(None, validation_alias="IO_API_KEY", validate_default=True)
+    encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(validation_alias="ENCRYPTION_KEYS")
+    check_status_schedule: str = Field("0 */5 * * * *", validation_alias="CHECK_STATUS_SCHEDULE")
+
+    @field_validator("storage_connection")
+    @classmethod
+    def _check_storage(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is None:
+            if not (info.data.get("storage_queue_uri") and info.data.get("storage_table_uri")):
+                raise ValueError(f"missing; {STORAGE_FORMS}")
+            return None
+        if value.get_secret_value().strip() == "UseDevelopmentStorage=true":
+            return SecretStr(DEVELOPMENT_STORAGE)
+        if "AccountName=" not in value.get_secret_value():
+            raise ValueError(f"is no connection string; {STORAGE_FORMS}")
+        return value
+
+    @field_validator("io_services", mode="before")
+    @classmethod
+    def _read_services(cls, value: Any) -> Any:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError('must be JSON such as {"anagrafe": {"key": "..."}}') from None
+
+    @field_validator("io_api_key")
+    @classmethod
+    def _check_services(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        services = info.data.get("io_services")
+        if value is None and services == {}:
+            raise ValueError("missing; set the key of your IO service here, or several in IO_SERVICES")
+        if value is not None and "default" in (services or {}):
+            raise ValueError("is the key of service 'default', which IO_SERVICES sets too; keep one of them")
+        return value
+
+    @field_validator("encryption_keys", mode="before")
+    @classmethod
+    def _read_keys(cls, value: Any) -> Any:
+        keys = [key.strip() for key in value.split(",")]
+        for number, key in enumerate(keys, start=1):
+            try:
+                Fernet(key)
+            except ValueError:
+                raise ValueError(f"key {number} is not url-safe base64 of 32 bytes; {NEW_KEY}") from None
+        return keys
+
+    @field_validator("check_status_schedule")
+    @classmethod
+    def _check_schedule(cls, value: str) -> str:
+        if len(value.split()) != 6:
+            raise ValueError("must have the six fields of NCRONTAB, such as '0 */5 * * * *'")
+        return value
+
+    @property
+    def services(self) -> dict[str, IoService]:
+        """Every configured IO service by the name that requests use."""
+        if not self.io_api_key:
+            return self.io_services
+        default = IoService(key=self.io_api_key, secondary_key=self.io_api_secondary_key)
+        return {"default": default, **self.io_services}
+
+
+def load() -> Settings:
+    """Read the environment; raises SettingsError with one line per mistake."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [_line(dict(mistake)) for mistake in error.errors(include_input=False, include_url=False)]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _line(mistake: dict[str, Any]) -> str:
+    setting, *path = mistake["loc"]
+    if setting in Settings.model_fields:  # a default that is refused is reported by the field's own name
+        setting = Settings.model_fields[setting].validation_alias
+    where = ".".join(str(part) for part in (setting, *path))
+    what = SAID_BETTER.get(mistake["type"], str(mistake["msg"]).removeprefix("Value error, "))
+    advice = f"; {NEW_KEY}" if where == "ENCRYPTION_KEYS" and what == "missing" else ""
+    return f"{where}: {what}{advice}"

@@ -1,0 +1,1 @@
+"""All that the storage account keeps. The only package that imports Azure storage clients."""

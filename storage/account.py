@@ -1,0 +1,36 @@
+"""The clients of the storage account, from its connection string or from the app's own identity."""
+
+from azure.data.tables.aio import TableServiceClient
+from azure.identity.aio import DefaultAzureCredential
+from azure.storage.queue.aio import QueueServiceClient
+
+from settings import Settings
+from storage.queues import Queues
+from storage.table import Table
+
+
+class StorageAccount:
+    """Gives out tables and queues; connects when they are first used."""
+
+    def __init__(self, settings: Settings) -> None:
+        if settings.storage_connection:
+            connection = settings.storage_connection.get_secret_value()
+            self._queues = QueueServiceClient.from_connection_string(connection)
+            self._tables = TableServiceClient.from_connection_string(connection)
+        else:
+            credential = DefaultAzureCredential(managed_identity_client_id=settings.storage_client_id)
+            self._queues = QueueServiceClient(str(settings.storage_queue_uri), credential=credential)
+            self._tables = TableServiceClient(endpoint=str(settings.storage_table_uri), credential=credential)
+
+    def queues(self) -> Queues:
+        """Every queue."""
+        return Queues(self._queues)
+
+    def table(self, name: str) -> Table:
+        """One table."""
+        return Table(self._tables.get_table_client(name))
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._queues.close()
+        await self._tables.close()

@@ -1,0 +1,61 @@
+"""The keyring: personal data is encrypted at rest and found only by a keyed hash."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
+
+# A binary property of a table row holds at most 64 KiB (Azure Table service data model).
+PROPERTY_BYTES = 64 * 1024
+
+
+class Undecipherable(Exception):
+    """No key of ENCRYPTION_KEYS opens this; put the key that sealed it back at the end of the list."""
+
+
+class Cipher:
+    """Seals with the first key of the ring and opens with any (Fernet: AES-128-CBC and HMAC-SHA256)."""
+
+    def __init__(self, keys: Sequence[SecretStr]) -> None:
+        secrets = [key.get_secret_value().encode() for key in keys]
+        self._ring = MultiFernet([Fernet(secret) for secret in secrets])
+        self._hash_keys = [_hash_key(secret) for secret in secrets]
+
+    def seal(self, plain: bytes) -> bytes:
+        """Encrypt; the result is ASCII and a third longer, plus about 100 bytes."""
+        return self._ring.encrypt(plain)
+
+    def open(self, sealed: bytes) -> bytes:
+        """Decrypt what `seal` made; raises Undecipherable."""
+        try:
+            return self._ring.decrypt(sealed)
+        except InvalidToken:
+            raise Undecipherable(Undecipherable.__doc__) from None
+
+    def seal_properties(self, name: str, plain: bytes) -> dict[str, bytes]:
+        """Encrypt into as many table properties as it takes: name0, name1, ..."""
+        sealed = self.seal(plain)
+        starts = range(0, len(sealed), PROPERTY_BYTES)
+        return {f"{name}{number}": sealed[at : at + PROPERTY_BYTES] for number, at in enumerate(starts)}
+
+    def open_properties(self, name: str, values: Mapping[str, bytes]) -> bytes:
+        """Decrypt what `seal_properties` made; raises Undecipherable."""
+        return self.open(b"".join(values[f"{name}{number}"] for number in range(len(values))))
+
+    def digest(self, plain: bytes) -> str:
+        """A keyed hash by the first key: 64 hex digits that nobody can enumerate without the key."""
+        return hmac.digest(self._hash_keys[0], plain, hashlib.sha256).hex()
+
+    def matches(self, digest: str, plain: bytes) -> bool:
+        """Whether any key of the ring gives this digest, so that rotation loses nothing."""
+        candidates = (hmac.digest(key, plain, hashlib.sha256).hex() for key in self._hash_keys)
+        return any(hmac.compare_digest(digest, candidate) for candidate in candidates)
+
+
+def _hash_key(secret: bytes) -> bytes:
+    # The hash must not share its key with the encryption.
+    return HKDF(SHA256(), length=32, salt=None, info=b"postino keyed hash").derive(secret)

@@ -1,0 +1,63 @@
+"""Hands a request over to whoever comes next, once the ledger says where it stands."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from contract.fields import Language
+from contract.reference import Reference
+from storage.due_index import DueIndex
+from storage.ledger import Entry, State
+from storage.outcomes import Outcomes
+from storage.queues import MESSAGE_SENDS, Queues, poison
+
+log = logging.getLogger(__name__)
+
+# IO processes a message within seconds of its acceptance; the first look is for its delivery.
+FIRST_CHECK = timedelta(seconds=10)
+
+
+class Handover:
+    """What each state owes: a copy on a queue, a row in the due index, an event. Twice does no harm."""
+
+    def __init__(
+        self, queues: Queues, due_index: DueIndex, outcomes: Outcomes, clock: Callable[[], datetime]
+    ) -> None:
+        self._queues = queues
+        self._due_index = due_index
+        self._outcomes = outcomes
+        self._clock = clock
+
+    async def after(self, entry: Entry, queue: str, language: Language | None = None) -> None:
+        """Do what the entry's state owes, on the road that `queue` stands for."""
+        reference = reference_to(entry, language)
+        if entry.state is State.DEFERRED:
+            await self.again(reference, queue, (entry.next_at or self._clock()) - self._clock())
+            return
+        if entry.state is State.ACCEPTED and entry.message_id:
+            await self._due_index.put(entry.request_id, entry.updated_at + FIRST_CHECK)
+        await self._outcomes.announce(entry)
+        if entry.state in (State.REFUSED, State.DEAD):
+            await self._queues.put(poison(queue), reference.to_json())
+
+    async def to_send(self, entry: Entry, language: Language | None) -> None:
+        """The recipient can be contacted: on to message-sends."""
+        await self._queues.put(MESSAGE_SENDS, reference_to(entry, language).to_json())
+
+    async def again(self, reference: Reference, queue: str, delay: timedelta) -> None:
+        """Put a reference back on its queue for later; it does not use up the platform's dequeue count."""
+        await self._queues.put(queue, reference.to_json(), delay=max(delay, timedelta(0)))
+
+    async def park(self, body: str, queue: str) -> None:
+        """Give up a body as it is, on the road of the platform's own failures."""
+        await self._queues.put(poison(queue), body)
+
+
+def reference_to(entry: Entry, language: Language | None = None) -> Reference:
+    """What a queue carries of a request: no personal data."""
+    return Reference(
+        request_id=entry.request_id,
+        sequence=entry.sequence,
+        language=language,
+        traceparent=entry.traceparent,
+    )

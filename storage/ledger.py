@@ -1,0 +1,299 @@
+"""The ledger: what is known of every request, and the only judge of who may send it."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from contract.request import MessageRequest, parse_request
+from storage.cipher import Cipher
+from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
+
+TABLE: Final = "ledger"
+
+# SENDING lasts only as long as one POST; a lease that ran out means that nobody knows how it ended.
+LEASE = timedelta(seconds=120)
+
+
+class State(StrEnum):
+    """Where a request stands; docs/flow.md draws the ways between them."""
+
+    REQUESTED = "REQUESTED"
+    SENDING = "SENDING"
+    DEFERRED = "DEFERRED"
+    ACCEPTED = "ACCEPTED"
+    IN_DOUBT = "IN_DOUBT"
+    REFUSED = "REFUSED"
+    SKIPPED = "SKIPPED"
+    EXPIRED = "EXPIRED"
+    DEAD = "DEAD"
+    PROCESSED = "PROCESSED"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+    READ = "READ"
+    PAID = "PAID"
+
+
+UNSENT_ENDS = frozenset({State.REFUSED, State.SKIPPED, State.EXPIRED, State.DEAD})
+WAITING = frozenset({State.REQUESTED, State.DEFERRED})
+DELIVERED = frozenset({State.PROCESSED, State.READ, State.PAID})
+# Facts about a delivered message that come in any order: PAID may be seen before READ.
+SIGHTINGS = frozenset({"READ", "READ_UNAVAILABLE", "PAID"})
+BEFORE_SENDING = frozenset(
+    {State.SENDING, State.DEFERRED, State.REFUSED, State.SKIPPED, State.EXPIRED, State.DEAD}
+)
+NEXT: Mapping[State, frozenset[State]] = {
+    State.REQUESTED: BEFORE_SENDING,
+    State.DEFERRED: BEFORE_SENDING,
+    State.SENDING: frozenset({State.ACCEPTED, State.DEFERRED, State.REFUSED, State.IN_DOUBT}),
+    State.IN_DOUBT: frozenset({State.ACCEPTED, State.REFUSED}),
+    State.ACCEPTED: frozenset({State.PROCESSED, State.REJECTED, State.FAILED}),
+    State.PROCESSED: frozenset({State.READ, State.PAID}),
+    State.READ: frozenset({State.PAID}),
+}
+
+
+class IllegalStep(Exception):
+    """The ledger does not allow this step from the state that the request is in."""
+
+
+class DifferentContent(Exception):
+    """The request_id is taken by a request with other content; the same id is the same message for ever."""
+
+
+class NotMine(Exception):
+    """Another worker holds the claim, or moved the request on; this one stops."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of a request's history: a state it entered or a fact that was seen."""
+
+    what: str
+    reason: str | None = None
+    http_status: int | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row. The fiscal code and the body are encrypted, times are UTC, `history` holds dated steps."""
+
+    request_id: str
+    state: State
+    service: str
+    feature_level_type: str
+    recipient: str  # keyed hash of the fiscal code
+    sealed_fiscal_code: bytes
+    content_digest: str
+    created_at: datetime
+    updated_at: datetime
+    has_payment: bool = False
+    campaign: str | None = None
+    due_date: datetime | None = None
+    expires_at: datetime | None = None
+    traceparent: str | None = None
+    attempt: int = 0
+    owner: str | None = None
+    lease_until: datetime | None = None
+    sequence: int = 0
+    failures: int = 0
+    next_at: datetime | None = None
+    message_id: str | None = None
+    status: str | None = None
+    read_status: str | None = None
+    payment_status: str | None = None
+    history: tuple[Mapping[str, Any], ...] = ()
+    body: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    mark: str | None = None
+    row: Row | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def accepted_at(self) -> datetime | None:
+        """When IO accepted the message, once it has."""
+        times = [step["at"] for step in self.history if step["what"] == State.ACCEPTED]
+        return datetime.fromisoformat(times[0]) if times else None
+
+    @property
+    def last_step(self) -> Mapping[str, Any]:
+        """The newest line of the history."""
+        return self.history[-1]
+
+
+class Ledger:
+    """Reads and conditional steps on requests. Times come from `clock` (UTC)."""
+
+    def __init__(self, table: Table, cipher: Cipher, clock: Callable[[], datetime]) -> None:
+        self._table = table
+        self._cipher = cipher
+        self._clock = clock
+
+    async def get(self, request_id: str) -> Entry | None:
+        """The entry of a request, or None; raises Unanswered."""
+        row = await self._table.get(_partition(request_id), request_id)
+        return _entry(row) if row else None
+
+    async def open(self, request: MessageRequest) -> Entry:
+        """Write a request down once; a repetition gets the entry that is there, with all it went through.
+
+        Raises DifferentContent, Unanswered.
+        """
+        entry = self._new(request)
+        try:
+            return await self._write(entry)
+        except AlreadyThere:
+            there = await self.get(request.request_id)
+        if there is None or not self.same_content(there, request):
+            raise DifferentContent(DifferentContent.__doc__)
+        return there
+
+    def plan(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
+        """The entry as it will be after these steps; raises IllegalStep."""
+        at = self._clock()
+        after = replace(entry, updated_at=at, mark=secrets.token_hex(8), **changes)
+        for step in steps:
+            state = _state_after(after.state, step)
+            after = replace(after, state=state, history=_recorded(after.history, step, at))
+        return after
+
+    async def commit(self, planned: Entry) -> Entry:
+        """Write what was planned if the row is still as it was read; raises NotMine, Unanswered.
+
+        A write whose answer was lost is known again by its mark.
+        """
+        try:
+            return await self._write(planned)
+        except (Changed, Unanswered) as error:
+            there = await self.get(planned.request_id)
+            if there and there.mark == planned.mark:
+                return there
+            if isinstance(error, Unanswered):
+                raise
+        raise NotMine(NotMine.__doc__)
+
+    async def advance(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
+        """Plan and commit; raises NotMine, IllegalStep, Unanswered."""
+        return await self.commit(self.plan(entry, *steps, **changes))
+
+    async def claim(self, entry: Entry) -> Entry:
+        """Write the intent to send, before the first byte leaves; raises NotMine, Unanswered."""
+        return await self.advance(
+            entry,
+            Step(State.SENDING),
+            owner=secrets.token_hex(16),
+            attempt=entry.attempt + 1,
+            lease_until=self._clock() + LEASE,
+            next_at=None,
+        )
+
+    async def settle(self, claimed: Entry, step: Step, **changes: Any) -> Entry:
+        """Write how a claimed attempt ended; late evidence heals what others put in doubt.
+
+        Raises NotMine when the request has moved on without this attempt, Unanswered.
+        """
+        current: Entry | None = claimed
+        while current and current.owner == claimed.owner and _may_settle(current.state, step):
+            try:
+                return await self.advance(current, step, **changes)
+            except NotMine:
+                current = await self.get(claimed.request_id)
+        raise NotMine(NotMine.__doc__)
+
+    def same_content(self, entry: Entry, request: MessageRequest) -> bool:
+        """Whether the request asks for the very message that the entry stands for."""
+        return self._cipher.matches(entry.content_digest, request.canonical_bytes())
+
+    def request_of(self, entry: Entry) -> MessageRequest:
+        """The request itself, while its body is kept; raises Undecipherable."""
+        return parse_request(self._cipher.open_properties("body", entry.body))
+
+    def fiscal_code_of(self, entry: Entry) -> str:
+        """The recipient's fiscal code; raises Undecipherable."""
+        return self._cipher.open(entry.sealed_fiscal_code).decode()
+
+    def _new(self, request: MessageRequest) -> Entry:
+        at, fiscal_code = self._clock(), request.fiscal_code.encode()
+        return Entry(
+            request_id=request.request_id,
+            state=State.REQUESTED,
+            service=request.service,
+            feature_level_type=request.feature_level_type,
+            recipient=self._cipher.digest(fiscal_code),
+            sealed_fiscal_code=self._cipher.seal(fiscal_code),
+            content_digest=self._cipher.digest(request.canonical_bytes()),
+            created_at=at,
+            updated_at=at,
+            has_payment=request.content.payment_data is not None,
+            campaign=request.campaign,
+            due_date=request.content.due_date,
+            expires_at=request.expires_at,
+            next_at=request.not_before,
+            traceparent=request.traceparent,
+            history=_recorded((), Step(State.REQUESTED), at),
+            body=self._cipher.seal_properties("body", request.to_json().encode()),
+        )
+
+    async def _write(self, entry: Entry) -> Entry:
+        values = _values(entry)
+        if entry.row is None:
+            partition, key = _partition(entry.request_id), entry.request_id
+            etag = await self._table.insert(partition, key, values)
+        else:
+            partition, key = entry.row.partition, entry.row.key
+            etag = await self._table.replace(entry.row, values)
+        return replace(entry, row=Row(partition, key, values, etag))
+
+
+def _partition(request_id: str) -> str:
+    # 256 partitions: a table partition takes 2,000 rows a second (Azure Table scalability targets).
+    return hashlib.sha256(request_id.encode()).hexdigest()[:2]
+
+
+def _state_after(state: State, step: Step) -> State:
+    if step.what in NEXT.get(state, ()):
+        return State(step.what)
+    if state in DELIVERED and step.what in SIGHTINGS:
+        return state
+    raise IllegalStep(f"{IllegalStep.__doc__} ({state} -> {step.what})")
+
+
+def _may_settle(state: State, step: Step) -> bool:
+    # In doubt stays in doubt unless the answer itself came late: "not sent" proves too little by then.
+    return state is State.SENDING or (
+        state is State.IN_DOUBT and step.what in (State.ACCEPTED, State.REFUSED)
+    )
+
+
+def _recorded(
+    history: tuple[Mapping[str, Any], ...], step: Step, at: datetime
+) -> tuple[Mapping[str, Any], ...]:
+    """The history with one more line; a deferral repeated for the same reason only counts up."""
+    line: dict[str, Any] = {"at": at.isoformat(timespec="milliseconds"), "what": str(step.what)}
+    line |= {"reason": step.reason} if step.reason else {}
+    line |= {"http_status": step.http_status} if step.http_status else {}
+    earlier = history[:-1] if history and history[-1]["what"] == State.SENDING else history
+    if step.what == State.DEFERRED and earlier and _same_deferral(earlier[-1], step):
+        return (*earlier[:-1], {**line, "times": earlier[-1].get("times", 1) + 1})
+    return (*history, line)
+
+
+def _same_deferral(line: Mapping[str, Any], step: Step) -> bool:
+    return line["what"] == State.DEFERRED and line.get("reason") == step.reason
+
+
+def _values(entry: Entry) -> dict[str, Any]:
+    columns = {item.name: getattr(entry, item.name) for item in fields(entry)}
+    body, _ = columns.pop("body"), columns.pop("row")
+    columns |= {"state": str(entry.state), "history": json.dumps(entry.history)}
+    return {name: value for name, value in (columns | body).items() if value is not None}
+
+
+def _entry(row: Row) -> Entry:
+    names = {item.name for item in fields(Entry)}
+    columns = {name: value for name, value in row.values.items() if name in names}
+    body = {name: value for name, value in row.values.items() if name.startswith("body")}
+    columns |= {"state": State(row.values["state"]), "history": tuple(json.loads(row.values["history"]))}
+    return Entry(**columns, body=body, row=row)

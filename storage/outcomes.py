@@ -1,0 +1,72 @@
+"""Tells the institution's systems, on `message-outcomes`, what became of a request."""
+
+from datetime import datetime
+from typing import Final
+
+from contract.outcome import Outcome, OutcomeData
+from contract.outcome import State as Told
+from storage.ledger import Entry
+from storage.parked import ParkedMessage
+from storage.queues import MESSAGE_OUTCOMES, Queues
+
+# Steps on the way, which nobody waits for; DEAD is told when it is parked.
+UNTOLD: Final = frozenset({"REQUESTED", "SENDING", "DEFERRED", "DEAD"})
+
+
+class Outcomes:
+    """Puts CloudEvents, at least once each; the same happening always has the same id."""
+
+    def __init__(self, queues: Queues) -> None:
+        self._queues = queues
+
+    async def announce(self, entry: Entry, *, newest: int = 1) -> None:
+        """Tell the newest lines of an entry's history, oldest of them first."""
+        for line in range(len(entry.history) - newest, len(entry.history)):
+            if entry.history[line]["what"] not in UNTOLD:
+                await self._put(_outcome(entry, line))
+
+    async def announce_parked(self, message: ParkedMessage) -> None:
+        """Tell that a message waits for an operator."""
+        await self._put(_parked_outcome(message))
+
+    async def _put(self, outcome: Outcome) -> None:
+        await self._queues.put(MESSAGE_OUTCOMES, outcome.to_json())
+
+
+def _outcome(entry: Entry, line: int) -> Outcome:
+    step = entry.history[line]
+    data = OutcomeData(
+        request_id=entry.request_id,
+        service=entry.service,
+        campaign=entry.campaign,
+        feature_level_type=entry.feature_level_type,
+        state=Told(step["what"].lower()),
+        message_id=entry.message_id,
+        status=entry.status,
+        read_status=entry.read_status,
+        payment_status=entry.payment_status,
+        reason=step.get("reason"),
+        http_status=step.get("http_status"),
+        attempts=entry.attempt,
+    )
+    return Outcome.of(
+        data,
+        time=datetime.fromisoformat(step["at"]),
+        sequence=sum(1 for earlier in entry.history[:line] if earlier["what"] == step["what"]),
+        traceparent=entry.traceparent,
+    )
+
+
+def _parked_outcome(message: ParkedMessage) -> Outcome:
+    data = OutcomeData(
+        request_id=message.request_id,
+        service=message.service,
+        campaign=message.campaign,
+        state=Told.PARKED,
+        reason=message.reason,
+        http_status=message.http_status,
+        violations=message.violations or None,
+        attempts=message.attempts,
+        parked_id=message.parked_id,
+    )
+    return Outcome.of(data, time=message.last_at, sequence=message.times - 1, traceparent=message.traceparent)

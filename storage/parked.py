@@ -1,0 +1,97 @@
+"""The parked table: what ended on a poison queue, kept with its reason until an operator deals with it."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, Final
+
+from contract.violations import Violation
+from storage.cipher import Cipher
+from storage.table import AlreadyThere, Row, Table
+
+TABLE: Final = "parked"
+
+
+@dataclass(frozen=True)
+class ParkedMessage:
+    """One parked message; `queue` is where it came from and goes back to.
+
+    `parked_id` is the request_id of a request that the ledger holds, otherwise made of a keyed hash of the
+    body, so that the same body is parked once. Times are UTC; `times` counts how often it came.
+    """
+
+    queue: str
+    parked_id: str
+    reason: str
+    first_at: datetime
+    last_at: datetime
+    times: int = 1
+    attempts: int = 0
+    request_id: str | None = None
+    service: str | None = None
+    campaign: str | None = None
+    http_status: int | None = None
+    traceparent: str | None = None
+    violations: tuple[Violation, ...] = ()
+    sealed_body: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+class Parked:
+    """Keeps parked messages, one partition a queue; bodies are encrypted."""
+
+    def __init__(self, table: Table, cipher: Cipher) -> None:
+        self._table = table
+        self._cipher = cipher
+
+    def id_of(self, body: str) -> str:
+        """The parked_id of a body that no ledger entry stands for."""
+        return f"body-{self._cipher.digest(body.encode())[:32]}"
+
+    async def keep(self, message: ParkedMessage, body: str) -> ParkedMessage:
+        """Park a message with its body; one that is there already counts up. Returns it as kept."""
+        sealed = replace(message, sealed_body=self._cipher.seal_properties("body", body.encode()))
+        try:
+            await self._table.insert(message.queue, message.parked_id, _values(sealed))
+        except AlreadyThere:
+            there = await self.get(message.queue, message.parked_id)
+            if there:
+                sealed = replace(sealed, first_at=there.first_at, times=there.times + 1)
+            await self._table.upsert(message.queue, message.parked_id, _values(sealed))
+        return sealed
+
+    async def get(self, queue: str, parked_id: str) -> ParkedMessage | None:
+        """One parked message, or None."""
+        row = await self._table.get(queue, parked_id)
+        return _message(row) if row else None
+
+    async def find(self, an_id: str) -> list[ParkedMessage]:
+        """Those with this parked_id or request_id."""
+        return [
+            _message(row) async for row in self._table.rows("RowKey eq @id or request_id eq @id", id=an_id)
+        ]
+
+    async def all(self) -> AsyncIterator[ParkedMessage]:
+        """Every parked message, by queue."""
+        async for row in self._table.rows(""):
+            yield _message(row)
+
+    def body_of(self, message: ParkedMessage) -> str:
+        """The body as it came; raises Undecipherable."""
+        return self._cipher.open_properties("body", message.sealed_body).decode()
+
+
+def _values(message: ParkedMessage) -> dict[str, Any]:
+    columns = {item.name: getattr(message, item.name) for item in fields(message)}
+    body = columns.pop("sealed_body")
+    columns["violations"] = json.dumps([violation.model_dump() for violation in message.violations])
+    return {name: value for name, value in (columns | body).items() if value is not None}
+
+
+def _message(row: Row) -> ParkedMessage:
+    names = {item.name for item in fields(ParkedMessage)}
+    columns = {name: value for name, value in row.values.items() if name in names}
+    body = {name: value for name, value in row.values.items() if name.startswith("body")}
+    violations = json.loads(row.values["violations"])
+    columns["violations"] = tuple(Violation(**violation) for violation in violations)
+    return ParkedMessage(**columns, sealed_body=body)

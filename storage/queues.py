@@ -1,0 +1,42 @@
+"""The queues of the storage account: their names live here and nowhere else."""
+
+from datetime import timedelta
+from typing import Final
+
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.storage.queue.aio import QueueServiceClient
+
+MESSAGE_REQUESTS: Final = "message-requests"
+MESSAGE_SENDS: Final = "message-sends"
+MESSAGE_OUTCOMES: Final = "message-outcomes"
+
+# Put Message and Update Message allow at most seven days of invisibility (Azure Queue REST API).
+LONGEST_DELAY = timedelta(days=7)
+
+
+def poison(queue: str) -> str:
+    """The queue where the platform puts what failed too often on `queue`."""
+    return f"{queue}-poison"
+
+
+class Queues:
+    """Puts messages on queues; a missing queue is created when it is first missed."""
+
+    def __init__(self, client: QueueServiceClient) -> None:
+        self._client = client
+
+    async def put(self, queue: str, body: str, *, delay: timedelta = timedelta(0)) -> None:
+        """Put a message that never expires, invisible for `delay` (at most LONGEST_DELAY)."""
+        seconds = round(min(delay, LONGEST_DELAY).total_seconds())
+        client = self._client.get_queue_client(queue)
+        try:
+            await client.send_message(body, visibility_timeout=max(0, seconds), time_to_live=-1)
+        except ResourceNotFoundError:
+            await self._create(queue)
+            await self.put(queue, body, delay=delay)
+
+    async def _create(self, queue: str) -> None:
+        try:
+            await self._client.create_queue(queue)
+        except ResourceExistsError:
+            return  # another worker missed it at the same moment

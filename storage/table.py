@@ -1,0 +1,128 @@
+"""One table of the storage account, with conditional writes; created when it is first missed."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    AzureError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+)
+from azure.data.tables import UpdateMode
+from azure.data.tables.aio import TableClient
+
+
+class AlreadyThere(Exception):
+    """The row exists; read it before deciding anything."""
+
+
+class Changed(Exception):
+    """Somebody wrote or removed the row since it was read; the loser of the race stops."""
+
+
+class Unanswered(Exception):
+    """The storage account gave no answer: a write may have happened or not. Try again, or read first."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row and the ETag it was read with."""
+
+    partition: str
+    key: str
+    values: Mapping[str, Any]
+    etag: str
+
+
+class Table:
+    """Reads and conditional writes on one table (Azure Table storage REST API, entity operations)."""
+
+    def __init__(self, client: TableClient) -> None:
+        self._client = client
+
+    async def get(self, partition: str, key: str) -> Row | None:
+        """One row, or None; raises Unanswered."""
+        with _answers():
+            try:
+                return _row(await self._client.get_entity(partition, key))
+            except ResourceNotFoundError:
+                return None
+
+    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+        """Write a new row and return its ETag; raises AlreadyThere, Unanswered.
+
+        The SDK repeats a write whose answer was lost, so AlreadyThere may mean our own row: read it.
+        """
+        entity = {"PartitionKey": partition, "RowKey": key, **values}
+        with _answers():
+            try:
+                return str((await self._client.create_entity(entity))["etag"])
+            except ResourceNotFoundError:
+                await self._create()
+                return await self.insert(partition, key, values)
+
+    async def replace(self, row: Row, values: Mapping[str, Any]) -> str:
+        """Put these values in the row's place if it is still as read; returns the ETag.
+
+        Raises Changed, Unanswered. As with `insert`, Changed may mean our own write.
+        """
+        entity = {"PartitionKey": row.partition, "RowKey": row.key, **values}
+        with _answers():
+            written = await self._client.update_entity(
+                entity,
+                mode=UpdateMode.REPLACE,
+                etag=row.etag,
+                match_condition=MatchConditions.IfNotModified,
+            )
+        return str(written["etag"])
+
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> None:
+        """Write the row, whatever was there; raises Unanswered."""
+        entity = {"PartitionKey": partition, "RowKey": key, **values}
+        with _answers():
+            try:
+                await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
+            except ResourceNotFoundError:
+                await self._create()
+                await self.upsert(partition, key, values)
+
+    async def delete(self, partition: str, key: str) -> None:
+        """Remove the row if it is there; raises Unanswered."""
+        with _answers():
+            await self._client.delete_entity(partition, key)
+
+    async def rows(self, condition: str, **parameters: str) -> AsyncIterator[Row]:
+        """Every row that meets an OData condition, by partition and key; none when the table is missing."""
+        with _answers():
+            try:
+                async for entity in self._client.query_entities(condition, parameters=parameters):
+                    yield _row(entity)
+            except ResourceNotFoundError:
+                return
+
+    async def _create(self) -> None:
+        try:
+            await self._client.create_table()
+        except ResourceExistsError:
+            return  # another worker missed it at the same moment
+
+
+@contextmanager
+def _answers() -> Iterator[None]:
+    try:
+        yield
+    except ResourceExistsError:
+        raise AlreadyThere(AlreadyThere.__doc__) from None
+    except (ResourceModifiedError, ResourceNotFoundError):
+        raise Changed(Changed.__doc__) from None
+    except AzureError as error:
+        raise Unanswered(f"{Unanswered.__doc__} ({type(error).__name__})") from None
+
+
+def _row(entity: Any) -> Row:
+    values = {name: value for name, value in entity.items() if name not in ("PartitionKey", "RowKey")}
+    return Row(entity["PartitionKey"], entity["RowKey"], values, entity.metadata["etag"])
