@@ -1,0 +1,1 @@
+"""Follows accepted messages: delivery, and for Premium messages reading and payment."""

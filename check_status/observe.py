@@ -1,0 +1,24 @@
+"""What an answer of IO adds to what the ledger knows; the best that was known is never forgotten."""
+
+from io_api.models import MessageStatus
+from storage.ledger import Entry, Step
+
+# What is final is never undone: neither by a poorer answer nor by UNAVAILABLE, which is not UNREAD.
+FINAL = {
+    "status": frozenset({"PROCESSED", "REJECTED", "FAILED"}),
+    "read_status": frozenset({"READ"}),
+    "payment_status": frozenset({"PAID"}),
+}
+STEPS = {word: Step(word) for words in FINAL.values() for word in words} | {
+    "UNAVAILABLE": Step("READ_UNAVAILABLE")
+}
+
+
+def observe(entry: Entry, seen: MessageStatus) -> tuple[list[Step], dict[str, str]]:
+    """The steps that the answer gives rise to, and the columns that change."""
+    changes = {
+        column: str(getattr(seen, column))
+        for column, final in FINAL.items()
+        if getattr(entry, column) not in final and getattr(seen, column) not in (None, getattr(entry, column))
+    }
+    return [STEPS[word] for word in changes.values() if word in STEPS], changes

@@ -1,0 +1,50 @@
+"""The poison-queue triggers: one for each queue that the platform may give up on."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+import azure.functions as func
+
+from poison.park import park
+from storage.handover import Handover
+from storage.ledger import Ledger
+from storage.outcomes import Outcomes
+from storage.parked import Parked
+from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, poison
+
+
+def blueprint(
+    *,
+    services: Collection[str],
+    ledger: Ledger,
+    parked: Parked,
+    outcomes: Outcomes,
+    handover: Handover,
+    clock: Callable[[], datetime],
+) -> func.Blueprint:
+    """Registers park_request and park_send."""
+    functions = func.Blueprint()
+
+    async def _park(message: func.QueueMessage, queue: str) -> None:
+        await park(
+            message.get_body().decode(),
+            queue=queue,
+            services=services,
+            ledger=ledger,
+            parked=parked,
+            outcomes=outcomes,
+            handover=handover,
+            clock=clock,
+        )
+
+    @functions.function_name("park_request")
+    @functions.queue_trigger("message", poison(MESSAGE_REQUESTS), connection="AzureWebJobsStorage")
+    async def _park_request(message: func.QueueMessage) -> None:
+        await _park(message, MESSAGE_REQUESTS)
+
+    @functions.function_name("park_send")
+    @functions.queue_trigger("message", poison(MESSAGE_SENDS), connection="AzureWebJobsStorage")
+    async def _park_send(message: func.QueueMessage) -> None:
+        await _park(message, MESSAGE_SENDS)
+
+    return functions

@@ -1,0 +1,111 @@
+"""Decides why a message is on a poison queue, and parks it with that reason."""
+
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from contract.reference import parse_reference
+from contract.request import MessageRequest, parse_request
+from contract.violations import InvalidRequest, Violation
+from storage.handover import Handover
+from storage.ledger import UNSENT_ENDS, WAITING, Entry, Ledger, State, Step
+from storage.outcomes import Outcomes
+from storage.parked import Parked, ParkedMessage
+
+log = logging.getLogger(__name__)
+
+
+class StillSending(Exception):
+    """Another worker holds this request's lease; the platform delivers the message again later."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Why a body that no ledger entry stands for cannot go on."""
+
+    reason: str
+    request_id: str | None = None
+    violations: tuple[Violation, ...] = ()
+
+
+async def park(
+    body: str,
+    *,
+    queue: str,
+    services: Collection[str],
+    ledger: Ledger,
+    parked: Parked,
+    outcomes: Outcomes,
+    handover: Handover,
+    clock: Callable[[], datetime],
+) -> None:
+    """Park what came to the poison queue of `queue`.
+
+    A request that was sent after all, or may have been, is handed over as its state asks and not parked.
+    """
+    found = await _judge(body, services, ledger)
+    if isinstance(found, Verdict):
+        message = _parked_body(found, queue, parked.id_of(body), clock())
+    else:
+        found = await _given_up(found, ledger, clock)
+        if found.state not in UNSENT_ENDS:
+            await handover.after(found, queue)
+            return
+        message, body = _parked_entry(found, queue, clock()), ledger.request_of(found).to_json()
+    kept = await parked.keep(message, body)
+    log.warning("parked queue=%s parked_id=%s reason=%s", queue, kept.parked_id, kept.reason)
+    await outcomes.announce_parked(kept)
+
+
+async def _judge(body: str, services: Collection[str], ledger: Ledger) -> Entry | Verdict:
+    try:
+        reference = parse_reference(body)
+        named = reference or parse_request(body, services=services)
+    except InvalidRequest as error:
+        return Verdict("invalid", error.request_id, error.violations)
+    entry = await ledger.get(named.request_id)
+    if entry is None:
+        return Verdict("unknown_request" if reference else "failed_repeatedly", named.request_id)
+    if isinstance(named, MessageRequest) and not ledger.same_content(entry, named):
+        return Verdict("conflict", named.request_id)
+    return entry
+
+
+async def _given_up(entry: Entry, ledger: Ledger, clock: Callable[[], datetime]) -> Entry:
+    """The entry as it ends now that the platform gave up its message."""
+    if entry.state in WAITING:
+        return await ledger.advance(entry, Step(State.DEAD, "failed_repeatedly"))
+    if entry.state is State.SENDING:
+        if entry.lease_until and entry.lease_until > clock():
+            raise StillSending(StillSending.__doc__)
+        return await ledger.advance(entry, Step(State.IN_DOUBT, "lease_over"))
+    return entry
+
+
+def _parked_body(verdict: Verdict, queue: str, parked_id: str, now: datetime) -> ParkedMessage:
+    return ParkedMessage(
+        queue=queue,
+        parked_id=parked_id,
+        reason=verdict.reason,
+        first_at=now,
+        last_at=now,
+        request_id=verdict.request_id,
+        violations=verdict.violations,
+    )
+
+
+def _parked_entry(entry: Entry, queue: str, now: datetime) -> ParkedMessage:
+    return ParkedMessage(
+        queue=queue,
+        parked_id=entry.request_id,
+        reason=entry.last_step.get("reason", "unknown"),
+        first_at=entry.created_at,
+        last_at=now,
+        attempts=entry.attempt,
+        request_id=entry.request_id,
+        service=entry.service,
+        campaign=entry.campaign,
+        http_status=entry.last_step.get("http_status"),
+        traceparent=entry.traceparent,
+    )

@@ -1,0 +1,80 @@
+"""Decides whether the recipient can be contacted: IO asks for a profile check before every message."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from contract.fields import Language
+from contract.reference import Reference, parse_reference
+from contract.request import parse_request
+from contract.violations import InvalidRequest
+from io_api.account import IoAccount
+from io_api.errors import NotSent, Refused, Unavailable
+from io_api.models import Profile
+from send_message.deferral import deferral
+from send_message.turn import Delivery, UnknownRequest, look_up, take_turn
+from storage.handover import Handover
+from storage.ledger import DifferentContent, Entry, Ledger, State, Step
+from storage.queues import MESSAGE_REQUESTS
+
+log = logging.getLogger(__name__)
+
+
+async def check_recipient(
+    body: str,
+    *,
+    redelivered: bool,
+    ledger: Ledger,
+    io: IoAccount,
+    handover: Handover,
+    clock: Callable[[], datetime],
+) -> None:
+    """Take a request, or the reference to one that was put back, from `message-requests`."""
+
+    async def go(entry: Entry) -> Entry | None:
+        return await _check(entry, ledger=ledger, io=io, handover=handover, clock=clock)
+
+    try:
+        entry, reference = await _find(body, ledger, io)
+    except (InvalidRequest, DifferentContent, UnknownRequest) as error:
+        log.warning("request cannot be taken: %s", type(error).__name__)
+        await handover.park(body, MESSAGE_REQUESTS)
+        return
+    delivery = Delivery(reference, MESSAGE_REQUESTS, redelivered)
+    await take_turn(entry, delivery, go=go, ledger=ledger, handover=handover, clock=clock)
+
+
+async def _find(body: str, ledger: Ledger, io: IoAccount) -> tuple[Entry, Reference]:
+    reference = parse_reference(body)
+    if reference:
+        return await look_up(reference, ledger), reference
+    request = parse_request(body, services=io.services)
+    entry = await ledger.open(request)
+    return entry, Reference(request_id=request.request_id, traceparent=request.traceparent)
+
+
+async def _check(
+    entry: Entry,
+    *,
+    ledger: Ledger,
+    io: IoAccount,
+    handover: Handover,
+    clock: Callable[[], datetime],
+) -> Entry | None:
+    try:
+        profile = await io.get_profile(ledger.fiscal_code_of(entry), service=entry.service)
+    except Refused as error:
+        return await ledger.advance(entry, Step(State.REFUSED, error.reason, error.status))
+    except (NotSent, Unavailable) as error:
+        step, changes = deferral(entry, error, clock())
+        return await ledger.advance(entry, step, **changes)
+    if profile is None:
+        return await ledger.advance(entry, Step(State.SKIPPED, "recipient_not_found"), body={})
+    if not profile.sender_allowed:
+        return await ledger.advance(entry, Step(State.SKIPPED, "sender_not_allowed"), body={})
+    await handover.to_send(entry, _language(ledger, entry, profile))
+    return None
+
+
+def _language(ledger: Ledger, entry: Entry, profile: Profile) -> Language | None:
+    return ledger.request_of(entry).language_for(profile.preferred_languages)

@@ -1,0 +1,35 @@
+"""When to try again what surely was not sent."""
+
+import random
+from datetime import datetime, timedelta
+from typing import Any
+
+from io_api.errors import IoError, Misconfigured, RateLimited
+from storage.ledger import Entry, State, Step
+
+SHORTEST = timedelta(seconds=2)
+LONGEST = timedelta(minutes=15)
+
+
+def deferral(entry: Entry, error: IoError, now: datetime) -> tuple[Step, dict[str, Any]]:
+    """The step to DEFERRED and what changes with it.
+
+    The delay doubles with each failure, with full jitter; a 429 names its own. A limit or a wrong key is
+    not the message's fault and does not count as its failure.
+    """
+    failures = entry.failures + (not isinstance(error, RateLimited | Misconfigured))
+    changes = {
+        "next_at": now + _delay(failures, error),
+        "sequence": entry.sequence + 1,
+        "failures": failures,
+    }
+    return Step(State.DEFERRED, error.reason, error.status), changes
+
+
+def _delay(failures: int, error: IoError) -> timedelta:
+    if isinstance(error, RateLimited):
+        least = timedelta(seconds=error.retry_after)
+        return least + max(least, SHORTEST) * random.random()
+    if isinstance(error, Misconfigured):
+        return LONGEST * random.uniform(0.5, 1)
+    return SHORTEST + min(LONGEST, SHORTEST * (1 << min(failures, 10))) * random.random()

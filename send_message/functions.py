@@ -1,0 +1,46 @@
+"""The queue triggers: parse, call, return."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import azure.functions as func
+
+from io_api.account import IoAccount
+from send_message.check_recipient import check_recipient
+from send_message.send_message import send_message
+from storage.handover import Handover
+from storage.ledger import Ledger
+from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
+
+
+def blueprint(
+    *, ledger: Ledger, io: IoAccount, handover: Handover, clock: Callable[[], datetime]
+) -> func.Blueprint:
+    """Registers check_recipient and send_message."""
+    functions = func.Blueprint()
+
+    @functions.function_name("check_recipient")
+    @functions.queue_trigger("message", MESSAGE_REQUESTS, connection="AzureWebJobsStorage")
+    async def _check_recipient(message: func.QueueMessage) -> None:
+        await check_recipient(
+            message.get_body().decode(),
+            redelivered=(message.dequeue_count or 1) > 1,
+            ledger=ledger,
+            io=io,
+            handover=handover,
+            clock=clock,
+        )
+
+    @functions.function_name("send_message")
+    @functions.queue_trigger("message", MESSAGE_SENDS, connection="AzureWebJobsStorage")
+    async def _send_message(message: func.QueueMessage) -> None:
+        await send_message(
+            message.get_body().decode(),
+            redelivered=(message.dequeue_count or 1) > 1,
+            ledger=ledger,
+            io=io,
+            handover=handover,
+            clock=clock,
+        )
+
+    return functions

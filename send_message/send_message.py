@@ -1,0 +1,86 @@
+"""Sends a message to IO, once: the intent is written before the POST, the outcome after it."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from contract.fields import Language
+from contract.reference import parse_reference
+from contract.violations import InvalidRequest
+from io_api.account import IoAccount
+from io_api.client import TIMEOUT_SECONDS
+from io_api.errors import InDoubt, NotSent, Refused
+from io_api.models import NewMessage
+from send_message.compose import compose
+from send_message.deferral import deferral
+from send_message.turn import Delivery, UnknownRequest, look_up, take_turn
+from storage.handover import Handover
+from storage.ledger import Entry, Ledger, State, Step
+from storage.queues import MESSAGE_SENDS
+
+log = logging.getLogger(__name__)
+
+# A POST that starts later than this before the end of its lease could outlive it.
+LONGEST_POST = timedelta(seconds=TIMEOUT_SECONDS + 15)
+
+
+async def send_message(
+    body: str,
+    *,
+    redelivered: bool,
+    ledger: Ledger,
+    io: IoAccount,
+    handover: Handover,
+    clock: Callable[[], datetime],
+) -> None:
+    """Take a reference from `message-sends` and send the message it stands for, if it is its turn."""
+    try:
+        reference = parse_reference(body)
+        if reference is None:
+            raise UnknownRequest(UnknownRequest.__doc__)
+        entry = await look_up(reference, ledger)
+    except (InvalidRequest, UnknownRequest) as error:
+        log.warning("reference cannot be taken: %s", type(error).__name__)
+        await handover.park(body, MESSAGE_SENDS)
+        return
+
+    async def go(entry: Entry) -> Entry:
+        return await _send(entry, reference.language, ledger=ledger, io=io, clock=clock)
+
+    delivery = Delivery(reference, MESSAGE_SENDS, redelivered)
+    await take_turn(entry, delivery, go=go, ledger=ledger, handover=handover, clock=clock)
+
+
+async def _send(
+    entry: Entry, language: Language | None, *, ledger: Ledger, io: IoAccount, clock: Callable[[], datetime]
+) -> Entry:
+    message = compose(ledger.request_of(entry), language)
+    claimed = await ledger.claim(entry)
+    step, changes = await _post(claimed, message, io=io, clock=clock)
+    # The log line comes before the ledger write: if the write is lost, the line still tells.
+    log.info(
+        "outcome request_id=%s attempt=%d state=%s reason=%s message_id=%s",
+        entry.request_id, claimed.attempt, step.what, step.reason, changes.get("message_id"),
+    )  # fmt: skip
+    return await ledger.settle(claimed, step, **changes)
+
+
+async def _post(
+    claimed: Entry, message: NewMessage, *, io: IoAccount, clock: Callable[[], datetime]
+) -> tuple[Step, dict[str, Any]]:
+    """The POST and what its end proves; an exception nobody knows leaves the request in doubt."""
+    if claimed.lease_until is None or clock() + LONGEST_POST > claimed.lease_until:
+        return deferral(claimed, NotSent(reason="lease_too_short"), clock())
+    try:
+        message_id = await io.submit_message(message, service=claimed.service)
+    except NotSent as error:
+        return deferral(claimed, error, clock())
+    except Refused as error:
+        return Step(State.REFUSED, error.reason, error.status), {}
+    except InDoubt as error:
+        return Step(State.IN_DOUBT, error.reason, error.status), {}
+    return Step(State.ACCEPTED, None if message_id else "no_message_id"), {
+        "message_id": message_id,
+        "body": {},
+    }
