@@ -1,0 +1,1 @@
+"""Postino's public contract: what crosses its queues."""

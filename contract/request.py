@@ -1,0 +1,208 @@
+"""The request: what an upstream system puts on `message-requests` to have one message sent to one person."""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+
+from contract.body import load_object
+from contract.fields import (
+    STRICT,
+    Campaign,
+    FeatureLevelType,
+    FiscalCode,
+    Instant,
+    Language,
+    RequestId,
+    Rule,
+    ServiceName,
+    Traceparent,
+    matching,
+    utf16_units,
+)
+from contract.front_matter import front_matter_rules
+from contract.violations import InvalidRequest, broken, violations_of
+
+_MARKDOWN_LENGTH = utf16_units(80, 10_000)
+
+
+def _markdown_rules(markdown: str) -> list[str]:
+    return _MARKDOWN_LENGTH.broken_by(markdown) + front_matter_rules(markdown)
+
+
+class Text(BaseModel):
+    """What the citizen reads, in one language."""
+
+    model_config = STRICT
+
+    subject: Annotated[str, utf16_units(10, 120)] = Field(
+        repr=False, description="Title: 10 to 120 UTF-16 code units (an emoji counts two). No personal data."
+    )
+    markdown: Annotated[str, Rule(_markdown_rules, _MARKDOWN_LENGTH.schema)] = Field(
+        repr=False,
+        description="Text in IO's markdown: 80 to 10000 UTF-16 code units (an emoji counts two), "
+        "counting the front matter with the buttons (CTA) that it may start with.",
+    )
+
+
+class Payee(BaseModel):
+    """The creditor, when it is not the institution that owns the service. Needs a scope of its own on IO."""
+
+    model_config = STRICT
+
+    fiscal_code: Annotated[
+        str, matching("^[0-9]{11}$", "must be an organization's fiscal code: 11 digits")
+    ] = Field(description="Fiscal code of the organization: 11 digits.")
+
+
+class PaymentData(BaseModel):
+    """The pagoPA notice that the citizen can pay from the message."""
+
+    model_config = STRICT
+
+    amount: int = Field(ge=1, le=9_999_999_999, repr=False, description="Amount in euro cents.")
+    notice_number: Annotated[
+        str, matching("^[0123][0-9]{17}$", "must be a pagoPA notice number: 18 digits, the first 0 to 3")
+    ] = Field(repr=False, description="pagoPA notice number (numero avviso): 18 digits, the first 0 to 3.")
+    invalid_after_due_date: bool = Field(
+        default=False, description="Whether the notice cannot be paid after content.due_date."
+    )
+    payee: Payee | None = Field(default=None, description="The creditor, when not the service's institution.")
+
+
+class Content(Text):
+    """The message, in IO's own words; subject and markdown are the Italian text."""
+
+    payment_data: PaymentData | None = Field(
+        default=None, repr=False, description="The pagoPA notice to pay, if any."
+    )
+    due_date: Instant | None = Field(
+        default=None,
+        validate_default=True,
+        description="Instant of the due date, with Z or an offset; sent to IO in UTC and whole seconds. "
+        "For a day it is 23:59:59 in Italy. Required when payment_data.invalid_after_due_date is true.",
+    )
+    require_secure_channels: bool | None = Field(
+        default=None,
+        description="Whether to keep the content out of e-mail and push notices; the service's own "
+        "setting counts when absent.",
+    )
+
+    @field_validator("due_date")
+    @classmethod
+    def _present_when_it_ends_the_payment(
+        cls, due_date: datetime | None, info: ValidationInfo
+    ) -> datetime | None:
+        payment: PaymentData | None = info.data.get("payment_data")
+        if payment is not None and payment.invalid_after_due_date and due_date is None:
+            raise broken(["is required when content.payment_data.invalid_after_due_date is true"])
+        return due_date
+
+
+class MessageRequest(BaseModel):
+    """One message to one person, sent once for ever under its `request_id`."""
+
+    model_config = STRICT
+
+    request_id: RequestId = Field(
+        description="The sender's own key: the same request_id is the same message, whatever happens. "
+        "1 to 128 characters of A-Z a-z 0-9 . _ : - and no fiscal code in it: it travels in logs and events."
+    )
+    service: ServiceName = Field(
+        default="default", validate_default=True, description="Name of a configured IO service."
+    )
+    fiscal_code: FiscalCode = Field(repr=False, description="The recipient, in upper case.")
+    feature_level_type: FeatureLevelType = Field(
+        default="STANDARD", description="ADVANCED is IO's Premium message, which is charged for."
+    )
+    content: Content = Field(repr=False, description="The message, in Italian.")
+    translations: dict[Language, Text] = Field(
+        default={},
+        repr=False,
+        description="The same text in other languages: the first of the recipient's preferred languages "
+        "that is here is sent, the Italian of content otherwise.",
+    )
+    campaign: Campaign | None = Field(
+        default=None,
+        description="Label to follow many requests together; no fiscal code in it.",
+    )
+    not_before: Instant | None = Field(default=None, description="Do not send before this instant.")
+    expires_at: Instant | None = Field(
+        default=None, description="Do not send from this instant on; after not_before."
+    )
+    traceparent: Traceparent | None = Field(
+        default=None, description="W3C trace context of the sender, continued by every step."
+    )
+
+    @field_validator("service")
+    @classmethod
+    def _configured(cls, service: str, info: ValidationInfo) -> str:
+        if info.context is not None and service not in info.context:
+            raise broken(["is not a configured IO service: add it to IO_SERVICES or correct its name"])
+        return service
+
+    @field_validator("expires_at")
+    @classmethod
+    def _after_not_before(cls, expires_at: datetime | None, info: ValidationInfo) -> datetime | None:
+        not_before: datetime | None = info.data.get("not_before")
+        if expires_at is not None and not_before is not None and expires_at <= not_before:
+            raise broken(["must be after not_before"])
+        return expires_at
+
+    def language_for(self, preferred_languages: Sequence[str]) -> Language | None:
+        """Return the translation to send to a profile with these `preferred_languages`, in its order.
+
+        None is the Italian of `content`: preferred before any translation, or nothing better here.
+        """
+        for preferred in preferred_languages:
+            if preferred == "it_IT":
+                return None
+            for language in self.translations:
+                if language == preferred:
+                    return language
+        return None
+
+    def content_in(self, language: Language | None) -> Content:
+        """Return the content with the text of that translation, or as it is for None."""
+        if language is None:
+            return self.content
+        text = self.translations[language]
+        return self.content.model_copy(update={"subject": text.subject, "markdown": text.markdown})
+
+    def to_json(self) -> str:
+        """Return the body that `parse_request` reads back as an equal request."""
+        return self.model_dump_json(exclude_none=True)
+
+    def canonical_bytes(self) -> bytes:
+        """Return what two requests have in common if, and only if, they ask for the same message.
+
+        The order of fields, defaults written or left out, the zone in which an instant is written and the
+        trace context make no difference.
+        """
+        meaning = self.model_dump(mode="json", exclude_none=True, exclude={"traceparent"})
+        return json.dumps(meaning, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def parse_request(body: str | bytes, *, services: Collection[str] | None = None) -> MessageRequest:
+    """Read a queue message: JSON, or base64 of JSON; `services` are the names that are configured.
+
+    Raises InvalidRequest, and nothing else, with every violation at once.
+    """
+    document = load_object(body)
+    try:
+        return MessageRequest.model_validate(document, context=services)
+    except ValidationError as error:
+        violations = violations_of(error)
+    raise InvalidRequest(violations, request_id=_usable_request_id(document))
+
+
+_REQUEST_ID: TypeAdapter[str] = TypeAdapter(RequestId)
+
+
+def _usable_request_id(document: dict[str, object]) -> str | None:
+    try:
+        return _REQUEST_ID.validate_python(document.get("request_id"), strict=True)
+    except ValidationError:
+        return None

@@ -1,0 +1,99 @@
+"""What is wrong with a request, in words that name the field and the rule and never show a value."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from contract.fiscal_code import FISCAL_CODE_SHAPE, MASK
+
+_LONGEST_NAME = 64
+_MOST_VIOLATIONS = 50
+_BROKEN_RULES = "broken_rules"
+_RULES = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known field: remove it or correct its name",
+    "string_type": "must be a string, is {found}",
+    "int_type": "must be a whole number, is {found}",
+    "bool_type": "must be true or false, is {found}",
+    "model_type": "must be an object, is {found}",
+    "dict_type": "must be an object, is {found}",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+}
+
+
+class Violation(BaseModel):
+    """A field of a request and the rule that it breaks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    field: str = Field(description='Path of the field, for example "content.payment_data.amount".')
+    rule: str = Field(description="The rule that it breaks: an English sentence without its subject.")
+
+
+class InvalidRequest(Exception):
+    """The body is no request that could ever be sent: park it, do not retry it.
+
+    `request_id` is the sender's own, when the body had a usable one.
+    """
+
+    def __init__(self, violations: Iterable[Violation], request_id: str | None = None) -> None:
+        self.violations = tuple(violations)
+        self.request_id = request_id
+        super().__init__("\n".join(f"{violation.field}: {violation.rule}" for violation in self.violations))
+
+
+def broken(rules: list[str]) -> PydanticCustomError:
+    """Return what a validator raises for a value that breaks `rules`, one violation each."""
+    return PydanticCustomError(_BROKEN_RULES, "breaks a rule", {"rules": rules})
+
+
+def violations_of(error: ValidationError) -> list[Violation]:
+    """Translate what pydantic found, up to as much as an outcome on a queue has room for."""
+    found = [
+        Violation(field=_path(detail["loc"]), rule=rule)
+        for detail in error.errors(include_url=False)
+        for rule in _rules(detail)
+    ]
+    if len(found) <= _MOST_VIOLATIONS:
+        return found
+    rest = Violation(field="body", rule=f"breaks {len(found) - _MOST_VIOLATIONS} more rules")
+    return [*found[:_MOST_VIOLATIONS], rest]
+
+
+def shown_name(name: str) -> str:
+    """Return a name that the sender chose in a form that an error text may show."""
+    printable = "".join(character if character.isprintable() else "?" for character in name)
+    masked = FISCAL_CODE_SHAPE.sub(MASK, printable)
+    return masked if len(masked) <= _LONGEST_NAME else masked[:_LONGEST_NAME] + "..."
+
+
+def kind_of(value: object) -> str:
+    """Return what JSON calls a value of this type."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "an array"
+        case _:
+            return "an object"
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return ".".join(shown_name(str(part)) for part in location if part != "[key]")
+
+
+def _rules(detail: ErrorDetails) -> list[str]:
+    context: Mapping[str, Any] = detail.get("ctx", {})
+    if detail["type"] == _BROKEN_RULES:
+        return list(context["rules"])
+    return [_RULES[detail["type"]].format(found=kind_of(detail["input"]), **context)]
