@@ -1,0 +1,128 @@
+"""What each answer of IO means.
+
+A row matches a status and how the answer's title (IO), message (API Management) or detail begins; the first
+row that matches wins. The words were read in the code that answers: pagopa/io-messages apps/services-func
+(CreateMessage, GetMessage) at 88d155d5, pagopa/io-functions-services (profiles) at 72b2ff3d,
+pagopa/io-ts-commons src/responses.ts, and API Management's own bodies.
+
+IO checks all that ends in 400, 403 or 404 before it creates a message, so on a send these prove that nothing
+was created. There a 403 or 404 in unknown words is Misconfigured: it stops the key instead of burning
+messages. That is also what happens where IO answers a bare "Forbidden" instead of naming the cause, as the
+rewrite of its Messages API does.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+from io_api.errors import (
+    DEFAULT_RETRY_AFTER,
+    IoError,
+    MessageNotFound,
+    Misconfigured,
+    PaymentLookupFailed,
+    RateLimited,
+    Refused,
+    Unavailable,
+)
+from io_api.models import Problem
+
+_LONGEST_RETRY_AFTER = 3600.0
+ANY = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer. The body is empty when it did not arrive whole: the status already decides."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    @cached_property
+    def problem(self) -> Problem:
+        return Problem.in_body(self.body)
+
+    def says(self, status: int, words: str) -> bool:
+        """Whether this is that status, with a title, message or detail that begins with those words."""
+        texts = (self.problem.title, self.problem.message, self.problem.detail)
+        start = words.casefold()
+        return self.status == status and any((text or "").casefold().startswith(start) for text in texts)
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds to wait after a 429; five when IO does not say, at most an hour."""
+        try:
+            seconds = float(self.headers.get("x-rate-limit-retry-after", ""))
+        except ValueError:
+            return DEFAULT_RETRY_AFTER
+        if not math.isfinite(seconds) or seconds < 0:
+            return DEFAULT_RETRY_AFTER
+        return min(seconds, _LONGEST_RETRY_AFTER)
+
+
+class Row(NamedTuple):
+    status: int
+    words: str
+    error: type[IoError]
+    reason: str
+
+
+EVERY_CALL = (
+    Row(401, ANY, Misconfigured, "invalid_key"),
+    Row(403, "Anonymous user", Misconfigured, "anonymous_user"),
+    Row(403, "User has no valid scopes", Misconfigured, "no_valid_scopes"),
+    Row(403, "You are not allowed here", Misconfigured, "not_allowed"),
+    Row(403, "Production call forbidden", Misconfigured, "production_call_forbidden"),
+    Row(403, "Recipient forbidden", Misconfigured, "recipient_forbidden"),
+    Row(403, "Invalid client certificate", Misconfigured, "client_certificate_required"),
+    Row(403, ANY, Misconfigured, "forbidden"),
+    Row(404, "Resource not found", Misconfigured, "wrong_base_url"),
+    Row(429, ANY, RateLimited, "rate_limited"),
+)
+
+SUBMIT_MESSAGE = (
+    Row(400, "Error while sending payment metadata", Refused, "payment_amount_not_allowed"),
+    Row(400, ANY, Refused, "invalid_message"),
+    # These three come under the title "You are not allowed here"; only the detail tells them from a
+    # missing scope of the whole account.
+    Row(403, "You do not have enough permissions to send a Premium", Refused, "premium_not_allowed"),
+    Row(403, "You do not have enough permissions to send a payment", Refused, "payee_not_allowed"),
+    Row(403, "You do not have enough permissions to send a third party", Refused, "third_party_not_allowed"),
+    Row(403, "Recipient forbidden", Refused, "recipient_forbidden"),
+    Row(403, "No configuration id", Refused, "remote_content_configuration_missing"),
+    Row(403, "Not your configuration", Refused, "remote_content_configuration_not_owned"),
+    Row(403, "Attachments call forbidden", Refused, "attachments_not_allowed"),
+    Row(404, "Remote Content Configuration NOT FOUND", Refused, "remote_content_configuration_not_found"),
+    Row(413, ANY, Refused, "message_too_large"),
+    *EVERY_CALL,
+    Row(404, ANY, Misconfigured, "not_found"),
+)
+
+GET_PROFILE = (
+    Row(400, ANY, Refused, "invalid_fiscal_code"),
+    *EVERY_CALL,
+)
+
+GET_MESSAGE = (
+    Row(400, ANY, Unavailable, "invalid_request"),
+    Row(404, "Message not found", MessageNotFound, "message_not_found"),
+    Row(500, "Error retrieving Payment Status", PaymentLookupFailed, "payment_lookup_failed"),
+    *EVERY_CALL,
+)
+
+
+def error_in(answer: Answer, rows: tuple[Row, ...], otherwise: type[IoError]) -> IoError:
+    """The error of the first row that matches, or `otherwise` with server_error or unexpected_answer."""
+    row = next((row for row in rows if answer.says(row.status, row.words)), None)
+    unlisted = "server_error" if answer.status >= 500 else "unexpected_answer"
+    error = (row.error if row else otherwise)(
+        reason=row.reason if row else unlisted,
+        status=answer.status,
+        title=answer.problem.title or answer.problem.message,
+    )
+    if isinstance(error, RateLimited):
+        error.retry_after = answer.retry_after
+    return error

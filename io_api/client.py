@@ -1,0 +1,140 @@
+"""Every call to the IO API. Nothing else speaks HTTP to IO."""
+
+import asyncio
+import contextlib
+import json
+import re
+from urllib.parse import quote
+
+import httpx
+from pydantic import SecretStr, ValidationError
+
+from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE, Answer, error_in
+from io_api.errors import InDoubt, IoError, Misconfigured, Unavailable, Unreachable
+from io_api.models import CreatedMessage, MessageStatus, NewMessage, Profile
+from io_api.transport import new_http_client
+
+TIMEOUT_SECONDS = 15.0
+"""No call lasts longer, unless the client is built with another timeout."""
+_HEADER_VALUE = re.compile(r"[!-~]+")
+
+
+class IoClient:
+    """The IO API at one address, for any number of services: each call takes the key to use.
+
+    base_url: like https://api.io.pagopa.it/api/v1.
+    timeout_seconds: no call lasts longer; at most a third of it is spent on getting a connection.
+    max_connections: more calls than these wait for a free one, within that third.
+
+    It may be built without a running loop; it connects at the first call, and `aclose` ends it.
+    """
+
+    def __init__(
+        self, base_url: str, *, timeout_seconds: float = TIMEOUT_SECONDS, max_connections: int = 100
+    ) -> None:
+        url = httpx.URL(base_url)
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ValueError("base_url must be an absolute http or https address")
+        self._base_url = base_url
+        self._timeout_seconds = timeout_seconds
+        self._max_connections = max_connections
+        self._opened: httpx.AsyncClient | None = None
+
+    async def aclose(self) -> None:
+        """Close the connections. A later call opens new ones."""
+        opened, self._opened = self._opened, None
+        if opened:
+            await opened.aclose()
+
+    async def get_profile(self, fiscal_code: str, *, key: SecretStr) -> Profile | None:
+        """POST /profiles. None: not a user of IO, or the inbox is off (IO does not tell which).
+
+        Raises NotSent, Refused (IO does not take the fiscal code) or Unavailable.
+        """
+        body = json.dumps({"fiscal_code": fiscal_code}).encode()
+        answer = await self._call("POST", "profiles", key=key, unproven=Unavailable, body=body)
+        if answer.says(404, "Profile not found"):
+            return None
+        if answer.status != 200:
+            raise error_in(answer, GET_PROFILE, Unavailable)
+        return _read(answer, Profile)
+
+    async def submit_message(self, message: NewMessage, *, key: SecretStr) -> str | None:
+        """POST /messages. Returns IO's message id, or None when the 201 carries none that can be read.
+
+        Any 201 means that the message was created: it must not be sent again, even without an id.
+        Raises NotSent, Refused or InDoubt. IO has no idempotency key: only NotSent may be repeated.
+        """
+        answer = await self._call("POST", "messages", key=key, unproven=InDoubt, body=message.body())
+        if answer.status != 201:
+            raise error_in(answer, SUBMIT_MESSAGE, InDoubt)
+        return CreatedMessage.in_body(answer.body).id
+
+    async def get_message(self, fiscal_code: str, message_id: str, *, key: SecretStr) -> MessageStatus:
+        """GET /messages/{fiscal_code}/{message_id}: only the service that sent it may ask.
+
+        Raises NotSent or Unavailable (PaymentLookupFailed, MessageNotFound).
+        """
+        path = f"messages/{quote(fiscal_code, safe='')}/{quote(message_id, safe='')}"
+        answer = await self._call("GET", path, key=key, unproven=Unavailable)
+        if answer.status != 200:
+            raise error_in(answer, GET_MESSAGE, Unavailable)
+        return _read(answer, MessageStatus)
+
+    async def _call(
+        self, method: str, path: str, *, key: SecretStr, unproven: type[IoError], body: bytes | None = None
+    ) -> Answer:
+        """IO's answer. Raises Unreachable, or `unproven` when the request may have left."""
+        if not _HEADER_VALUE.fullmatch(key.get_secret_value()):
+            raise Misconfigured(reason="invalid_key")
+        headers = {"Ocp-Apim-Subscription-Key": key.get_secret_value()}
+        if body:
+            headers["Content-Type"] = "application/json"
+        failure: IoError
+        try:
+            return await self._exchange(method, path, headers=headers, content=body)
+        except httpx.ConnectError as error:
+            failure = Unreachable(reason="unreachable", cause=str(error))
+        except TimeoutError:
+            failure = unproven(reason="timeout")
+        except httpx.ReadError as error:
+            failure = unproven(reason="connection_lost", cause=str(error))
+        except Exception as error:  # noqa: BLE001 - handed on; what is not understood may have left
+            failure = unproven(reason="unexpected_failure", cause=type(error).__name__)
+            failure = failure.with_traceback(error.__traceback__)
+        raise failure  # outside the handlers: a chained exception could hold the address
+
+    async def _exchange(
+        self, method: str, path: str, *, headers: dict[str, str], content: bytes | None
+    ) -> Answer:
+        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
+        request = self._http().build_request(method, path, headers=headers, content=content)
+        async with asyncio.timeout_at(deadline):
+            response = await self._http().send(request, stream=True)
+        return Answer(response.status_code, response.headers, await _whole_body(response, deadline))
+
+    def _http(self) -> httpx.AsyncClient:
+        if self._opened is None:
+            self._opened = new_http_client(
+                self._base_url,
+                connect_timeout_seconds=self._timeout_seconds / 3,
+                max_connections=self._max_connections,
+            )
+        return self._opened
+
+
+async def _whole_body(response: httpx.Response, deadline: float) -> bytes:
+    """The whole body, or none of it: the status has arrived and decides, a part of the body adds nothing."""
+    try:
+        async with asyncio.timeout_at(deadline), contextlib.aclosing(response):
+            return await response.aread()
+    except Exception:  # noqa: BLE001 - see above
+        return b""
+
+
+def _read[Model: (Profile, MessageStatus)](answer: Answer, model: type[Model]) -> Model:
+    try:
+        return model.model_validate_json(answer.body)
+    except ValidationError:
+        pass
+    raise Unavailable(reason="unreadable_answer", status=answer.status)

@@ -1,0 +1,204 @@
+"""What goes to IO and what comes back, in IO's own words.
+
+What is sent allows no unknown field; what is received ignores them, because IO adds and removes fields.
+Field rules are those of the Messages API (`NewMessage`) and the Profiles API (`LimitedProfile`) and are
+checked where a request enters, not here. No repr shows a fiscal code or a content.
+"""
+
+import logging
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StrictBool,
+    ValidationError,
+)
+
+from io_api.errors import masked
+
+_logger = logging.getLogger(__name__)
+
+
+class FeatureLevelType(StrEnum):
+    STANDARD = "STANDARD"
+    ADVANCED = "ADVANCED"
+
+
+class HasPrecondition(StrEnum):
+    ALWAYS = "ALWAYS"
+    ONCE = "ONCE"
+    NEVER = "NEVER"
+
+
+class DeliveryStatus(StrEnum):
+    """Where IO is with a message. PROCESSED, REJECTED and FAILED are final."""
+
+    ACCEPTED = "ACCEPTED"
+    PROCESSED = "PROCESSED"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+    THROTTLED = "THROTTLED"
+
+
+class ReadStatus(StrEnum):
+    """UNAVAILABLE means that IO may not tell (the citizen's choice, or an old app), not unread."""
+
+    READ = "READ"
+    UNREAD = "UNREAD"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+class PaymentStatus(StrEnum):
+    """NOT_PAID does not mean payable: expired and cancelled notices read the same."""
+
+    PAID = "PAID"
+    NOT_PAID = "NOT_PAID"
+
+
+class _Sent(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def _in_utc(instant: datetime) -> datetime:
+    return instant.astimezone(UTC)
+
+
+def _without_fraction(instant: datetime) -> str:
+    return instant.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+# IO's current code takes offsets and fractions, its successor only this form.
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), PlainSerializer(_without_fraction)]
+"""An instant with a time zone; it leaves as YYYY-MM-DDTHH:MM:SSZ."""
+
+
+class Payee(_Sent):
+    """The creditor, by the 11-digit fiscal code of the organization. Naming it needs a scope of its own."""
+
+    fiscal_code: str = Field(repr=False)
+
+
+class PaymentData(_Sent):
+    """A pagoPA notice; amount in euro cents."""
+
+    amount: int = Field(repr=False)
+    notice_number: str = Field(repr=False)
+    invalid_after_due_date: bool = False
+    payee: Payee | None = None
+
+
+class ThirdPartyData(_Sent):
+    """Remote content: `id` is what IO passes back to the institution, under `configuration_id`."""
+
+    id: str
+    configuration_id: str
+    has_attachments: bool = False
+    has_remote_content: bool = False
+    has_precondition: HasPrecondition | None = None
+
+
+class MessageContent(_Sent):
+    subject: str = Field(repr=False)
+    markdown: str = Field(repr=False)
+    due_date: Instant | None = None
+    payment_data: PaymentData | None = Field(default=None, repr=False)
+    require_secure_channels: bool | None = None
+    third_party_data: ThirdPartyData | None = Field(default=None, repr=False)
+
+
+class NewMessage(_Sent):
+    """The body of POST /messages."""
+
+    fiscal_code: str = Field(repr=False)
+    content: MessageContent = Field(repr=False)
+    feature_level_type: FeatureLevelType = FeatureLevelType.STANDARD
+
+    def body(self) -> bytes:
+        """JSON in UTF-8, without the fields that are not set."""
+        return self.model_dump_json(exclude_none=True).encode()
+
+
+class _Received(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+def _known[Word: StrEnum](words: type[Word]) -> BeforeValidator:
+    """Reads a word that this version does not know as absent, and says so in the log."""
+
+    def known_or_none(value: object) -> Word | None:
+        if value is None:
+            return None
+        try:
+            return words(str(value))
+        except ValueError:
+            found = {"kind_of_word": words.__name__, "word": masked(str(value))[:40]}
+            _logger.warning("IO used a word this version does not know; it is read as absent", extra=found)
+            return None
+
+    return BeforeValidator(known_or_none)
+
+
+class Profile(_Received):
+    """Whether this service may write to the citizen, and in which languages (it_IT, en_GB, ...)."""
+
+    sender_allowed: StrictBool
+    preferred_languages: tuple[str, ...] = ()
+
+
+class MessageStatus(_Received):
+    """What IO says of a message. None: IO did not say, or used a word this version does not know.
+
+    read_status and payment_status come only for ADVANCED messages that are PROCESSED.
+    """
+
+    status: Annotated[DeliveryStatus | None, _known(DeliveryStatus)]
+    read_status: Annotated[ReadStatus | None, _known(ReadStatus)] = None
+    payment_status: Annotated[PaymentStatus | None, _known(PaymentStatus)] = None
+
+
+class CreatedMessage(_Received):
+    """The body of a 201. IO's ids are ULIDs; any id that is safe in an address and a table key is taken."""
+
+    id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$")
+
+    @classmethod
+    def in_body(cls, body: bytes) -> Self:
+        """What can be read; without an id when that cannot."""
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError:
+            return cls()
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+_Text = Annotated[str | None, BeforeValidator(_text_or_none)]
+
+
+class Problem(_Received):
+    """The body of an error: problem+json (title, detail) from IO, `message` from API Management.
+
+    The detail quotes the request, fiscal code included: it is only ever compared.
+    """
+
+    title: _Text = None
+    message: _Text = None
+    detail: _Text = Field(default=None, repr=False)
+
+    @classmethod
+    def in_body(cls, body: bytes) -> Self:
+        """What can be read; nothing when it is not a JSON object."""
+        try:
+            return cls.model_validate_json(body)
+        except ValidationError:
+            return cls()
