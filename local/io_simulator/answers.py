@@ -1,0 +1,156 @@
+"""What IO answers: the shape of an answer, and every error body.
+
+The gateway's errors are {"statusCode", "message"}, the backend's {"title", "status", "detail"} as
+application/problem+json.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from local.io_simulator.fiscal_code import PATTERN
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status with its body and headers."""
+
+    status: int
+    body: bytes = field(repr=False)
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class RefusedError(Exception):
+    """The backend refuses the call with an answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"status {answer.status}")
+        self.answer = answer
+
+
+def success(status: int, document: object, headers: Mapping[str, str] | None = None) -> Answer:
+    """A JSON answer of the backend."""
+    return Answer(status, json.dumps(document, ensure_ascii=False).encode(), headers=headers or {})
+
+
+def problem(status: int, title: str, detail: str) -> Answer:
+    """An error of the backend."""
+    body = json.dumps({"detail": detail, "status": status, "title": title}, ensure_ascii=False)
+    return Answer(status, body.encode(), "application/problem+json")
+
+
+def _gateway(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
+    return success(status, {"statusCode": status, "message": message}, headers)
+
+
+def rate_limited(seconds: int) -> Answer:
+    """429, with the header that IO sends in the place of Retry-After."""
+    return _gateway(
+        429,
+        f"Rate limit is exceeded. Try again in {seconds} seconds.",
+        {"x-rate-limit-retry-after": str(seconds)},
+    )
+
+
+def server_error(status: int) -> Answer:
+    """A scripted 500 of the backend, or a 502, 503 of what stands before it, whose body is not JSON."""
+    if status == 500:
+        return problem(500, "Internal server error", "Scripted failure.")
+    return Answer(status, f"<html><body><h1>{status}</h1></body></html>".encode(), "text/html")
+
+
+def not_allowed_here(detail: str) -> Answer:
+    """403 for a missing scope, with the reason."""
+    return problem(403, "You are not allowed here", detail)
+
+
+def payment_lookup_failed() -> Answer:
+    """500 of a GET whose payment status pagoPA did not give."""
+    return problem(
+        500,
+        "Internal server error",
+        "Error retrieving Payment Status: "
+        "Failed to fetch payment status from PagoPa ecommerce api: status: 502, Bad Gateway",
+    )
+
+
+def amount_exceeds(amount: int, allowed: int) -> Answer:
+    """400 for a payment above what the service may ask; both in cents."""
+    return problem(
+        400,
+        "Error while sending payment metadata",
+        f"The requested amount ({amount} cents) exceeds the maximum allowed for this service "
+        f"({allowed} cents)",
+    )
+
+
+def invalid_fiscal_code(text: str) -> Answer:
+    """400 for a path; like IO's, its detail repeats what was sent."""
+    return problem(
+        400,
+        f'Invalid string that matches the pattern "{PATTERN}"',
+        f'value ["{text}"] at [root] is not a valid [string that matches the pattern "{PATTERN}"]',
+    )
+
+
+KEY_MISSING = _gateway(
+    401,
+    "Access denied due to missing subscription key. "
+    "Make sure to include subscription key when making requests to an API.",
+)
+KEY_INVALID = _gateway(
+    401,
+    "Access denied due to invalid subscription key. "
+    "Make sure to provide a valid key for an active subscription.",
+)
+NO_SUCH_PATH = _gateway(404, "Resource not found")
+
+MALFORMED_JSON = problem(500, "Internal server error", "Unexpected token in JSON")
+FORBIDDEN = not_allowed_here("You do not have enough permission to complete the operation you requested")
+NO_SCOPES = problem(
+    403,
+    "User has no valid scopes",
+    "You are not part of any valid scope, "
+    "you should ask the administrator to give you the required permissions.",
+)
+RECIPIENT_FORBIDDEN = problem(
+    403, "Recipient forbidden", "You are not allowed to issue requests for the recipient."
+)
+FISCAL_CODE_TWICE = problem(
+    400,
+    "Bad parameters",
+    "The fiscalcode parameter must be specified in the path or in the payload but not in both",
+)
+FISCAL_CODE_MISSING = problem(
+    400, "Bad parameters", "The fiscalcode parameter must be specified in the path or in the payload"
+)
+NO_CONFIGURATION = problem(
+    403,
+    "No configuration id for remote content",
+    "You did not send any configuration id for your remote content in third_party_data",
+)
+NOT_YOUR_CONFIGURATION = problem(
+    403,
+    "Not your configuration",
+    "You're not the owner of the configuration related to the given configuration_id",
+)
+CONFIGURATION_NOT_FOUND = problem(
+    404,
+    "Remote Content Configuration NOT FOUND",
+    "Cannot find any Remote Content Configuration with the given id",
+)
+ATTACHMENTS_FORBIDDEN = problem(
+    403,
+    "Attachments call forbidden",
+    "You are not allowed to send messages with attachmens with STANDARD messages, please use ADVANCED",
+)
+MESSAGE_NOT_FOUND = problem(
+    404, "Message not found", "The message that you requested was not found in the system."
+)
+NOT_YOUR_MESSAGE = not_allowed_here(
+    "You are not allowed to read this message, you can only read messages that you have sent"
+)
+PROFILE_NOT_FOUND = problem(
+    404, "Profile not found", "The profile you requested was not found in the system."
+)

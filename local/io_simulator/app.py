@@ -1,0 +1,34 @@
+"""The routes."""
+
+from aiohttp import web
+
+from local.io_simulator.control import control_routes
+from local.io_simulator.gateway import Gateway, no_such_path
+from local.io_simulator.profiles import get_profile
+from local.io_simulator.reading import get_message
+from local.io_simulator.simulator import Simulator
+from local.io_simulator.submission import submit_message
+
+BASE_PATH = "/api/v1"
+LARGEST_CONTROL_BODY = 64 * 1024 * 1024
+
+
+def create_app(simulator: Simulator) -> web.Application:
+    """IO's operations, the control endpoints, and the gateway's 404 for all the rest."""
+    gateway = Gateway(simulator)
+    profile = gateway.handler("get_profile", get_profile)
+    submit = gateway.handler("submit_message", submit_message)
+    read = gateway.handler("get_message", get_message)
+    app = web.Application(client_max_size=LARGEST_CONTROL_BODY)
+    app.add_routes(
+        [
+            web.post(f"{BASE_PATH}/profiles", profile),
+            web.get(f"{BASE_PATH}/profiles/{{fiscal_code}}", profile),
+            web.post(f"{BASE_PATH}/messages", submit),
+            web.post(f"{BASE_PATH}/messages/{{fiscal_code}}", submit),
+            web.get(f"{BASE_PATH}/messages/{{fiscal_code}}/{{id}}", read),
+            *control_routes(simulator),
+            web.route("*", "/{path:.*}", no_such_path),
+        ]
+    )
+    return app

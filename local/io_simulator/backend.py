@@ -1,0 +1,51 @@
+"""What the three operations have in common: a call that passed the gateway, and its first checks."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from local.io_simulator.answers import (
+    FORBIDDEN,
+    NO_SCOPES,
+    RECIPIENT_FORBIDDEN,
+    RefusedError,
+    invalid_fiscal_code,
+)
+from local.io_simulator.fiscal_code import is_fiscal_code
+from local.io_simulator.services import Group, Service
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call with a valid key, within the rate limit; `path` are the parts of its path by name."""
+
+    service_id: str
+    service: Service = field(repr=False)
+    key: str = field(repr=False)
+    source: str
+    path: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def require_group(self, *groups: Group) -> None:
+        """Refuse with 403 an account that is in none of the groups."""
+        if not self.service.groups:
+            raise RefusedError(NO_SCOPES)
+        if self.service.groups.isdisjoint(groups):
+            raise RefusedError(FORBIDDEN)
+
+    def require_source(self) -> None:
+        """Refuse with 403 an address that the service did not list."""
+        if not self.service.accepts_source(self.source):
+            raise RefusedError(FORBIDDEN)
+
+    def require_recipient(self, fiscal_code: str) -> None:
+        """Refuse with 403 who a limited account may not reach."""
+        limited = "ApiLimitedMessageWrite" in self.service.groups
+        if limited and fiscal_code not in self.service.authorized_recipients:
+            raise RefusedError(RECIPIENT_FORBIDDEN)
+
+    def fiscal_code_in_path(self) -> str:
+        """The fiscal code of the path, which must have one; refused with 400 if malformed."""
+        fiscal_code = self.path["fiscal_code"]
+        if not is_fiscal_code(fiscal_code):
+            raise RefusedError(invalid_fiscal_code(fiscal_code))
+        return fiscal_code

@@ -1,0 +1,80 @@
+"""Citizens: what each does with IO and with the messages received."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from local.io_simulator.clock import SimulatedClock
+from local.io_simulator.script import Script
+
+Seconds = Annotated[float, Field(ge=0)]
+Language = Literal["it_IT", "en_GB", "es_ES", "de_DE", "fr_FR"]
+
+
+class Span(Script):
+    """A stretch of seconds after a message's acceptance, its end left out; without an end it never ends."""
+
+    from_seconds: Seconds = 0
+    to_seconds: Seconds | None = None
+
+    def contains(self, seconds: float) -> bool:
+        """Whether it covers the instant."""
+        return seconds >= self.from_seconds and (self.to_seconds is None or seconds < self.to_seconds)
+
+
+class Citizen(Script):
+    """The script of one citizen; the package's docstring tells each field."""
+
+    on_io: bool = True
+    inbox_enabled: bool = True
+    sender_allowed: bool | dict[str, bool] = True
+    blocks_after_seconds: Seconds | None = None
+    preferred_languages: tuple[Language, ...] | None = ("it_IT",)
+    reads_after_seconds: Seconds | None = 60
+    pays_after_seconds: Seconds | None = 120
+    read_status_unavailable: tuple[Span, ...] = ()
+    processing_outcome: Literal["REJECTED", "FAILED"] | None = None
+    pagopa_fails_first_gets: Annotated[int, Field(ge=0)] = 0
+    pagopa_fails: tuple[Span, ...] = ()
+
+    @property
+    def has_profile(self) -> bool:
+        """IO answers the same 404 for who is not on it and for who turned the inbox off."""
+        return self.on_io and self.inbox_enabled
+
+    def allows(self, service_id: str) -> bool:
+        """Whether the service was not blocked by preference."""
+        if isinstance(self.sender_allowed, bool):
+            return self.sender_allowed
+        return self.sender_allowed.get(service_id, True)
+
+
+class Citizens:
+    """Every valid fiscal code: the scripted ones, and the default citizen for the others."""
+
+    def __init__(self, default: Citizen, clock: SimulatedClock) -> None:
+        self._clock = clock
+        self._default = (default, clock.now())
+        self._scripted: dict[str, tuple[Citizen, datetime]] = {}
+
+    def put(self, citizens: Mapping[str, Citizen]) -> None:
+        """Add or replace scripts by fiscal code, or by "default"."""
+        now = self._clock.now()
+        for fiscal_code, citizen in citizens.items():
+            if fiscal_code == "default":
+                self._default = (citizen, now)
+            else:
+                self._scripted[fiscal_code] = (citizen, now)
+
+    def get(self, fiscal_code: str) -> Citizen:
+        """The script that holds for a fiscal code."""
+        return self._scripted.get(fiscal_code, self._default)[0]
+
+    def allows(self, fiscal_code: str, service_id: str, at: datetime) -> bool:
+        """Whether the citizen takes the service's messages at an instant; a profile is presumed."""
+        citizen, scripted_at = self._scripted.get(fiscal_code, self._default)
+        blocks_after = citizen.blocks_after_seconds
+        blocked = blocks_after is not None and at >= scripted_at + timedelta(seconds=blocks_after)
+        return citizen.allows(service_id) and not blocked

@@ -1,0 +1,145 @@
+"""The body of a submission, checked by IO's own rules.
+
+Strict as IO's codecs: no conversion of types, null is not absence, unknown fields are dropped. Lengths count
+UTF-16 units, as JavaScript does.
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails, from_json
+
+from local.io_simulator.answers import MALFORMED_JSON, RefusedError, problem
+from local.io_simulator.clock import iso
+from local.io_simulator.fiscal_code import FiscalCode
+
+TIMESTAMP = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?")
+
+
+def _length(least: int, most: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if not least <= len(text.encode("utf-16-le")) // 2 <= most:
+            raise ValueError(f"string of {least} to {most} UTF-16 units")
+        return text
+
+    return AfterValidator(check)
+
+
+def _timestamp(text: str) -> str:
+    """IO keeps the instant and gives it back with milliseconds and Z; without an offset it means UTC."""
+    if not TIMESTAMP.fullmatch(text):
+        raise ValueError("UTCISODateFromString")
+    instant = datetime.fromisoformat(text)
+    return iso(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+
+
+Timestamp = Annotated[str, AfterValidator(_timestamp)]
+NonEmpty = Annotated[str, StringConstraints(min_length=1)]
+
+
+class Payload(BaseModel):
+    """A part of what the sender wrote."""
+
+    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_not_absence(cls, value: Any) -> Any:
+        nulls = [name for name in cls.model_fields if isinstance(value, dict) and value.get(name, "") is None]
+        if nulls:
+            raise ValueError(f"{cls.__name__}: {', '.join(nulls)} is null")
+        return value
+
+
+class Payee(Payload):
+    fiscal_code: Annotated[str, StringConstraints(pattern="^[0-9]{11}$")]
+
+
+class PaymentData(Payload):
+    """`amount` in euro cents."""
+
+    amount: Annotated[int, Field(ge=1, le=9_999_999_999)]
+    notice_number: Annotated[str, StringConstraints(pattern="^[0123][0-9]{17}$")]
+    invalid_after_due_date: bool = False
+    payee: Payee | None = None
+
+
+class ThirdPartyData(Payload):
+    """`configuration_id` is optional here, and demanded by a later check."""
+
+    id: NonEmpty
+    configuration_id: Annotated[str | None, Field(pattern="^[0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{26}$")] = None
+    has_attachments: bool = False
+    has_remote_content: bool = False
+    has_precondition: Literal["ALWAYS", "ONCE", "NEVER"] | None = None
+    original_sender: NonEmpty | None = None
+    original_receipt_date: Timestamp | None = None
+    summary: NonEmpty | None = None
+
+
+class EUCovidCert(Payload):
+    auth_code: str
+
+
+class Content(Payload):
+    subject: Annotated[str, _length(10, 120)]
+    markdown: Annotated[str, _length(80, 10_000)]
+    require_secure_channels: bool | None = None
+    due_date: Timestamp | None = None
+    payment_data: PaymentData | None = None
+    third_party_data: ThirdPartyData | None = None
+    eu_covid_cert: EUCovidCert | None = None
+
+
+class DefaultAddresses(Payload):
+    """Deprecated: read, and forgotten."""
+
+    email: str | None = None
+
+
+class NewMessage(Payload):
+    """A whole submission; `time_to_live` in seconds."""
+
+    content: Content
+    fiscal_code: FiscalCode | None = None
+    time_to_live: Annotated[int, Field(ge=3600, le=604_800)] = 3600
+    feature_level_type: Literal["STANDARD", "ADVANCED"] = "STANDARD"
+    default_addresses: DefaultAddresses | None = None
+
+    @classmethod
+    def decode(cls, document: Any) -> Self:
+        """Read a parsed body; RefusedError with IO's 400."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError as invalid:
+            raise RefusedError(problem(400, "Invalid message structure", report(invalid))) from None
+
+
+def parse(body: bytes) -> Any:
+    """Any JSON; RefusedError with the 500 that IO answers to what is not JSON."""
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        raise RefusedError(MALFORMED_JSON) from None
+
+
+def report(invalid: ValidationError) -> str:
+    """The mistakes as IO tells them, with the values: the fiscal code may be among them."""
+    return "\n".join(_mistake(error) for error in invalid.errors(include_url=False, include_context=False))
+
+
+def _mistake(error: ErrorDetails) -> str:
+    value = "undefined" if error["type"] == "missing" else json.dumps(error["input"], ensure_ascii=False)
+    place = ".".join(("root", *(str(part) for part in error["loc"])))
+    return f"value [{value}] at [{place}] is not a valid [{error['msg']}]"

@@ -1,0 +1,44 @@
+"""The simulated world: everything that `POST /simulator/reset` puts back."""
+
+from dataclasses import dataclass, field
+
+from local.io_simulator.calls import Calls
+from local.io_simulator.citizens import Citizen, Citizens
+from local.io_simulator.clock import SimulatedClock
+from local.io_simulator.faults import FaultQueue
+from local.io_simulator.messages import Messages
+from local.io_simulator.rate_limit import RateLimit, RateLimiter
+from local.io_simulator.services import Service, Services
+
+
+def _default_services() -> dict[str, Service]:
+    return {"default": Service(keys=("simulator-key", "simulator-secondary-key"))}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """How a simulator starts."""
+
+    services: dict[str, Service] = field(default_factory=_default_services)
+    default_citizen: Citizen = field(default_factory=Citizen)
+    rate_limit: RateLimit = field(default_factory=RateLimit)
+    processing_delay_seconds: float = 1
+
+
+class Simulator:
+    """The state that the operations read and change, and the control endpoints script."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.reset()
+
+    def reset(self) -> None:
+        """Back to the configuration."""
+        configuration = self.configuration
+        self.clock = SimulatedClock()
+        self.services = Services(configuration.services)
+        self.citizens = Citizens(configuration.default_citizen, self.clock)
+        self.messages = Messages(self.clock, self.citizens, configuration.processing_delay_seconds)
+        self.rate_limiter = RateLimiter(configuration.rate_limit)
+        self.faults = FaultQueue()
+        self.calls = Calls()
