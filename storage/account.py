@@ -1,5 +1,7 @@
 """The clients of the storage account, from its connection string or from the app's own identity."""
 
+from typing import Any
+
 from azure.data.tables.aio import TableServiceClient
 from azure.identity.aio import DefaultAzureCredential
 from azure.storage.queue.aio import QueueServiceClient
@@ -8,6 +10,18 @@ from settings import Settings
 from storage.queues import Queues
 from storage.table import Table
 
+# An outage of a minute is sat out, so that what a worker knows of a POST can still be written down.
+PATIENT_TABLES: dict[str, Any] = {
+    **dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), 7),
+    "retry_backoff_factor": 1,
+    "retry_backoff_max": 20,
+}
+PATIENT_QUEUES: dict[str, Any] = {
+    **dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), 5),
+    "initial_backoff": 1,
+    "increment_base": 2,
+}
+
 
 class StorageAccount:
     """Gives out tables and queues; connects when they are first used."""
@@ -15,12 +29,16 @@ class StorageAccount:
     def __init__(self, settings: Settings) -> None:
         if settings.storage_connection:
             connection = settings.storage_connection.get_secret_value()
-            self._queues = QueueServiceClient.from_connection_string(connection)
-            self._tables = TableServiceClient.from_connection_string(connection)
+            self._queues = QueueServiceClient.from_connection_string(connection, **PATIENT_QUEUES)
+            self._tables = TableServiceClient.from_connection_string(connection, **PATIENT_TABLES)
         else:
             credential = DefaultAzureCredential(managed_identity_client_id=settings.storage_client_id)
-            self._queues = QueueServiceClient(str(settings.storage_queue_uri), credential=credential)
-            self._tables = TableServiceClient(endpoint=str(settings.storage_table_uri), credential=credential)
+            self._queues = QueueServiceClient(
+                str(settings.storage_queue_uri), credential=credential, **PATIENT_QUEUES
+            )
+            self._tables = TableServiceClient(
+                endpoint=str(settings.storage_table_uri), credential=credential, **PATIENT_TABLES
+            )
 
     def queues(self) -> Queues:
         """Every queue."""
