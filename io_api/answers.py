@@ -103,6 +103,8 @@ SUBMIT_MESSAGE = (
 
 GET_PROFILE = (
     Row(400, ANY, Refused, "invalid_fiscal_code"),
+    # A limited account may write to some citizens only: this one is refused, the key is as good as before.
+    Row(403, "Recipient forbidden", Refused, "recipient_forbidden"),
     *EVERY_CALL,
 )
 

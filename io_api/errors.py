@@ -23,12 +23,8 @@
     invalid_key         Misconfigured            also a key that cannot be written in a header
 """
 
-import re
+from contract.fiscal_code import FISCAL_CODE_SHAPE, MASK
 
-_FISCAL_CODE = re.compile(
-    r"[A-Z]{6}[0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{3}[A-Z]",
-    re.IGNORECASE | re.ASCII,
-)
 _TITLE_LENGTH = 200
 DEFAULT_RETRY_AFTER = 5.0
 """Seconds: IO counts calls in windows of five (pagopa/io-infra, policy of the product io_services)."""
@@ -36,7 +32,7 @@ DEFAULT_RETRY_AFTER = 5.0
 
 def masked(text: str) -> str:
     """The text without anything shaped like a fiscal code, on one line, at most 200 characters."""
-    return _FISCAL_CODE.sub("****************", " ".join(text.split()))[:_TITLE_LENGTH]
+    return FISCAL_CODE_SHAPE.sub(MASK, " ".join(text.split()))[:_TITLE_LENGTH]
 
 
 class IoError(Exception):

@@ -80,7 +80,7 @@ SUBMITS: list[tuple[int, object, type[IoError], str]] = [
 PROFILES: list[tuple[int, object, type[IoError], str]] = [
     (400, problem("Invalid FiscalCode"), Refused, "invalid_fiscal_code"),
     (401, APIM_KEY, Misconfigured, "invalid_key"),
-    (403, problem("Recipient forbidden"), Misconfigured, "recipient_forbidden"),
+    (403, problem("Recipient forbidden"), Refused, "recipient_forbidden"),
     (403, BARE_FORBIDDEN, Misconfigured, "forbidden"),
     (404, APIM_PATH, Misconfigured, "wrong_base_url"),
     (404, problem("Something else not found"), Unavailable, "unexpected_answer"),
@@ -159,7 +159,7 @@ def test_a_title_never_carries_a_fiscal_code(code: str) -> None:
     body = {"title": f"Invalid [{code}]{code}x", "detail": f"value [{code}]"}
     error = error_in(answer(400, body), SUBMIT_MESSAGE, InDoubt)
 
-    assert error.title == "Invalid [****************]****************x"
+    assert error.title == "Invalid [[fiscal code]][fiscal code]x"
     assert code not in f"{error}{error!r}{error.__dict__}"
 
 
