@@ -1,0 +1,60 @@
+"""App settings: the environment, filled up from local.settings.json, and the %NAME% references to them."""
+
+import json
+import re
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+from local.host.errors import ConfigurationError
+
+_REFERENCE = re.compile(r"%([^%]+)%")
+
+
+def load_local_settings(app_dir: Path, environ: MutableMapping[str, str]) -> None:
+    """Adds the "Values" of local.settings.json to `environ`; what is set there already wins.
+
+    Format: learn.microsoft.com/azure/azure-functions/functions-develop-local, "Local settings file".
+    Raises ConfigurationError when the file is not JSON, is encrypted or has no object of values.
+    """
+    file = app_dir / "local.settings.json"
+    if not file.exists():
+        return
+    try:
+        document = json.loads(file.read_text())
+    except ValueError as error:
+        raise ConfigurationError(f"local.settings.json is not JSON: {error}") from None
+    values = document.get("Values", {}) if isinstance(document, dict) else None
+    if not isinstance(values, dict):
+        raise ConfigurationError('local.settings.json: "Values" must be an object of names and values')
+    if document.get("IsEncrypted"):
+        raise ConfigurationError("local.settings.json is encrypted: run `func settings decrypt`")
+    for name, value in values.items():
+        environ.setdefault(name, value if isinstance(value, str) else json.dumps(value))
+
+
+def resolve(text: str, environ: Mapping[str, str], *, where: str) -> str:
+    """`text` with each %NAME% replaced by the app setting; ConfigurationError names a missing one."""
+
+    def value(reference: re.Match[str]) -> str:
+        name = reference[1]
+        if not environ.get(name):
+            raise ConfigurationError(f"{where}: %{name}% names an app setting that is not set: set {name}")
+        return environ[name]
+
+    return _REFERENCE.sub(value, text)
+
+
+def is_disabled(function: str, environ: Mapping[str, str]) -> bool:
+    """Whether AzureWebJobs.<function>.Disabled says so, as on the platform."""
+    return environ.get(f"AzureWebJobs.{function}.Disabled", "").strip().lower() in ("true", "1")
+
+
+def lease_seconds(environ: Mapping[str, str]) -> int:
+    """How long a dequeued message stays invisible without renewal: 600, the platform's fixed value.
+
+    LOCAL_HOST_LEASE_SECONDS shortens it, so that a crash test need not wait ten minutes.
+    """
+    text = environ.get("LOCAL_HOST_LEASE_SECONDS", "600")
+    if not text.isdecimal() or not 1 <= int(text) <= 600:
+        raise ConfigurationError("LOCAL_HOST_LEASE_SECONDS must be a whole number of seconds, 1 to 600")
+    return int(text)

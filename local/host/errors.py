@@ -1,0 +1,31 @@
+"""Why the host does not start.
+
+HostError
+├── ConfigurationError   host.json or an app setting is wrong: correct it
+├── AppError             function_app.py did not load: correct the app
+└── StartError           the surroundings are not there (storage, port): bring them up
+"""
+
+
+class HostError(Exception):
+    """The host cannot start; the message says what to do."""
+
+    exit_code = 1
+
+
+class ConfigurationError(HostError):
+    """host.json or an app setting is wrong."""
+
+    exit_code = 2
+
+
+class AppError(HostError):
+    """The app failed while it was loaded; `stack_trace` is the runtime's."""
+
+    def __init__(self, message: str, stack_trace: str = "") -> None:
+        super().__init__(message)
+        self.stack_trace = stack_trace
+
+
+class StartError(HostError):
+    """Something that the host needs at its start is missing."""

@@ -1,0 +1,125 @@
+"""Storage accounts by connection name, and what to do while they do not answer."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from azure.core.exceptions import AzureError, HttpResponseError
+from azure.identity.aio import DefaultAzureCredential
+from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue.aio import QueueServiceClient
+
+from local.azurite import connection_string
+from local.host.errors import ConfigurationError
+from local.host.waiting import Backoff
+
+log = logging.getLogger(__name__)
+
+DEFAULT_CONNECTION = "AzureWebJobsStorage"
+_DEVELOPMENT_STORAGE = connection_string((10000, 10001, 10002))
+_LONGEST_RETRY_SECONDS = 5.0
+
+# The host retries by itself: it knows which call may be repeated, and for how long it is worth it.
+_CLIENT_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "read_timeout": 30}
+
+
+class Accounts:
+    """The clients of the connections that bindings name: a connection string, UseDevelopmentStorage=true, or
+    <name>__queueServiceUri and <name>__blobServiceUri with DefaultAzureCredential (<name>__clientId).
+
+    Source: learn.microsoft.com/azure/azure-functions/functions-reference, identity-based connections.
+    """
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._queues: dict[str, QueueServiceClient] = {}
+        self._blobs: BlobServiceClient | None = None
+        self._open = contextlib.AsyncExitStack()
+
+    def queues(self, connection: str) -> QueueServiceClient:
+        """Raises ConfigurationError when no app setting describes the connection."""
+        name = connection or DEFAULT_CONNECTION
+        if name not in self._queues:
+            self._queues[name] = self._client(QueueServiceClient, name, "queueServiceUri")
+        return self._queues[name]
+
+    def blobs(self) -> BlobServiceClient:
+        """The blob service of AzureWebJobsStorage, where the host keeps its timers' state."""
+        if self._blobs is None:
+            self._blobs = self._client(BlobServiceClient, DEFAULT_CONNECTION, "blobServiceUri")
+        return self._blobs
+
+    def _client[T: (QueueServiceClient, BlobServiceClient)](self, service: type[T], name: str, uri: str) -> T:
+        client = self._described(service, name, uri)
+        self._open.push_async_callback(client.close)
+        return client
+
+    def _described[T: (QueueServiceClient, BlobServiceClient)](
+        self, service: type[T], name: str, uri: str
+    ) -> T:
+        text = self._environ.get(name) or self._environ.get(f"AzureWebJobs{name}")
+        if text == "UseDevelopmentStorage=true":
+            text = _DEVELOPMENT_STORAGE
+        if text:
+            try:
+                return service.from_connection_string(text, **_CLIENT_OPTIONS)
+            except ValueError:
+                raise ConfigurationError(f"app setting {name} is not a storage connection string") from None
+        if not (address := self._environ.get(f"{name}__{uri}")):
+            raise ConfigurationError(f"no storage connection: set {name} or {name}__{uri}")
+        credential = DefaultAzureCredential(managed_identity_client_id=self._environ.get(f"{name}__clientId"))
+        self._open.push_async_callback(credential.close)
+        return service(address, credential=credential, **_CLIENT_OPTIONS)
+
+    async def close(self) -> None:
+        await self._open.aclose()
+
+
+class Outage:
+    """Whether storage fails at present, said once when it begins and once when it is over."""
+
+    def __init__(self, **fields: str) -> None:
+        self._fields = fields
+        self._lasting = False
+
+    def failed(self, error: AzureError) -> None:
+        if not self._lasting:
+            log.warning("storage fails, trying again", extra={**self._fields, "error": cause(error)})
+        self._lasting = True
+
+    def over(self) -> None:
+        if self._lasting:
+            log.warning("storage answers again", extra=self._fields)
+        self._lasting = False
+
+    async def outlast[T](self, call: Callable[[], Awaitable[T]], *, patience: float) -> T:
+        """The answer to `call`, repeated for `patience` seconds while storage is down.
+
+        Raises the last AzureError when patience is over, and at once when storage refuses the call.
+        """
+        backoff = Backoff(_LONGEST_RETRY_SECONDS)
+        deadline = asyncio.get_running_loop().time() + patience
+        while True:
+            try:
+                answer = await call()
+            except AzureError as error:
+                if _is_refusal(error) or asyncio.get_running_loop().time() > deadline:
+                    raise
+                self.failed(error)
+            else:
+                self.over()
+                return answer
+            await asyncio.sleep(backoff.next_delay())
+
+
+def cause(error: AzureError) -> str:
+    """What storage says is wrong, without addresses or bodies."""
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or type(error).__name__)
+
+
+def _is_refusal(error: AzureError) -> bool:
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    return status is not None and 400 <= status < 500 and status not in (408, 429)

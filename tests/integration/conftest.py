@@ -1,0 +1,63 @@
+"""Fixtures of the tests that need Azurite or a host process."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.storage.queue import QueueServiceClient
+
+from local.azurite import Azurite
+from tests.integration.host_process import HostProcess, MakeApp, QueueOf, SampleApp, StartHost
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """One emulator, in memory, for all tests of a process."""
+    with Azurite() as azurite:
+        yield azurite
+
+
+@pytest.fixture
+def queue_name() -> str:
+    """A name that no other test uses."""
+    return f"q-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def queue_of(azurite: Azurite) -> Iterator[QueueOf]:
+    """The client of a queue by its name; bodies are sent and read as they are."""
+    with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
+        yield service.get_queue_client
+
+
+@pytest.fixture
+def make_app(tmp_path: Path) -> MakeApp:
+    """Writes a sample app whose host.json has the given `queues` options; fast polling, plain text bodies."""
+
+    def make(source: str, **queues_options: Any) -> SampleApp:
+        folder = tmp_path / f"app-{uuid.uuid4().hex[:6]}"
+        folder.mkdir()
+        options = {"messageEncoding": "none", "maxPollingInterval": "00:00:00.2", **queues_options}
+        return SampleApp(folder, source, {"version": "2.0", "extensions": {"queues": options}})
+
+    return make
+
+
+@pytest.fixture
+def start_host(azurite: Azurite, queue_name: str) -> Iterator[StartHost]:
+    """Starts hosts on Azurite with QUEUE=queue_name, and waits until they are ready unless told not to."""
+    started: list[HostProcess] = []
+
+    def start(app: SampleApp, *arguments: str, ready: bool = True, **environ: str) -> HostProcess:
+        defaults = {"AzureWebJobsStorage": azurite.connection_string, "QUEUE": queue_name}
+        host = HostProcess(app, {**defaults, **environ}, arguments)
+        started.append(host)
+        if ready:
+            host.wait_until_ready()
+        return host
+
+    yield start
+    for host in started:
+        host.kill()

@@ -1,0 +1,140 @@
+"""A real `python -m local.host` on a sample app: what the tests of the host observe."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from azure.storage.queue import QueueClient
+
+PROJECT = Path(__file__).parents[2]
+
+# Each sample app writes what happened to it as one JSON line a call of report().
+PRELUDE = """
+import asyncio, json, logging, os, time
+import azure.functions as func
+
+app = func.FunctionApp()
+
+def report(**fields):
+    with open(os.environ["REPORT"], "a") as file:
+        file.write(json.dumps({"pid": os.getpid(), **fields}) + "\\n")
+
+async def gate(name):
+    while not os.path.exists(os.path.join(os.path.dirname(os.environ["REPORT"]), name)):
+        await asyncio.sleep(0.02)
+"""
+
+
+class SampleApp:
+    """An app's folder, and what its calls reported, whatever the host that made them."""
+
+    def __init__(self, folder: Path, source: str, host_json: Mapping[str, Any]) -> None:
+        self.folder = folder
+        (folder / "function_app.py").write_text(PRELUDE + source)
+        (folder / "host.json").write_text(json.dumps(host_json))
+
+    @property
+    def report_file(self) -> Path:
+        return self.folder / "report.jsonl"
+
+    def reports(self) -> list[dict[str, Any]]:
+        text = self.report_file.read_text() if self.report_file.exists() else ""
+        return [json.loads(line) for line in text.splitlines()]
+
+    def open_gate(self, name: str) -> None:
+        """Lets the functions go on that await gate(name)."""
+        (self.folder / name).touch()
+
+
+class HostProcess:
+    """One host process on `app`."""
+
+    def __init__(self, app: SampleApp, environ: Mapping[str, str], arguments: tuple[str, ...] = ()) -> None:
+        self._output = app.folder / f"host-{time.monotonic_ns()}"
+        command = [sys.executable, "-m", "local.host", "--port", "0", "--app", str(app.folder), *arguments]
+        with self._file("out").open("w") as out, self._file("err").open("w") as err:
+            self.process = subprocess.Popen(
+                command,
+                cwd=PROJECT,
+                stdout=out,
+                stderr=err,
+                env={**os.environ, "REPORT": str(app.report_file), **environ},
+            )
+
+    def _file(self, kind: str) -> Path:
+        return self._output.with_suffix(f".{kind}")
+
+    @property
+    def stdout(self) -> str:
+        return self._file("out").read_text()
+
+    @property
+    def stderr(self) -> str:
+        return self._file("err").read_text()
+
+    @property
+    def address(self) -> str:
+        return self.stdout.split()[1]
+
+    def wait_until_ready(self) -> None:
+        def ready() -> bool:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the host ended with {self.process.returncode}:\n{self.stderr}")
+            return "ready" in self.stdout
+
+        eventually(ready)
+
+    def counts(self, function: str) -> dict[str, int]:
+        with urllib.request.urlopen(f"{self.address}/admin/host/status") as answer:
+            counts: dict[str, int] = json.load(answer)["functions"][function]
+        return counts
+
+    def run_now(self, function: str, text: str = "") -> None:
+        body = json.dumps({"input": text}).encode()
+        with urllib.request.urlopen(f"{self.address}/admin/functions/{function}", body) as answer:
+            assert answer.status == 202
+
+    def wait(self) -> int:
+        return self.process.wait(60)
+
+    def stop(self) -> int:
+        """SIGTERM and the exit code."""
+        self.process.terminate()
+        return self.wait()
+
+    def kill(self) -> None:
+        """kill -9."""
+        self.process.send_signal(signal.SIGKILL)
+        self.wait()
+
+
+class MakeApp(Protocol):
+    """The fixture `make_app`: a sample app of `source`, its host.json with these `queues` options."""
+
+    def __call__(self, source: str, **queues_options: Any) -> SampleApp: ...
+
+
+class StartHost(Protocol):
+    """The fixture `start_host`: a host on `app`, with these arguments and app settings."""
+
+    def __call__(
+        self, app: SampleApp, *arguments: str, ready: bool = True, **environ: str
+    ) -> HostProcess: ...
+
+
+type QueueOf = Callable[[str], QueueClient]
+
+
+def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
+    """Returns when `condition` holds; the limit only ends a test that would hang."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.05)

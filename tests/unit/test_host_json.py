@@ -1,0 +1,120 @@
+"""host.json as the local host reads it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.host.errors import ConfigurationError
+from local.host.host_json import HostJson, read_host_json
+
+PREFIX = "AzureFunctionsJobHost__"
+
+
+def read(folder: Path, document: object = None, **environ: str) -> HostJson:
+    if document is not None:
+        (folder / "host.json").write_text(json.dumps(document))
+    return read_host_json(folder, environ)
+
+
+def queues(**options: Any) -> dict[str, Any]:
+    return {"version": "2.0", "extensions": {"queues": options}}
+
+
+def test_without_a_file_the_platform_defaults_hold(tmp_path: Path) -> None:
+    """No host.json, and an empty one, mean the platform's defaults."""
+    assert read(tmp_path) == HostJson() == read(tmp_path, {"version": "2.0"})
+
+
+def test_every_field_is_read(tmp_path: Path) -> None:
+    """Each field that the host honours reaches it, durations in seconds."""
+    document = {
+        "version": "2.0",
+        "functionTimeout": "00:10:00",
+        "extensions": {
+            "http": {"routePrefix": "/v1/"},
+            "queues": {
+                "batchSize": 32,
+                "newBatchThreshold": 0,
+                "maxPollingInterval": "00:00:00.250",
+                "visibilityTimeout": "1.00:00:30",
+                "maxDequeueCount": 1,
+                "messageEncoding": "none",
+            },
+        },
+    }
+    assert read(tmp_path, document) == HostJson(
+        batch_size=32,
+        new_batch_threshold=0,
+        max_polling_interval=0.25,
+        visibility_timeout=86430,
+        max_dequeue_count=1,
+        base64_messages=False,
+        route_prefix="v1",
+        function_timeout=600,
+    )
+
+
+def test_new_batch_threshold_follows_the_batch_size(tmp_path: Path) -> None:
+    """Unless it is given, the threshold is half the batch size."""
+    assert read(tmp_path, queues(batchSize=9)).new_batch_threshold == 4
+
+
+def test_timeout_can_be_lifted(tmp_path: Path) -> None:
+    """functionTimeout -1 means no limit."""
+    assert read(tmp_path, {"version": "2.0", "functionTimeout": "-1"}).function_timeout is None
+
+
+def test_app_setting_overrides_the_file(tmp_path: Path) -> None:
+    """An AzureFunctionsJobHost__ app setting wins over the file, in any case of its letters."""
+    options = read(
+        tmp_path,
+        queues(visibilityTimeout="00:05:00", batchSize=4),
+        **{
+            f"{PREFIX}extensions__queues__visibilityTimeout": "00:00:00",
+            f"{PREFIX.upper()}EXTENSIONS__QUEUES__BATCHSIZE": "8",
+        },
+    )
+    assert (options.visibility_timeout, options.batch_size) == (0, 8)
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        (queues(batchSize=33), 'extensions.queues.batchSize must be a whole number from 1 to 32, not "33"'),
+        (queues(batchSize=0), "batchSize must be a whole number from 1 to 32"),
+        (queues(batchSize="many"), "batchSize must be a whole number from 1 to 32"),
+        (queues(newBatchThreshold=-1), "newBatchThreshold must be a whole number, at least 0"),
+        (queues(maxDequeueCount=0), "maxDequeueCount must be a whole number, at least 1"),
+        (queues(maxPollingInterval="00:00:00.05"), "maxPollingInterval must be a time"),
+        (queues(maxPollingInterval=2000), "maxPollingInterval must be a time"),
+        (queues(visibilityTimeout="8.00:00:00"), "visibilityTimeout must be a time"),
+        (queues(visibilityTimeout="00:61:00"), "visibilityTimeout must be a time"),
+        (queues(messageEncoding="utf-8"), 'messageEncoding must be "base64" or "none"'),
+        ({"version": "2.0", "functionTimeout": "00:00:00"}, 'at least 1 s, or "-1" for no limit'),
+        ({"version": "3.0"}, 'version must be "2.0"'),
+        ({"extensions": {}}, 'with "version": "2.0"'),
+        ([], 'must be an object with "version"'),
+    ],
+)
+def test_wrong_value_is_one_line_with_field_and_rule(tmp_path: Path, document: object, message: str) -> None:
+    """A value outside the platform's limits is refused in one line that names the field and its rule."""
+    with pytest.raises(ConfigurationError) as error:
+        read(tmp_path, document)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_wrong_override_names_the_app_setting(tmp_path: Path) -> None:
+    """When the wrong value comes from an app setting, that is what the error names."""
+    name = f"{PREFIX}extensions__queues__batchSize"
+    with pytest.raises(ConfigurationError, match=f"app setting {name} must be a whole number from 1 to 32"):
+        read(tmp_path, **{name: "100"})
+
+
+def test_broken_json_says_where(tmp_path: Path) -> None:
+    """A file that is not JSON is refused with the place of the mistake."""
+    (tmp_path / "host.json").write_text('{"version": "2.0",}')
+    with pytest.raises(ConfigurationError, match=r"host\.json is not JSON: .*line 1"):
+        read(tmp_path)
