@@ -9,7 +9,7 @@ import poison.functions
 import send_message.functions
 import settings
 import telemetry
-from io_api.account import IoAccount
+from io_api.account import IoAccount, Keys
 from io_api.client import IoClient
 from storage import due_index, ledger, parked
 from storage.account import StorageAccount
@@ -30,7 +30,7 @@ account = StorageAccount(configured)
 cipher = Cipher(configured.encryption_keys)
 io = IoAccount(
     IoClient(str(configured.io_api_base_url)),
-    {name: service.key for name, service in configured.services.items()},
+    {name: Keys(service.key, service.secondary_key) for name, service in configured.services.items()},
 )
 outcomes = Outcomes(account.queues())
 due = due_index.DueIndex(account.table(due_index.TABLE))

@@ -16,6 +16,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from contract.fields import ServiceName
+
 # The account and key that Azurite and Microsoft's documentation publish for local development.
 DEVELOPMENT_STORAGE = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
@@ -69,7 +71,7 @@ class Settings(BaseSettings):
     io_api_base_url: HttpUrl = Field(
         HttpUrl("https://api.io.pagopa.it/api/v1"), validation_alias="IO_API_BASE_URL"
     )
-    io_services: Annotated[dict[str, IoService], NoDecode] = Field({}, validation_alias="IO_SERVICES")
+    io_services: Annotated[dict[ServiceName, IoService], NoDecode] = Field({}, validation_alias="IO_SERVICES")
     io_api_secondary_key: SecretStr | None = Field(None, validation_alias="IO_API_SECONDARY_KEY")
     io_api_key: SecretStr | None = Field(None, validation_alias="IO_API_KEY", validate_default=True)
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(validation_alias="ENCRYPTION_KEYS")
@@ -79,7 +81,8 @@ class Settings(BaseSettings):
     @classmethod
     def _check_storage(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if value is None:
-            if not (info.data.get("storage_queue_uri") and info.data.get("storage_table_uri")):
+            uris = [info.data.get(name, "wrong") for name in ("storage_queue_uri", "storage_table_uri")]
+            if not all(uris):  # a wrong one has a line of its own
                 raise ValueError(f"missing; {STORAGE_FORMS}")
             return None
         if value.get_secret_value().strip() == "UseDevelopmentStorage=true":

@@ -20,7 +20,7 @@ def _masked_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
     record = logging.LogRecord(*args, **kwargs)
     try:
         message = record.getMessage()
-    except (TypeError, ValueError):  # arguments that do not fit: logging reports those itself, but in clear
+    except Exception:  # noqa: BLE001 - a log line that cannot be made must not stop the work it tells of
         message = f"{record.msg} {record.args}"
     record.msg, record.args = mask_fiscal_codes(message), None
     if record.exc_info:

@@ -29,15 +29,27 @@ async def follow_due(
 ) -> None:
     """One tick. A message whose look fails stays due; the failures are raised together at the end."""
     places = asyncio.Semaphore(CONCURRENT_LOOKS)
+    failures: list[Exception] = []
 
     async def look(due: DueEntry) -> None:
-        async with places:
+        try:
             await follow(due, ledger=ledger, io=io, due_index=due_index, outcomes=outcomes, clock=clock)
+        except Exception as error:  # noqa: BLE001 - raised below; one message must not stop the others
+            failures.append(error)
+        finally:
+            places.release()
 
-    looks = [asyncio.create_task(look(due)) async for due in due_index.due(clock())]
-    failures = [result for result in await asyncio.gather(*looks, return_exceptions=True) if result]
+    looks: set[asyncio.Task[None]] = set()
+    try:
+        async for due in due_index.due(clock()):
+            await places.acquire()
+            task = asyncio.create_task(look(due))
+            looks.add(task)
+            task.add_done_callback(looks.discard)
+    finally:
+        await asyncio.gather(*looks)
     if failures:
-        raise BaseExceptionGroup("messages that could not be followed stay due", failures)
+        raise ExceptionGroup("messages that could not be followed stay due", failures)
 
 
 async def follow(
@@ -63,8 +75,8 @@ async def follow(
         else:
             entry = await _record(entry, seen, ledger, outcomes)
             next_at = next_check(entry, clock())
-        if next_at:
-            await due_index.put(entry.request_id, next_at)
+        if next_at and await due_index.put(entry.request_id, next_at) == due:
+            return
     await due_index.remove(due)
 
 

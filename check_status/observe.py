@@ -15,10 +15,16 @@ STEPS = {word: Step(word) for words in FINAL.values() for word in words} | {
 
 
 def observe(entry: Entry, seen: MessageStatus) -> tuple[list[Step], dict[str, str]]:
-    """The steps that the answer gives rise to, and the columns that change."""
+    """The steps that the answer gives rise to, and the columns that change.
+
+    Reading and paying are facts about a processed message: beside any other status they are not believed.
+    """
+    processed = "PROCESSED" in (entry.status, seen.status)
     changes = {
         column: str(getattr(seen, column))
         for column, final in FINAL.items()
-        if getattr(entry, column) not in final and getattr(seen, column) not in (None, getattr(entry, column))
+        if (processed or column == "status")
+        and getattr(entry, column) not in final
+        and getattr(seen, column) not in (None, getattr(entry, column))
     }
     return [STEPS[word] for word in changes.values() if word in STEPS], changes

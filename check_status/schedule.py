@@ -12,20 +12,30 @@ AFTER_FAILURE = timedelta(minutes=5)
 
 
 def next_check(entry: Entry, now: datetime) -> datetime | None:
-    """The time of the next look, at twice the message's age; None: it is not followed any longer."""
-    age = now - (entry.accepted_at or now)
-    if age > HORIZON or not _can_change(entry):
-        return None
-    return now + min(max(age, SHORTEST), LONGEST)
+    """The time of the next look; None: it is not followed any longer."""
+    return _next_rung(entry, now) if _can_change(entry) else None
 
 
 def after_failure(entry: Entry, error: IoError, now: datetime) -> datetime | None:
     """The time to look again after a look that failed; what is known stays."""
-    if now - (entry.accepted_at or now) > HORIZON:
-        return None
-    if isinstance(error, RateLimited):
+    rung = _next_rung(entry, now)
+    if rung and isinstance(error, RateLimited):
         return now + timedelta(seconds=error.retry_after)
-    return now + AFTER_FAILURE
+    return rung and max(rung, now + AFTER_FAILURE)
+
+
+def _next_rung(entry: Entry, now: datetime) -> datetime | None:
+    """The looks are at ten seconds from the acceptance, twenty, forty, ..., then every week, to the horizon.
+
+    Fixed times: two rows that a crash left of one message meet in one again.
+    """
+    accepted_at = entry.accepted_at or now
+    if now - accepted_at > HORIZON:
+        return None
+    rung = SHORTEST
+    while accepted_at + rung <= now:
+        rung += min(rung, LONGEST)
+    return accepted_at + rung
 
 
 def _can_change(entry: Entry) -> bool:

@@ -88,7 +88,7 @@ class Outcome(BaseModel):
 
         Raises ValueError when `data` has neither request_id nor parked_id, or holds a fiscal code.
         """
-        about = data.request_id or data.parked_id
+        about = data.parked_id or data.request_id
         if about is None:
             raise ValueError("an outcome needs a request_id or a parked_id: give the parked_id of the body")
         return cls(

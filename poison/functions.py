@@ -12,6 +12,11 @@ from storage.outcomes import Outcomes
 from storage.parked import Parked
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, poison
 
+STORAGE = "AzureWebJobsStorage"
+# As text, the top-level fields of a JSON body would replace what the platform says of the message, and a
+# body with its own "DequeueCount" could not even be parked.
+BINARY = func.DataType.BINARY
+
 
 def blueprint(
     *,
@@ -38,12 +43,12 @@ def blueprint(
         )
 
     @functions.function_name("park_request")
-    @functions.queue_trigger("message", poison(MESSAGE_REQUESTS), connection="AzureWebJobsStorage")
+    @functions.queue_trigger("message", poison(MESSAGE_REQUESTS), STORAGE, data_type=BINARY)
     async def _park_request(message: func.QueueMessage) -> None:
         await _park(message, MESSAGE_REQUESTS)
 
     @functions.function_name("park_send")
-    @functions.queue_trigger("message", poison(MESSAGE_SENDS), connection="AzureWebJobsStorage")
+    @functions.queue_trigger("message", poison(MESSAGE_SENDS), STORAGE, data_type=BINARY)
     async def _park_send(message: func.QueueMessage) -> None:
         await _park(message, MESSAGE_SENDS)
 

@@ -9,11 +9,14 @@ from contract.reference import parse_reference
 from contract.request import MessageRequest, parse_request
 from contract.violations import InvalidRequest, Violation
 from storage.handover import Handover
-from storage.ledger import UNSENT_ENDS, WAITING, Entry, Ledger, State, Step
+from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step
 from storage.outcomes import Outcomes
 from storage.parked import Parked, ParkedMessage
+from storage.queues import MESSAGE_SENDS
 
 log = logging.getLogger(__name__)
+
+NO_REFERENCE = Violation(field="body", rule="is no reference: requests go on message-requests")
 
 
 class StillSending(Exception):
@@ -44,23 +47,27 @@ async def park(
 
     A request that was sent after all, or may have been, is handed over as its state asks and not parked.
     """
-    found = await _judge(body, services, ledger)
+    found = await _judge(body, queue, services, ledger)
     if isinstance(found, Verdict):
         message = _parked_body(found, queue, parked.id_of(body), clock())
     else:
         found = await _given_up(found, ledger, clock)
-        if found.state not in UNSENT_ENDS:
-            await handover.after(found, queue)
+        if found.state not in GIVEN_UP:
+            await handover.after(found, queue, retell=True)
             return
-        message, body = _parked_entry(found, queue, clock()), ledger.request_of(found).to_json()
+        if not found.body:  # dropped by an operator meanwhile
+            return
+        message, body = _parked_entry(found, queue), ledger.request_of(found).to_json()
     kept = await parked.keep(message, body)
     log.warning("parked queue=%s parked_id=%s reason=%s", queue, kept.parked_id, kept.reason)
     await outcomes.announce_parked(kept)
 
 
-async def _judge(body: str, services: Collection[str], ledger: Ledger) -> Entry | Verdict:
+async def _judge(body: str, queue: str, services: Collection[str], ledger: Ledger) -> Entry | Verdict:
     try:
         reference = parse_reference(body)
+        if reference is None and queue == MESSAGE_SENDS:
+            return Verdict("invalid", violations=(NO_REFERENCE,))
         named = reference or parse_request(body, services=services)
     except InvalidRequest as error:
         return Verdict("invalid", error.request_id, error.violations)
@@ -95,13 +102,16 @@ def _parked_body(verdict: Verdict, queue: str, parked_id: str, now: datetime) ->
     )
 
 
-def _parked_entry(entry: Entry, queue: str, now: datetime) -> ParkedMessage:
+def _parked_entry(entry: Entry, queue: str) -> ParkedMessage:
+    """Said of the same end twice it is the same, also after an earlier one was redriven."""
+    ends = [line["at"] for line in entry.history if line["what"] in GIVEN_UP]
     return ParkedMessage(
         queue=queue,
         parked_id=entry.request_id,
         reason=entry.last_step.get("reason", "unknown"),
-        first_at=entry.created_at,
-        last_at=now,
+        first_at=datetime.fromisoformat(ends[0]),
+        last_at=datetime.fromisoformat(ends[-1]),
+        times=len(ends),
         attempts=entry.attempt,
         request_id=entry.request_id,
         service=entry.service,

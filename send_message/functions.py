@@ -12,6 +12,11 @@ from storage.handover import Handover
 from storage.ledger import Ledger
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
 
+STORAGE = "AzureWebJobsStorage"
+# As text, the top-level fields of a JSON body would replace what the platform says of the message, and a
+# body with its own "DequeueCount" could not even be parked.
+BINARY = func.DataType.BINARY
+
 
 def blueprint(
     *, ledger: Ledger, io: IoAccount, handover: Handover, clock: Callable[[], datetime]
@@ -20,7 +25,7 @@ def blueprint(
     functions = func.Blueprint()
 
     @functions.function_name("check_recipient")
-    @functions.queue_trigger("message", MESSAGE_REQUESTS, connection="AzureWebJobsStorage")
+    @functions.queue_trigger("message", MESSAGE_REQUESTS, STORAGE, data_type=BINARY)
     async def _check_recipient(message: func.QueueMessage) -> None:
         await check_recipient(
             message.get_body().decode(),
@@ -32,7 +37,7 @@ def blueprint(
         )
 
     @functions.function_name("send_message")
-    @functions.queue_trigger("message", MESSAGE_SENDS, connection="AzureWebJobsStorage")
+    @functions.queue_trigger("message", MESSAGE_SENDS, STORAGE, data_type=BINARY)
     async def _send_message(message: func.QueueMessage) -> None:
         await send_message(
             message.get_body().decode(),

@@ -16,7 +16,7 @@ from send_message.compose import compose
 from send_message.deferral import deferral
 from send_message.turn import Delivery, UnknownRequest, look_up, take_turn
 from storage.handover import Handover
-from storage.ledger import Entry, Ledger, State, Step
+from storage.ledger import LEASE, Entry, Ledger, NotMine, State, Step
 from storage.queues import MESSAGE_SENDS
 
 log = logging.getLogger(__name__)
@@ -46,24 +46,52 @@ async def send_message(
         return
 
     async def go(entry: Entry) -> Entry:
-        return await _send(entry, reference.language, ledger=ledger, io=io, clock=clock)
+        return await _send(entry, reference.language, ledger=ledger, io=io, handover=handover, clock=clock)
 
     delivery = Delivery(reference, MESSAGE_SENDS, redelivered)
     await take_turn(entry, delivery, go=go, ledger=ledger, handover=handover, clock=clock)
 
 
 async def _send(
-    entry: Entry, language: Language | None, *, ledger: Ledger, io: IoAccount, clock: Callable[[], datetime]
+    entry: Entry,
+    language: Language | None,
+    *,
+    ledger: Ledger,
+    io: IoAccount,
+    handover: Handover,
+    clock: Callable[[], datetime],
 ) -> Entry:
     message = compose(ledger.request_of(entry), language)
-    claimed = await ledger.claim(entry)
+    claimed = await ledger.claim(entry, language)
     step, changes = await _post(claimed, message, io=io, clock=clock)
     # The log line comes before the ledger write: if the write is lost, the line still tells.
     log.info(
         "outcome request_id=%s attempt=%d state=%s reason=%s message_id=%s",
         entry.request_id, claimed.attempt, step.what, step.reason, changes.get("message_id"),
     )  # fmt: skip
-    return await ledger.settle(claimed, step, **changes)
+    try:
+        return await ledger.advance(claimed, step, **changes)
+    except NotMine:
+        return await _heal(claimed, step, changes, ledger=ledger, handover=handover)
+
+
+async def _heal(
+    claimed: Entry, step: Step, changes: dict[str, Any], *, ledger: Ledger, handover: Handover
+) -> Entry:
+    """The lease ran out under this worker, and its answer comes late: what others put in doubt is settled.
+
+    "Not sent" settles nothing: a resend may have been decided meanwhile. Raises NotMine.
+    """
+    current = await ledger.get(claimed.request_id)
+    if (
+        current is None
+        or (current.state, current.owner) != (State.IN_DOUBT, claimed.owner)
+        or step.what not in (State.ACCEPTED, State.REFUSED)
+    ):
+        raise NotMine(NotMine.__doc__)
+    # This worker's queue message is gone by now: another one sees to it that the request is handed over.
+    await handover.look_after(current, MESSAGE_SENDS, LEASE)
+    return await ledger.advance(current, step, **changes)
 
 
 async def _post(

@@ -41,13 +41,14 @@ def turn(entry: Entry, delivery: Delivery, now: datetime) -> Turn:
     """Decide by the entry's state.
 
     A message that is behind the ledger is a stale copy, unless it is redelivered: then its first delivery
-    died somewhere, perhaps before it handed the request over.
+    died somewhere, perhaps before it handed the request over. One that is not behind makes sure that
+    whoever moved the request on has handed it over.
     """
     if entry.state is State.SENDING:
         return Turn.LEASE_OVER if entry.lease_until and entry.lease_until <= now else Turn.WAIT
-    if entry.state not in WAITING or delivery.reference.sequence < entry.sequence:
+    if delivery.reference.sequence < entry.sequence:
         return Turn.HAND_OVER if delivery.redelivered else Turn.STALE
-    return _waiting_turn(entry, now)
+    return _waiting_turn(entry, now) if entry.state in WAITING else Turn.HAND_OVER
 
 
 def _waiting_turn(entry: Entry, now: datetime) -> Turn:
@@ -55,7 +56,7 @@ def _waiting_turn(entry: Entry, now: datetime) -> Turn:
         return Turn.EXPIRED
     if entry.next_at and entry.next_at > now:
         return Turn.WAIT
-    if entry.failures >= MAX_FAILURES or now - entry.created_at > MAX_AGE:
+    if entry.failures >= MAX_FAILURES or now - entry.waiting_since > MAX_AGE:
         return Turn.EXHAUSTED
     return Turn.GO
 
@@ -77,22 +78,25 @@ async def take_turn(
 ) -> None:
     """Do what it is this delivery's turn to do; `go` returns the entry to hand over, None when it has.
 
-    Who loses a race puts its message back, to look again when the winner must be done or dead.
+    Who loses a race comes back to look when the winner must be done or dead.
     """
     reference, queue = delivery.reference, delivery.queue
     match turn(entry, delivery, clock()):
         case Turn.STALE:
             log.info("stale copy dropped request_id=%s state=%s", entry.request_id, entry.state)
+        case Turn.WAIT if entry.state is State.SENDING:
+            await handover.look_after(entry, queue, until_turn(entry, clock()), reference.language)
         case Turn.WAIT:
             await handover.again(reference, queue, until_turn(entry, clock()))
         case what:
             try:
                 after = await _act(what, entry, go, ledger)
             except NotMine:
-                await handover.again(reference, queue, LEASE)
+                await handover.look_after(entry, queue, LEASE, reference.language)
                 return
             if after:
-                await handover.after(after, queue, reference.language)
+                retell = what is Turn.HAND_OVER
+                await handover.after(after, queue, reference.language, retell=retell)
 
 
 async def _act(

@@ -27,12 +27,15 @@ class StorageAccount:
     """Gives out tables and queues; connects when they are first used."""
 
     def __init__(self, settings: Settings) -> None:
+        self._credential: DefaultAzureCredential | None = None
         if settings.storage_connection:
             connection = settings.storage_connection.get_secret_value()
             self._queues = QueueServiceClient.from_connection_string(connection, **PATIENT_QUEUES)
             self._tables = TableServiceClient.from_connection_string(connection, **PATIENT_TABLES)
         else:
-            credential = DefaultAzureCredential(managed_identity_client_id=settings.storage_client_id)
+            credential = self._credential = DefaultAzureCredential(
+                managed_identity_client_id=settings.storage_client_id
+            )
             self._queues = QueueServiceClient(
                 str(settings.storage_queue_uri), credential=credential, **PATIENT_QUEUES
             )
@@ -52,3 +55,5 @@ class StorageAccount:
         """Close the connections."""
         await self._queues.close()
         await self._tables.close()
+        if self._credential:
+            await self._credential.close()

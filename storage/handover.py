@@ -1,17 +1,14 @@
 """Hands a request over to whoever comes next, once the ledger says where it stands."""
 
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from contract.fields import Language
 from contract.reference import Reference
 from storage.due_index import DueIndex
-from storage.ledger import Entry, State
+from storage.ledger import GIVEN_UP, Entry, State
 from storage.outcomes import Outcomes
 from storage.queues import MESSAGE_SENDS, Queues, poison
-
-log = logging.getLogger(__name__)
 
 # IO processes a message within seconds of its acceptance; the first look is for its delivery.
 FIRST_CHECK = timedelta(seconds=10)
@@ -28,17 +25,21 @@ class Handover:
         self._outcomes = outcomes
         self._clock = clock
 
-    async def after(self, entry: Entry, queue: str, language: Language | None = None) -> None:
-        """Do what the entry's state owes, on the road that `queue` stands for."""
+    async def after(
+        self, entry: Entry, queue: str, language: Language | None = None, *, retell: bool = False
+    ) -> None:
+        """Do what the entry's state owes, on the road that `queue` stands for.
+
+        `retell`: who moved the request may have died right after, so its whole history is told again.
+        """
         reference = reference_to(entry, language)
+        if entry.state is State.ACCEPTED and entry.message_id:
+            await self._due_index.put(entry.request_id, (entry.accepted_at or entry.updated_at) + FIRST_CHECK)
+        await self._outcomes.announce(entry, newest=len(entry.history) if retell else 1)
         if entry.state is State.DEFERRED:
             await self.again(reference, queue, (entry.next_at or self._clock()) - self._clock())
-            return
-        if entry.state is State.ACCEPTED and entry.message_id:
-            await self._due_index.put(entry.request_id, entry.updated_at + FIRST_CHECK)
-        await self._outcomes.announce(entry)
-        if entry.state in (State.REFUSED, State.DEAD):
-            await self._queues.put(poison(queue), reference.to_json())
+        if entry.state in GIVEN_UP:
+            await self.park(reference.to_json(), queue)
 
     async def to_send(self, entry: Entry, language: Language | None) -> None:
         """The recipient can be contacted: on to message-sends."""
@@ -47,6 +48,16 @@ class Handover:
     async def again(self, reference: Reference, queue: str, delay: timedelta) -> None:
         """Put a reference back on its queue for later; it does not use up the platform's dequeue count."""
         await self._queues.put(queue, reference.to_json(), delay=max(delay, timedelta(0)))
+
+    async def look_after(
+        self, entry: Entry, queue: str, delay: timedelta, language: Language | None = None
+    ) -> None:
+        """Come back for a request that another worker holds, in case that one dies before handing it over.
+
+        The copy is ahead of the ledger, so that it is not stale whatever the other worker does.
+        """
+        ahead = reference_to(entry, language).model_copy(update={"sequence": entry.sequence + 1})
+        await self.again(ahead, queue, delay)
 
     async def park(self, body: str, queue: str) -> None:
         """Give up a body as it is, on the road of the platform's own failures."""
@@ -58,6 +69,6 @@ def reference_to(entry: Entry, language: Language | None = None) -> Reference:
     return Reference(
         request_id=entry.request_id,
         sequence=entry.sequence,
-        language=language,
+        language=language or entry.language,
         traceparent=entry.traceparent,
     )

@@ -3,12 +3,13 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+from contract.fields import Language
 from contract.request import MessageRequest, parse_request
 from storage.cipher import Cipher
 from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
@@ -38,7 +39,7 @@ class State(StrEnum):
     PAID = "PAID"
 
 
-UNSENT_ENDS = frozenset({State.REFUSED, State.SKIPPED, State.EXPIRED, State.DEAD})
+GIVEN_UP = frozenset({State.REFUSED, State.DEAD})  # for an operator to look at
 WAITING = frozenset({State.REQUESTED, State.DEFERRED})
 DELIVERED = frozenset({State.PROCESSED, State.READ, State.PAID})
 # Facts about a delivered message that come in any order: PAID may be seen before READ.
@@ -50,7 +51,9 @@ NEXT: Mapping[State, frozenset[State]] = {
     State.REQUESTED: BEFORE_SENDING,
     State.DEFERRED: BEFORE_SENDING,
     State.SENDING: frozenset({State.ACCEPTED, State.DEFERRED, State.REFUSED, State.IN_DOUBT}),
-    State.IN_DOUBT: frozenset({State.ACCEPTED, State.REFUSED}),
+    State.IN_DOUBT: frozenset({State.ACCEPTED, State.REFUSED, State.DEFERRED}),
+    State.REFUSED: frozenset({State.REQUESTED}),
+    State.DEAD: frozenset({State.REQUESTED}),
     State.ACCEPTED: frozenset({State.PROCESSED, State.REJECTED, State.FAILED}),
     State.PROCESSED: frozenset({State.READ, State.PAID}),
     State.READ: frozenset({State.PAID}),
@@ -91,6 +94,7 @@ class Entry:
     content_digest: str
     created_at: datetime
     updated_at: datetime
+    waiting_since: datetime  # the age that is bounded counts from here
     has_payment: bool = False
     campaign: str | None = None
     due_date: datetime | None = None
@@ -98,6 +102,7 @@ class Entry:
     traceparent: str | None = None
     attempt: int = 0
     owner: str | None = None
+    language: Language | None = None  # of the newest attempt
     lease_until: datetime | None = None
     sequence: int = 0
     failures: int = 0
@@ -123,6 +128,15 @@ class Entry:
         return self.history[-1]
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far one request got."""
+
+    state: State
+    read_status: str | None
+    payment_status: str | None
+
+
 class Ledger:
     """Reads and conditional steps on requests. Times come from `clock` (UTC)."""
 
@@ -134,7 +148,15 @@ class Ledger:
     async def get(self, request_id: str) -> Entry | None:
         """The entry of a request, or None; raises Unanswered."""
         row = await self._table.get(_partition(request_id), request_id)
-        return _entry(row) if row else None
+        return entry_of(row) if row else None
+
+    async def standings(self, campaign: str | None = None) -> AsyncIterator[Standing]:
+        """How far every request got, or those of a campaign: a scan of three columns; raises Unanswered."""
+        condition, parameters = ("campaign eq @campaign", {"campaign": campaign}) if campaign else ("", {})
+        columns = [item.name for item in fields(Standing)]
+        async for row in self._table.rows(condition, columns=columns, **parameters):
+            value = row.values.get
+            yield Standing(State(row.values["state"]), value("read_status"), value("payment_status"))
 
     async def open(self, request: MessageRequest) -> Entry:
         """Write a request down once; a repetition gets the entry that is there, with all it went through.
@@ -178,7 +200,7 @@ class Ledger:
         """Plan and commit; raises NotMine, IllegalStep, Unanswered."""
         return await self.commit(self.plan(entry, *steps, **changes))
 
-    async def claim(self, entry: Entry) -> Entry:
+    async def claim(self, entry: Entry, language: Language | None = None) -> Entry:
         """Write the intent to send, before the first byte leaves; raises NotMine, Unanswered."""
         return await self.advance(
             entry,
@@ -186,21 +208,9 @@ class Ledger:
             owner=secrets.token_hex(16),
             attempt=entry.attempt + 1,
             lease_until=self._clock() + LEASE,
+            language=language,
             next_at=None,
         )
-
-    async def settle(self, claimed: Entry, step: Step, **changes: Any) -> Entry:
-        """Write how a claimed attempt ended; late evidence heals what others put in doubt.
-
-        Raises NotMine when the request has moved on without this attempt, Unanswered.
-        """
-        current: Entry | None = claimed
-        while current and current.owner == claimed.owner and _may_settle(current.state, step):
-            try:
-                return await self.advance(current, step, **changes)
-            except NotMine:
-                current = await self.get(claimed.request_id)
-        raise NotMine(NotMine.__doc__)
 
     def same_content(self, entry: Entry, request: MessageRequest) -> bool:
         """Whether the request asks for the very message that the entry stands for."""
@@ -226,6 +236,7 @@ class Ledger:
             content_digest=self._cipher.digest(request.canonical_bytes()),
             created_at=at,
             updated_at=at,
+            waiting_since=request.not_before or at,
             has_payment=request.content.payment_data is not None,
             campaign=request.campaign,
             due_date=request.content.due_date,
@@ -260,13 +271,6 @@ def _state_after(state: State, step: Step) -> State:
     raise IllegalStep(f"{IllegalStep.__doc__} ({state} -> {step.what})")
 
 
-def _may_settle(state: State, step: Step) -> bool:
-    # In doubt stays in doubt unless the answer itself came late: "not sent" proves too little by then.
-    return state is State.SENDING or (
-        state is State.IN_DOUBT and step.what in (State.ACCEPTED, State.REFUSED)
-    )
-
-
 def _recorded(
     history: tuple[Mapping[str, Any], ...], step: Step, at: datetime
 ) -> tuple[Mapping[str, Any], ...]:
@@ -291,7 +295,8 @@ def _values(entry: Entry) -> dict[str, Any]:
     return {name: value for name, value in (columns | body).items() if value is not None}
 
 
-def _entry(row: Row) -> Entry:
+def entry_of(row: Row) -> Entry:
+    """The entry that a row of the ledger holds."""
     names = {item.name for item in fields(Entry)}
     columns = {name: value for name, value in row.values.items() if name in names}
     body = {name: value for name, value in row.values.items() if name.startswith("body")}

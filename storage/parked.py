@@ -49,14 +49,18 @@ class Parked:
         return f"body-{self._cipher.digest(body.encode())[:32]}"
 
     async def keep(self, message: ParkedMessage, body: str) -> ParkedMessage:
-        """Park a message with its body; one that is there already counts up. Returns it as kept."""
+        """Park a message with its body; one that is there already counts up, unless it is the very same.
+
+        Returns it as kept.
+        """
         sealed = replace(message, sealed_body=self._cipher.seal_properties("body", body.encode()))
         try:
             await self._table.insert(message.queue, message.parked_id, _values(sealed))
         except AlreadyThere:
             there = await self.get(message.queue, message.parked_id)
             if there:
-                sealed = replace(sealed, first_at=there.first_at, times=there.times + 1)
+                times = there.times + (there.last_at != message.last_at)
+                sealed = replace(sealed, first_at=there.first_at, times=max(message.times, times))
             await self._table.upsert(message.queue, message.parked_id, _values(sealed))
         return sealed
 
@@ -75,6 +79,17 @@ class Parked:
         """Every parked message, by queue."""
         async for row in self._table.rows(""):
             yield _message(row)
+
+    async def headers(self, **equal: str) -> AsyncIterator[ParkedMessage]:
+        """Those whose columns equal these values, by queue, without their bodies; raises Unanswered."""
+        condition = " and ".join(f"{column} eq @{column}" for column in equal)
+        columns = [item.name for item in fields(ParkedMessage) if item.name != "sealed_body"]
+        async for row in self._table.rows(condition, columns=columns, **equal):
+            yield _message(row)
+
+    async def remove(self, message: ParkedMessage) -> None:
+        """Forget a parked message; raises Unanswered."""
+        await self._table.delete(message.queue, message.parked_id)
 
     def body_of(self, message: ParkedMessage) -> str:
         """The body as it came; raises Undecipherable."""

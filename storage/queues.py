@@ -6,6 +6,8 @@ from typing import Final
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.queue.aio import QueueServiceClient
 
+from storage.table import answers
+
 MESSAGE_REQUESTS: Final = "message-requests"
 MESSAGE_SENDS: Final = "message-sends"
 MESSAGE_OUTCOMES: Final = "message-outcomes"
@@ -26,14 +28,30 @@ class Queues:
         self._client = client
 
     async def put(self, queue: str, body: str, *, delay: timedelta = timedelta(0)) -> None:
-        """Put a message that never expires, invisible for `delay` (at most LONGEST_DELAY)."""
+        """Put a message that never expires, invisible for `delay` (at most LONGEST_DELAY).
+
+        Raises Unanswered.
+        """
         seconds = round(min(delay, LONGEST_DELAY).total_seconds())
         client = self._client.get_queue_client(queue)
-        try:
-            await client.send_message(body, visibility_timeout=max(0, seconds), time_to_live=-1)
-        except ResourceNotFoundError:
-            await self._create(queue)
-            await self.put(queue, body, delay=delay)
+        with answers():
+            try:
+                await client.send_message(body, visibility_timeout=max(0, seconds), time_to_live=-1)
+            except ResourceNotFoundError:
+                await self._create(queue)
+                await self.put(queue, body, delay=delay)
+
+    async def depth(self, queue: str) -> int:
+        """About how many messages a queue holds, those not visible yet included; 0 when it is missing.
+
+        Raises Unanswered.
+        """
+        with answers():
+            try:
+                properties = await self._client.get_queue_client(queue).get_queue_properties()
+            except ResourceNotFoundError:
+                return 0
+        return properties.approximate_message_count or 0
 
     async def _create(self, queue: str) -> None:
         try:

@@ -1,6 +1,6 @@
 """One table of the storage account, with conditional writes; created when it is first missed."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -46,7 +46,7 @@ class Table:
 
     async def get(self, partition: str, key: str) -> Row | None:
         """One row, or None; raises Unanswered."""
-        with _answers():
+        with answers():
             try:
                 return _row(await self._client.get_entity(partition, key))
             except ResourceNotFoundError:
@@ -58,7 +58,7 @@ class Table:
         The SDK repeats a write whose answer was lost, so AlreadyThere may mean our own row: read it.
         """
         entity = {"PartitionKey": partition, "RowKey": key, **values}
-        with _answers():
+        with answers():
             try:
                 return str((await self._client.create_entity(entity))["etag"])
             except ResourceNotFoundError:
@@ -71,7 +71,7 @@ class Table:
         Raises Changed, Unanswered. As with `insert`, Changed may mean our own write.
         """
         entity = {"PartitionKey": row.partition, "RowKey": row.key, **values}
-        with _answers():
+        with answers():
             written = await self._client.update_entity(
                 entity,
                 mode=UpdateMode.REPLACE,
@@ -83,7 +83,7 @@ class Table:
     async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> None:
         """Write the row, whatever was there; raises Unanswered."""
         entity = {"PartitionKey": partition, "RowKey": key, **values}
-        with _answers():
+        with answers():
             try:
                 await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
             except ResourceNotFoundError:
@@ -92,14 +92,22 @@ class Table:
 
     async def delete(self, partition: str, key: str) -> None:
         """Remove the row if it is there; raises Unanswered."""
-        with _answers():
+        with answers():
             await self._client.delete_entity(partition, key)
 
-    async def rows(self, condition: str, **parameters: str) -> AsyncIterator[Row]:
-        """Every row that meets an OData condition, by partition and key; none when the table is missing."""
-        with _answers():
+    async def rows(
+        self, condition: str, *, columns: Collection[str] = (), **parameters: str
+    ) -> AsyncIterator[Row]:
+        """Every row that meets an OData condition, by partition and key; none when the table is missing.
+
+        An empty condition is met by all. With `columns` the rows hold only these. Raises Unanswered.
+        """
+        select = ["PartitionKey", "RowKey", *columns] if columns else None
+        with answers():
             try:
-                async for entity in self._client.query_entities(condition, parameters=parameters):
+                async for entity in self._client.query_entities(
+                    condition, select=select, parameters=parameters
+                ):
                     yield _row(entity)
             except ResourceNotFoundError:
                 return
@@ -112,7 +120,8 @@ class Table:
 
 
 @contextmanager
-def _answers() -> Iterator[None]:
+def answers() -> Iterator[None]:
+    """Translate what the storage SDK raises into AlreadyThere, Changed and Unanswered."""
     try:
         yield
     except ResourceExistsError:

@@ -1,0 +1,242 @@
+"""Stand-ins with behaviour for what the decisions talk to: tables, queues, IO, the clock.
+
+Each fake extends the class that it stands for, so that the type checker compares their signatures, and runs
+none of its code. `tests/integration/test_storage.py` holds table and queues to the real ones' behaviour.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from io_api.account import IoAccount
+from io_api.errors import IoError
+from io_api.models import MessageStatus, NewMessage, Profile
+from storage.cipher import PROPERTY_BYTES
+from storage.queues import LONGEST_DELAY, Queues
+from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
+
+
+class Died(BaseException):
+    """The process ends here: no handler of the product may catch it."""
+
+
+class FakeClock:
+    """A clock that moves only when it is told to."""
+
+    def __init__(self, now: datetime = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **delta: float) -> None:
+        """Move on by `timedelta(**delta)`."""
+        self.now += timedelta(**delta)
+
+
+class Steps:
+    """What the fakes of one world did, in order, and what happens in between.
+
+    A step that fails before does not happen; one that fails after has happened, and its answer is lost.
+    """
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self._before: dict[int, Callable[[], None]] = {}
+        self._after: dict[int, Callable[[], None]] = {}
+
+    @property
+    def to_come(self) -> int:
+        """How much of what was asked for has not happened yet."""
+        return len(self._before) + len(self._after)
+
+    def do_before(self, action: Callable[[], None], *, skip: int = 0) -> None:
+        """Do something between the steps, before the next one but `skip`."""
+        self._before[len(self.done) + skip] = action
+
+    def fail_before(self, error: BaseException, *, skip: int = 0) -> None:
+        """The next step but `skip` does not happen."""
+        self._before[len(self.done) + skip] = partial(_raise, error)
+
+    def fail_after(self, error: BaseException, *, skip: int = 0) -> None:
+        """The next step but `skip` happens, and nobody learns it."""
+        self._after[len(self.done) + skip] = partial(_raise, error)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """One step of a fake."""
+        number = len(self.done)
+        self.done.append(name)
+        self._before.pop(number, _nothing_happens)()
+        yield
+        self._after.pop(number, _nothing_happens)()
+
+
+def _nothing_happens() -> None:
+    pass
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+class FakeTable(Table):
+    """A table with the conditional writes and limits of Table storage; `rows_by_key` is what it holds."""
+
+    def __init__(self, name: str = "table", steps: Steps | None = None) -> None:
+        self.name = name
+        self.rows_by_key: dict[tuple[str, str], Row] = {}
+        self._steps = steps or Steps()
+        self._etags = iter(range(1, 1 << 60))
+
+    async def get(self, partition: str, key: str) -> Row | None:
+        with self._steps.step(f"{self.name}.get"):
+            return self.rows_by_key.get((partition, key))
+
+    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+        with self._steps.step(f"{self.name}.insert"):
+            if (partition, key) in self.rows_by_key:
+                raise AlreadyThere(AlreadyThere.__doc__)
+            return self._put(partition, key, values)
+
+    async def replace(self, row: Row, values: Mapping[str, Any]) -> str:
+        with self._steps.step(f"{self.name}.replace"):
+            there = self.rows_by_key.get((row.partition, row.key))
+            if there is None or there.etag != row.etag:
+                raise Changed(Changed.__doc__)
+            return self._put(row.partition, row.key, values)
+
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> None:
+        with self._steps.step(f"{self.name}.upsert"):
+            self._put(partition, key, values)
+
+    async def delete(self, partition: str, key: str) -> None:
+        with self._steps.step(f"{self.name}.delete"):
+            self.rows_by_key.pop((partition, key), None)
+
+    async def rows(
+        self, condition: str, *, columns: Collection[str] = (), **parameters: str
+    ) -> AsyncIterator[Row]:
+        with self._steps.step(f"{self.name}.rows"):
+            found = [row for row in self.rows_by_key.values() if _meets(row, condition, parameters)]
+        for row in sorted(found, key=lambda row: (row.partition, row.key)):
+            kept = {name: value for name, value in row.values.items() if name in columns or not columns}
+            yield replace(row, values=kept)
+
+    def _put(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+        if any(len(value) > PROPERTY_BYTES for value in values.values() if isinstance(value, bytes)):
+            raise Unanswered("PropertyValueTooLarge")
+        etag = str(next(self._etags))
+        self.rows_by_key[partition, key] = Row(partition, key, dict(values), etag)
+        return etag
+
+
+def _meets(row: Row, condition: str, parameters: Mapping[str, str]) -> bool:
+    """Comparisons of a column with a parameter, joined by `and` and `or`: all of OData that is in use."""
+    if not condition:
+        return True
+    return any(
+        all(_compares(row, comparison, parameters) for comparison in part.split(" and "))
+        for part in condition.split(" or ")
+    )
+
+
+def _compares(row: Row, comparison: str, parameters: Mapping[str, str]) -> bool:
+    column, operator, parameter = comparison.split()
+    value = {"PartitionKey": row.partition, "RowKey": row.key, **row.values}.get(column)
+    other = parameters[parameter.removeprefix("@")]
+    return value is not None and {"eq": value == other, "lt": value < other}[operator]
+
+
+@dataclass
+class QueuedMessage:
+    """A message on a fake queue, put with this delay, and how often it was delivered."""
+
+    body: str
+    visible_at: datetime
+    delay: timedelta
+    deliveries: int = 0
+
+
+class FakeQueues(Queues):
+    """Queues that keep what is put on them."""
+
+    def __init__(self, clock: Callable[[], datetime], steps: Steps | None = None) -> None:
+        self.clock = clock
+        self.messages: dict[str, list[QueuedMessage]] = {}
+        self._steps = steps or Steps()
+
+    async def put(self, queue: str, body: str, *, delay: timedelta = timedelta(0)) -> None:
+        with self._steps.step(f"{queue}.put"):
+            hidden = max(timedelta(0), min(delay, LONGEST_DELAY))
+            self.messages.setdefault(queue, []).append(QueuedMessage(body, self.clock() + hidden, hidden))
+
+    def take(self, queue: str) -> list[str]:
+        """The bodies that are visible now, removed from the queue."""
+        waiting = self.messages.get(queue, [])
+        self.messages[queue] = [message for message in waiting if message.visible_at > self.clock()]
+        return [message.body for message in waiting if message.visible_at <= self.clock()]
+
+    def bodies(self, queue: str) -> list[str]:
+        """All bodies, left where they are."""
+        return [message.body for message in self.messages.get(queue, [])]
+
+    def only(self, queue: str) -> QueuedMessage:
+        """The one message that is there."""
+        (message,) = self.messages.get(queue, [])
+        return message
+
+
+async def _nothing() -> None:
+    pass
+
+
+def seen(
+    status: str | None = "PROCESSED", read_status: str | None = None, payment_status: str | None = None
+) -> MessageStatus:
+    """What IO says of a message, from the words of its answer."""
+    answer = {"status": status, "read_status": read_status, "payment_status": payment_status}
+    return MessageStatus.model_validate(answer)
+
+
+@dataclass
+class FakeIo(IoAccount):
+    """IO: answers what it is told to, or raises it. `sent` holds every POST of a message."""
+
+    steps: Steps = field(default_factory=Steps)
+    configured: Collection[str] = ("default", "tributi")
+    profile: Profile | IoError | None = field(default_factory=lambda: Profile(sender_allowed=True))
+    submitted: str | BaseException | None = "01JWCZ5V6Q4M3N2P1R0T9S8W7X"
+    status: MessageStatus | IoError = field(default_factory=lambda: seen("ACCEPTED"))
+    while_sending: Callable[[], Awaitable[None]] = _nothing
+    sent: list[tuple[NewMessage, str]] = field(default_factory=list)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    @property
+    def services(self) -> Collection[str]:
+        return self.configured
+
+    async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
+        with self.steps.step("io.get_profile"):
+            self.asked.append(("profile", fiscal_code, service))
+            return _answered(self.profile)
+
+    async def submit_message(self, message: NewMessage, *, service: str) -> str | None:
+        with self.steps.step("io.submit_message"):
+            self.sent.append((message, service))
+            await self.while_sending()
+            return _answered(self.submitted)
+
+    async def get_message(self, fiscal_code: str, message_id: str, *, service: str) -> MessageStatus:
+        with self.steps.step("io.get_message"):
+            self.asked.append(("message", fiscal_code, message_id, service))
+            return _answered(self.status)
+
+
+def _answered[Answer](answer: Answer | BaseException) -> Answer:
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer

@@ -1,0 +1,194 @@
+"""The app under the platform's own runtime: what it registers, and what stops its start."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ResourceExistsError
+from azure.storage.queue import QueueClient
+
+from local.azurite import Azurite
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
+from tests.integration.host_process import PROJECT, QueueOf, SampleApp, StartHost, eventually
+from tests.samples import KEYS, a_body
+
+SECRET = "s3cr3t-of-the-test"
+SCHEDULE = "30 */7 * * * *"
+
+INDEX = """
+import asyncio, json, sys
+from pathlib import Path
+from local.host.worker import Worker
+worker = Worker(Path(sys.argv[1]))
+functions = asyncio.run(worker.load())
+print(json.dumps({f.name: {"trigger": f.trigger, "outputs": f.outputs} for f in functions}))
+worker.stop()
+"""
+
+
+class TheApp(SampleApp):
+    """The product's own function_app.py and host.json, away from any local.settings.json beside them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("function_app.py", "host.json"):
+            shutil.copy(PROJECT / name, folder)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> TheApp:
+    return TheApp(tmp_path)
+
+
+@pytest.fixture
+def nobody() -> str:
+    """The address of an IO that does not answer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/api/v1"
+
+
+@pytest.fixture
+def good(nobody: str) -> dict[str, str]:
+    """All settings but the storage account's, which is the emulator."""
+    return {
+        "IO_API_KEY": SECRET,
+        "IO_API_BASE_URL": nobody,
+        "IO_SERVICES": "",
+        "ENCRYPTION_KEYS": KEYS[0].get_secret_value(),
+        "CHECK_STATUS_SCHEDULE": SCHEDULE,
+    }
+
+
+@pytest.fixture
+def queues(queue_of: QueueOf) -> Iterator[Mapping[str, QueueClient]]:
+    """The queues of the road, empty."""
+    names = [MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_OUTCOMES]
+    names += [poison(MESSAGE_REQUESTS), poison(MESSAGE_SENDS)]
+    clients = {name: queue_of(name) for name in names}
+    for client in clients.values():
+        try:
+            client.create_queue()
+        except ResourceExistsError:
+            client.clear_messages()
+    yield clients
+    for client in clients.values():
+        client.clear_messages()
+
+
+def _events(queues: Mapping[str, QueueClient]) -> list[dict[str, Any]]:
+    return [json.loads(message.content) for message in queues[MESSAGE_OUTCOMES].peek_messages(32)]
+
+
+def test_app_registers_its_functions_with_their_bindings(
+    app: TheApp, azurite: Azurite, good: dict[str, str]
+) -> None:
+    """The platform's runtime finds exactly these functions, on these queues and this schedule."""
+    settings = {**os.environ, **good, "AzureWebJobsStorage": azurite.connection_string}
+    command = [sys.executable, "-c", INDEX, str(app.folder)]
+    run = subprocess.run(command, cwd=PROJECT, env=settings, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    functions = json.loads(run.stdout)
+    assert [function["outputs"] for function in functions.values()] == [[]] * len(functions)
+    triggers = {name: function["trigger"] for name, function in functions.items()}
+    by_queue = {
+        name: (trigger["queueName"], trigger["connection"])
+        for name, trigger in triggers.items()
+        if trigger["type"] == "queueTrigger"
+    }
+    assert by_queue == {
+        "check_recipient": ("message-requests", "AzureWebJobsStorage"),
+        "send_message": ("message-sends", "AzureWebJobsStorage"),
+        "park_request": ("message-requests-poison", "AzureWebJobsStorage"),
+        "park_send": ("message-sends-poison", "AzureWebJobsStorage"),
+    }
+    assert triggers["check_status"]["type"] == "timerTrigger"
+    assert triggers["check_status"]["schedule"] == SCHEDULE
+    assert set(triggers) == {*by_queue, "check_status"}
+
+
+def test_host_runs_the_app_to_the_first_call_of_io(
+    app: TheApp, start_host: StartHost, queues: Mapping[str, QueueClient], good: dict[str, str]
+) -> None:
+    """Each trigger calls its decision: a bad body is parked, a good one waits for IO, the timer ticks."""
+    host = start_host(app, ready=True, **good)
+    queues[MESSAGE_REQUESTS].send_message("not json")
+    queues[MESSAGE_SENDS].send_message('{"reference": 1, "request_id": "nobody"}')
+    queues[MESSAGE_REQUESTS].send_message(a_body())
+    host.run_now("check_status")
+    least = {"check_recipient": 2, "send_message": 1, "park_request": 1, "park_send": 1, "check_status": 1}
+    eventually(lambda: all(host.counts(name)["ok"] >= count for name, count in least.items()))
+    assert [host.counts(name)["failed"] for name in least] == [0] * 5
+    reasons = sorted(event["data"]["reason"] for event in _events(queues))
+    assert reasons == ["invalid", "unknown_request"]
+    assert queues[MESSAGE_REQUESTS].get_queue_properties().approximate_message_count
+    assert "RSSMRA" not in host.stdout + host.stderr
+    assert SECRET not in host.stdout + host.stderr
+
+
+@pytest.mark.parametrize("field", ["DequeueCount", "InsertionTime", "Id"])
+def test_body_with_the_platforms_own_words_is_parked(
+    app: TheApp,
+    start_host: StartHost,
+    queues: Mapping[str, QueueClient],
+    good: dict[str, str],
+    field: str,
+) -> None:
+    """Fields that the platform mistakes for its own metadata make a body invalid, not stuck for ever."""
+    host = start_host(app, ready=True, **good)
+    queues[poison(MESSAGE_REQUESTS)].send_message(a_body(**{field: "many"}))
+    eventually(lambda: host.counts("park_request")["ok"] + host.counts("park_request")["failed"])
+    assert host.counts("park_request") == {"ok": 1, "failed": 0, "poison": 0}
+    assert [event["data"]["violations"][0]["field"] for event in _events(queues)] == [field]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "lines"),
+    [
+        (
+            {"IO_API_KEY": "", "ENCRYPTION_KEYS": ""},
+            ["IO_API_KEY: missing; set the key", "ENCRYPTION_KEYS: missing; make one with"],
+        ),
+        ({"ENCRYPTION_KEYS": SECRET}, ["ENCRYPTION_KEYS: key 1 is not url-safe base64 of 32 bytes"]),
+        ({"IO_SERVICES": f'{{"a": {{"key": "{SECRET}", "kye": 1}}}}'}, ["IO_SERVICES.a.kye: is not known"]),
+        ({"IO_API_BASE_URL": SECRET}, ["IO_API_BASE_URL: is no URL"]),
+        ({"CHECK_STATUS_SCHEDULE": "daily"}, ["CHECK_STATUS_SCHEDULE: must have the six fields"]),
+    ],
+)
+def test_wrong_setting_stops_the_start_and_consumes_nothing(
+    app: TheApp,
+    start_host: StartHost,
+    queues: Mapping[str, QueueClient],
+    good: dict[str, str],
+    wrong: dict[str, str],
+    lines: list[str],
+) -> None:
+    """The host ends with one line a mistake and no secret, and what waits on the queue is untouched."""
+    queues[MESSAGE_REQUESTS].send_message(a_body())
+    host = start_host(app, ready=False, **(good | wrong))
+    assert host.wait() != 0
+    assert "ready" not in host.stdout
+    for line in lines:
+        assert sum(line in written for written in host.stderr.splitlines()) == 1, host.stderr
+    assert "Traceback" not in host.stderr
+    assert SECRET not in host.stdout + host.stderr
+    (message,) = queues[MESSAGE_REQUESTS].peek_messages(5)
+    assert message.dequeue_count == 0
+
+
+def test_schedule_that_is_no_schedule_stops_the_start(
+    app: TheApp, start_host: StartHost, queues: Mapping[str, QueueClient], good: dict[str, str]
+) -> None:
+    """Six words that are no NCRONTAB are found before anything is consumed."""
+    queues[MESSAGE_REQUESTS].send_message(a_body())
+    host = start_host(app, ready=False, **(good | {"CHECK_STATUS_SCHEDULE": "a b c d e f"}))
+    assert host.wait() != 0
+    (message,) = queues[MESSAGE_REQUESTS].peek_messages(5)
+    assert message.dequeue_count == 0

@@ -1,0 +1,464 @@
+"""Tables and queues on a real emulator; what is asked of the fakes too is asked of both here."""
+
+import asyncio
+import socket
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from azure.data.tables.aio import TableServiceClient
+from azure.storage.queue.aio import QueueServiceClient
+
+from contract.violations import Violation
+from local.azurite import Azurite, connection_string
+from settings import Settings
+from storage.account import StorageAccount
+from storage.cipher import PROPERTY_BYTES, Cipher
+from storage.due_index import DueIndex
+from storage.ledger import IllegalStep, Ledger, NotMine, State, Step
+from storage.outcomes import Outcomes
+from storage.parked import Parked, ParkedMessage
+from storage.queues import MESSAGE_OUTCOMES, Queues
+from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
+from tests.fakes import FakeClock, FakeQueues, FakeTable
+from tests.samples import KEYS, a_body, a_request, payment
+
+NOW = datetime(2026, 11, 24, 9, 0, 0, 123456, tzinfo=UTC)
+
+
+def _settings(connection: str) -> Settings:
+    keys = ",".join(key.get_secret_value() for key in KEYS)
+    values = {"AzureWebJobsStorage": connection, "IO_API_KEY": "a", "ENCRYPTION_KEYS": keys}
+    return Settings.model_validate(values)
+
+
+@pytest.fixture
+async def account(azurite: Azurite) -> AsyncIterator[StorageAccount]:
+    account = StorageAccount(_settings(azurite.connection_string))
+    yield account
+    await account.aclose()
+
+
+def _new_name() -> str:
+    return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(params=["fake", "real"])
+def table(request: pytest.FixtureRequest) -> Table:
+    """A table that does not exist yet."""
+    if request.param == "fake":
+        return FakeTable()
+    account: StorageAccount = request.getfixturevalue("account")
+    return account.table(_new_name())
+
+
+async def _keys(rows: AsyncIterator[Row]) -> list[tuple[str, str]]:
+    return [(row.partition, row.key) async for row in rows]
+
+
+async def _read(table: Table, partition: str = "p", key: str = "k") -> Row:
+    row = await table.get(partition, key)
+    assert row is not None
+    return row
+
+
+async def test_table_that_is_missing_is_empty(table: Table) -> None:
+    """Before the first write there is nothing to read, and nothing to fail on."""
+    assert await table.get("p", "k") is None
+    assert await _keys(table.rows("")) == []
+    assert await _keys(table.rows("RowKey eq @key", key="k")) == []
+    await table.delete("p", "k")
+    with pytest.raises(Changed):
+        await table.replace(Row("p", "k", {}, 'W/"1"'), {})
+
+
+async def test_inserted_row_is_read_as_it_was_written(table: Table) -> None:
+    """Every kind of value comes back equal, under the ETag that the insert returned."""
+    values = {
+        "text": "è una <riga> & 'altra'\n\u2028😀",
+        "empty": "",
+        "number": 2**31 - 1,
+        "yes": True,
+        "no": False,
+        "at": NOW,
+        "bytes": bytes(range(256)),
+        "none": b"",
+    }
+    etag = await table.insert("p", "a:b.c_d-E", values)
+    row = await _read(table, "p", "a:b.c_d-E")
+    assert row == Row("p", "a:b.c_d-E", values, etag)
+    assert {name: type(value) for name, value in values.items() if name not in ("at",)} == {
+        name: type(value) for name, value in row.values.items() if name != "at"
+    }
+
+
+async def test_row_is_inserted_once(table: Table) -> None:
+    """A second insert is refused, and the first row stays."""
+    await table.insert("p", "k", {"value": 1})
+    with pytest.raises(AlreadyThere):
+        await table.insert("p", "k", {"value": 2})
+    assert (await _read(table)).values == {"value": 1}
+
+
+async def test_row_is_replaced_only_as_it_was_read(table: Table) -> None:
+    """Who read an older row loses, and the winner's row has no column of the old one."""
+    await table.insert("p", "k", {"old": 1, "value": 1})
+    read = await _read(table)
+    etag = await table.replace(read, {"value": 2})
+    with pytest.raises(Changed):
+        await table.replace(read, {"value": 3})
+    assert await _read(table) == Row("p", "k", {"value": 2}, etag)
+    await table.replace(replace(read, etag=etag), {"value": 4})
+    assert (await _read(table)).values == {"value": 4}
+
+
+async def test_row_that_went_away_is_not_replaced(table: Table) -> None:
+    """A row that was removed does not come back."""
+    await table.insert("p", "k", {"value": 1})
+    read = await _read(table)
+    await table.delete("p", "k")
+    with pytest.raises(Changed):
+        await table.replace(read, {"value": 2})
+    assert await table.get("p", "k") is None
+
+
+async def test_upsert_writes_whatever_was_there(table: Table) -> None:
+    """An upsert makes the row, then replaces all of it, and an ETag read before is stale."""
+    await table.upsert("p", "k", {"old": 1})
+    read = await _read(table)
+    await table.upsert("p", "k", {"value": 2})
+    assert (await _read(table)).values == {"value": 2}
+    with pytest.raises(Changed):
+        await table.replace(read, {"value": 3})
+
+
+async def test_row_without_values_is_a_row(table: Table) -> None:
+    """The due index keeps keys only."""
+    await table.upsert("p", "k", {})
+    assert (await _read(table)).values == {}
+    assert await _keys(table.rows("")) == [("p", "k")]
+
+
+async def test_delete_twice_does_no_harm(table: Table) -> None:
+    """What is gone stays gone without a complaint, and the others stay."""
+    await table.insert("p", "k", {})
+    await table.insert("p", "other", {})
+    await table.delete("p", "k")
+    await table.delete("p", "k")
+    assert await _keys(table.rows("")) == [("p", "other")]
+
+
+@pytest.mark.parametrize(
+    ("condition", "parameters", "found"),
+    [
+        ("", {}, ["a1", "a2", "b1", "b2", "b3"]),
+        ("RowKey eq @key", {"key": "1"}, ["a1", "b1"]),
+        ("PartitionKey lt @partition", {"partition": "b"}, ["a1", "a2"]),
+        (
+            "PartitionKey lt @partition or PartitionKey eq @partition and RowKey lt @key",
+            {"partition": "b", "key": "3"},
+            ["a1", "a2", "b1", "b2"],
+        ),
+        ("colour eq @colour", {"colour": "it's red"}, ["a2", "b3"]),
+        ("RowKey eq @id or colour eq @id", {"id": "it's red"}, ["a2", "b3"]),
+        ("colour eq @colour", {"colour": "blue"}, []),
+    ],
+)
+async def test_rows_that_meet_a_condition_come_in_order(
+    table: Table, condition: str, parameters: dict[str, str], found: list[str]
+) -> None:
+    """Each condition in use finds its rows, by partition and key; a row without the column is not one."""
+    for partition, key in ("b3", "a2", "b1", "a1", "b2"):
+        red = partition + key in ("a2", "b3")
+        await table.insert(partition, key, {"colour": "it's red"} if red else {})
+    rows = [partition + key for partition, key in await _keys(table.rows(condition, **parameters))]
+    assert rows == found
+
+
+async def test_rows_hold_only_the_columns_asked_for(table: Table) -> None:
+    """A scan of a few columns does not carry the bodies along; what a row lacks is absent or None."""
+    await table.insert("p", "1", {"state": "READ", "body0": b"long"})
+    await table.insert("p", "2", {"body0": b"long"})
+    rows = [row async for row in table.rows("", columns=["state"])]
+    assert [(row.key, row.values.get("state"), "body0" in row.values) for row in rows] == [
+        ("1", "READ", False),
+        ("2", None, False),
+    ]
+
+
+async def test_more_rows_than_a_page_are_all_found(table: Table) -> None:
+    """A page of the service holds 1,000 rows; a scan goes on to the last."""
+    for start in range(0, 1_050, 50):
+        await asyncio.gather(*(table.upsert("p", f"{key:04}", {}) for key in range(start, start + 50)))
+    assert [key for _, key in await _keys(table.rows(""))] == [f"{key:04}" for key in range(1_050)]
+
+
+async def test_property_holds_64_kib_and_no_more(table: Table) -> None:
+    """The limit that sealed bodies are cut by is the service's own."""
+    await table.insert("p", "k", {"body0": b"x" * PROPERTY_BYTES, "body1": b"y" * PROPERTY_BYTES})
+    assert {name: len(value) for name, value in (await _read(table)).values.items()} == {
+        "body0": 65_536,
+        "body1": 65_536,
+    }
+    with pytest.raises(Unanswered):
+        await table.insert("p", "longer", {"body0": b"x" * (PROPERTY_BYTES + 1)})
+
+
+async def test_table_first_missed_by_many_is_created_once(table: Table) -> None:
+    """Workers that miss a table at the same moment all write their rows."""
+    await asyncio.gather(*(table.insert("p", str(number), {}) for number in range(8)))
+    assert len(await _keys(table.rows(""))) == 8
+
+
+async def test_upserts_create_the_table_too(table: Table) -> None:
+    """The same holds for writes without a condition."""
+    await asyncio.gather(*(table.upsert("p", str(number), {}) for number in range(8)))
+    assert len(await _keys(table.rows(""))) == 8
+
+
+async def test_only_one_of_many_inserts_wins(table: Table) -> None:
+    """A race to write a row down has one winner, on a new table too."""
+    results = await asyncio.gather(
+        *(table.insert("p", "k", {"value": number}) for number in range(8)), return_exceptions=True
+    )
+    (won,) = [number for number, result in enumerate(results) if isinstance(result, str)]
+    assert [type(result) for result in results].count(AlreadyThere) == 7
+    assert (await _read(table)).values == {"value": won}
+
+
+async def test_only_one_of_many_replacements_wins(table: Table) -> None:
+    """A race to move a row on has one winner."""
+    await table.insert("p", "k", {})
+    read = await _read(table)
+    results = await asyncio.gather(
+        *(table.replace(read, {"value": number}) for number in range(8)), return_exceptions=True
+    )
+    (won,) = [number for number, result in enumerate(results) if isinstance(result, str)]
+    assert [type(result) for result in results].count(Changed) == 7
+    assert (await _read(table)).values == {"value": won}
+
+
+@pytest.fixture
+def nowhere() -> str:
+    """The connection string of a storage account that does not answer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return connection_string((port, port, port))
+
+
+async def test_storage_that_is_away_is_unanswered(nowhere: str) -> None:
+    """Each operation on a storage account that does not answer says that nobody knows."""
+    async with TableServiceClient.from_connection_string(nowhere, retry_total=0) as client:
+        table = Table(client.get_table_client("away"))
+        operations: list[Callable[[], Any]] = [
+            lambda: table.get("p", "k"),
+            lambda: table.insert("p", "k", {}),
+            lambda: table.replace(Row("p", "k", {}, 'W/"1"'), {}),
+            lambda: table.upsert("p", "k", {}),
+            lambda: table.delete("p", "k"),
+            lambda: _keys(table.rows("")),
+        ]
+        for operation in operations:
+            with pytest.raises(Unanswered, match="ServiceRequestError"):
+                await operation()
+
+
+async def test_queue_that_is_away_is_unanswered(nowhere: str) -> None:
+    """A message that could not be put is not taken for put."""
+    async with QueueServiceClient.from_connection_string(nowhere, retry_total=0) as client:
+        with pytest.raises(Unanswered):
+            await Queues(client).put("away", "body")
+        with pytest.raises(Unanswered):
+            await Queues(client).depth("away")
+
+
+class Received:
+    """Queues, and the bodies that a listener would receive from them now."""
+
+    def __init__(self, queues: Queues, receive: Callable[[str], Any]) -> None:
+        self.queues = queues
+        self.receive = receive
+
+
+@pytest.fixture(params=["fake", "real"])
+async def received(request: pytest.FixtureRequest) -> AsyncIterator[Received]:
+    if request.param == "fake":
+        fake = FakeQueues(FakeClock())
+
+        async def take(queue: str) -> list[str]:
+            return fake.take(queue)
+
+        yield Received(fake, take)
+        return
+    azurite: Azurite = request.getfixturevalue("azurite")
+    async with QueueServiceClient.from_connection_string(azurite.connection_string) as client:
+
+        async def receive(queue: str) -> list[str]:
+            return [message.content async for message in client.get_queue_client(queue).receive_messages()]
+
+        yield Received(Queues(client), receive)
+
+
+@pytest.mark.parametrize("body", ["plain", '{"a": "è <b> & \\"c\\" 😀"}', "x" * 65_536, " spaces \n"])
+async def test_message_is_received_as_it_was_put(received: Received, queue_name: str, body: str) -> None:
+    """A body arrives unchanged, up to the 64 KiB of a queue message, on a queue that was missing."""
+    await received.queues.put(queue_name, body)
+    assert await received.receive(queue_name) == [body]
+
+
+async def test_delayed_message_is_not_seen_before_its_time(received: Received, queue_name: str) -> None:
+    """A delay hides a message; none, or one that has passed, does not."""
+    await received.queues.put(queue_name, "later", delay=timedelta(hours=1))
+    await received.queues.put(queue_name, "now")
+    await received.queues.put(queue_name, "past", delay=timedelta(seconds=-5))
+    assert sorted(await received.receive(queue_name)) == ["now", "past"]
+
+
+async def test_longest_delay_is_cut_to_what_a_queue_takes(received: Received, queue_name: str) -> None:
+    """A message for next month waits seven days at a time."""
+    await received.queues.put(queue_name, "next month", delay=timedelta(days=31))
+    assert await received.receive(queue_name) == []
+
+
+async def test_queue_first_missed_by_many_is_created_once(received: Received, queue_name: str) -> None:
+    """Workers that miss a queue at the same moment all put their messages."""
+    await asyncio.gather(*(received.queues.put(queue_name, str(number)) for number in range(8)))
+    assert sorted(await received.receive(queue_name)) == [str(number) for number in range(8)]
+
+
+async def test_message_never_expires(account: StorageAccount, azurite: Azurite, queue_name: str) -> None:
+    """A message outlives the default of seven days, and its wait of at most seven days is kept."""
+    await account.queues().put(queue_name, "body", delay=timedelta(days=31))
+    async with QueueServiceClient.from_connection_string(azurite.connection_string) as client:
+        queue = client.get_queue_client(queue_name)
+        assert (await queue.get_queue_properties()).approximate_message_count == 1
+        await account.queues().put(queue_name, "seen")
+        (message,) = [message async for message in queue.receive_messages()]
+    assert message.expires_on is not None
+    assert message.expires_on.year > 2100
+
+
+async def test_depth_counts_what_is_hidden_too(account: StorageAccount, queue_name: str) -> None:
+    """A backlog is what waits, visible or not; a missing queue holds nothing."""
+    queues = account.queues()
+    assert await queues.depth(queue_name) == 0
+    await queues.put(queue_name, "now")
+    await queues.put(queue_name, "later", delay=timedelta(hours=1))
+    assert await queues.depth(queue_name) == 2
+
+
+async def test_body_that_is_too_long_is_unanswered(account: StorageAccount, queue_name: str) -> None:
+    """What does not fit on a queue fails and is not cut."""
+    with pytest.raises(Unanswered):
+        await account.queues().put(queue_name, "x" * 65_537)
+    assert await account.queues().depth(queue_name) == 0
+
+
+@pytest.fixture
+def ledger(account: StorageAccount) -> Ledger:
+    return Ledger(account.table(_new_name()), Cipher(KEYS), FakeClock(NOW))
+
+
+async def test_entry_is_read_as_it_was_written(ledger: Ledger) -> None:
+    """Every column of the ledger survives the service, at the start of a request and at its end."""
+    request = a_request(
+        content=payment() | {"due_date": "2026-12-01T22:59:59Z"},
+        feature_level_type="ADVANCED",
+        not_before="2026-11-24T08:00:00Z",
+        expires_at="2026-12-30T08:00:00Z",
+    )
+    opened = await ledger.open(request)
+    assert await ledger.get("r-1") == opened
+    assert ledger.request_of(opened) == request
+    claimed = await ledger.claim(opened)
+    read = await ledger.get("r-1")
+    assert read == claimed
+    assert read is not None
+    accepted = await ledger.advance(read, Step(State.ACCEPTED), message_id="M1", body={})
+    assert await ledger.get("r-1") == accepted
+    assert accepted.body == {}
+
+
+async def test_longest_request_takes_several_columns(ledger: Ledger) -> None:
+    """A request as long as a queue message is kept whole in one row."""
+    text = {"subject": "S" * 120, "markdown": "è" * 10_000}
+    request = a_request(content=text, translations={"en_GB": text, "de_DE": text})
+    assert len(request.to_json().encode()) > 60_000
+    await ledger.open(request)
+    entry = await ledger.get("r-1")
+    assert entry is not None
+    assert list(entry.body) == ["body0", "body1"]
+    assert ledger.request_of(entry) == request
+    assert await ledger.open(request) == entry
+
+
+async def test_race_for_a_request_has_one_winner(ledger: Ledger) -> None:
+    """Of many workers that open and claim the same request at once one may send."""
+
+    async def work() -> bool:
+        entry = await ledger.open(a_request())
+        try:
+            await ledger.claim(entry)
+        except (NotMine, IllegalStep):
+            return False
+        return True
+
+    assert (await asyncio.gather(*(work() for _ in range(8)))).count(True) == 1
+    entry = await ledger.get("r-1")
+    assert entry is not None
+    assert (entry.state, entry.attempt) == (State.SENDING, 1)
+
+
+async def test_due_index_finds_by_time(account: StorageAccount) -> None:
+    """A range over partitions gives what is due, and nothing that is not."""
+    due_index = DueIndex(account.table(_new_name()))
+    for minutes in (-600, -1, 0, 1):
+        await due_index.put(f"r{minutes}", NOW + timedelta(minutes=minutes))
+    found = [entry async for entry in due_index.due(NOW)]
+    assert [entry.request_id for entry in found] == ["r-600", "r-1", "r0"]
+    for entry in found:
+        await due_index.remove(entry)
+    assert [entry async for entry in due_index.due(NOW)] == []
+
+
+async def test_parked_message_is_read_as_it_was_kept(account: StorageAccount) -> None:
+    """Every field of a parked message survives the service, a long body and its violations included."""
+    parked = Parked(account.table(_new_name()), Cipher(KEYS))
+    message = ParkedMessage(
+        queue="message-requests",
+        parked_id="r-1",
+        reason="invalid",
+        first_at=NOW,
+        last_at=NOW,
+        attempts=2,
+        request_id="r-1",
+        service="default",
+        campaign="tari 2026",
+        http_status=400,
+        violations=(Violation(field="a", rule="b"),),
+    )
+    body = a_body(padding="è" * 30_000)
+    kept = await parked.keep(message, body)
+    assert await parked.get("message-requests", "r-1") == kept
+    assert await parked.find("r-1") == [kept]
+    assert [found async for found in parked.all()] == [kept]
+    assert parked.body_of(kept) == body
+    assert (await parked.keep(replace(message, last_at=NOW + timedelta(days=1)), "short")).times == 2
+    assert parked.body_of((await parked.find("r-1"))[0]) == "short"
+
+
+async def test_outcomes_are_told_of_what_was_read_back(account: StorageAccount, ledger: Ledger) -> None:
+    """The service's own date type does not get in the way of an event."""
+    await ledger.open(a_request())
+    entry = await ledger.get("r-1")
+    assert entry is not None
+    parked = Parked(account.table(_new_name()), Cipher(KEYS))
+    await parked.keep(ParkedMessage("message-requests", "body-1", "invalid", NOW, NOW), "body")
+    queues = FakeQueues(FakeClock())
+    await Outcomes(queues).announce(await ledger.advance(entry, Step(State.SKIPPED, "recipient_not_found")))
+    await Outcomes(queues).announce_parked((await parked.find("body-1"))[0])
+    assert len(queues.bodies(MESSAGE_OUTCOMES)) == 2

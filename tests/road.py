@@ -1,0 +1,161 @@
+"""The road of a message: the product's own parts over the fakes, and what drives a message along it."""
+
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from check_status.follow import follow_due
+from poison.park import park
+from send_message.check_recipient import check_recipient
+from send_message.send_message import send_message
+from storage.cipher import Cipher
+from storage.due_index import DueIndex
+from storage.handover import Handover
+from storage.ledger import Entry, Ledger, entry_of
+from storage.outcomes import Outcomes
+from storage.parked import Parked
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
+from tests.fakes import Died, FakeClock, FakeIo, FakeQueues, FakeTable, QueuedMessage, Steps
+from tests.samples import KEYS, a_body
+
+MAX_DEQUEUE_COUNT = 5
+LEASE_OF_THE_PLATFORM = timedelta(minutes=10)
+
+
+class Road:
+    """The product's own parts over the fakes, with the road of a message to drive it on."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.steps = Steps()
+        self.io = FakeIo(steps=self.steps)
+        self.queues = FakeQueues(self.clock, self.steps)
+        self.ledger_table = FakeTable("ledger", self.steps)
+        self.due_table = FakeTable("due", self.steps)
+        self.parked_table = FakeTable("parked", self.steps)
+        self.cipher = Cipher(KEYS)
+        self.ledger = Ledger(self.ledger_table, self.cipher, self.clock)
+        self.due_index = DueIndex(self.due_table)
+        self.parked = Parked(self.parked_table, self.cipher)
+        self.outcomes = Outcomes(self.queues)
+        self.handover = Handover(self.queues, self.due_index, self.outcomes, self.clock)
+
+    async def check(self, body: str, *, redelivered: bool = False) -> None:
+        """Deliver a body of message-requests."""
+        await check_recipient(
+            body,
+            redelivered=redelivered,
+            ledger=self.ledger,
+            io=self.io,
+            handover=self.handover,
+            clock=self.clock,
+        )
+
+    async def send(self, body: str, *, redelivered: bool = False) -> None:
+        """Deliver a body of message-sends."""
+        await send_message(
+            body,
+            redelivered=redelivered,
+            ledger=self.ledger,
+            io=self.io,
+            handover=self.handover,
+            clock=self.clock,
+        )
+
+    async def follow(self) -> None:
+        """One tick of the timer."""
+        await follow_due(
+            ledger=self.ledger,
+            io=self.io,
+            due_index=self.due_index,
+            outcomes=self.outcomes,
+            clock=self.clock,
+        )
+
+    async def park(self, body: str, queue: str = MESSAGE_REQUESTS) -> None:
+        """Deliver a body of the poison queue of `queue`."""
+        await park(
+            body,
+            queue=queue,
+            services=self.io.services,
+            ledger=self.ledger,
+            parked=self.parked,
+            outcomes=self.outcomes,
+            handover=self.handover,
+            clock=self.clock,
+        )
+
+    async def run(self) -> None:
+        """Deliver until the road is empty, as the platform does; time moves on to what is visible next."""
+        functions: dict[str, Callable[..., Awaitable[None]]] = {
+            MESSAGE_REQUESTS: self.check,
+            MESSAGE_SENDS: self.send,
+            poison(MESSAGE_REQUESTS): partial(self._park, queue=MESSAGE_REQUESTS),
+            poison(MESSAGE_SENDS): partial(self._park, queue=MESSAGE_SENDS),
+        }
+        while waiting := [(queue, m) for queue in functions for m in self.queues.messages.get(queue, [])]:
+            queue, message = min(waiting, key=lambda item: item[1].visible_at)
+            self.clock.now = max(self.clock.now, message.visible_at)
+            self.queues.messages[queue].remove(message)
+            message.deliveries += 1
+            try:
+                await functions[queue](message.body, redelivered=message.deliveries > 1)
+            except (Exception, Died):  # noqa: BLE001 - the platform takes any failure of a function
+                self._comes_back(queue, message)
+
+    def _comes_back(self, queue: str, message: QueuedMessage) -> None:
+        if message.deliveries >= MAX_DEQUEUE_COUNT and not queue.endswith("-poison"):
+            message.deliveries, queue = 0, poison(queue)
+        message.visible_at = self.clock() + LEASE_OF_THE_PLATFORM
+        self.queues.messages.setdefault(queue, []).append(message)
+
+    async def _park(self, body: str, *, redelivered: bool, queue: str) -> None:
+        await self.park(body, queue)
+
+    async def accepted(self, request_id: str = "r-1", **changes: Any) -> Entry:
+        """A request that IO has accepted."""
+        await self.check(a_body(request_id=request_id, **changes))
+        for body in self.queues.take(MESSAGE_SENDS):
+            await self.send(body)
+        return self.entry(request_id)
+
+    def entry(self, request_id: str = "r-1") -> Entry:
+        """What the ledger holds of a request."""
+        (row,) = (row for row in self.ledger_table.rows_by_key.values() if row.key == request_id)
+        return entry_of(row)
+
+    def reference(self, request_id: str = "r-1", **changes: Any) -> str:
+        """The reference to a request as it is now."""
+        sequence = self.entry(request_id).sequence
+        return json.dumps({"reference": 1, "request_id": request_id, "sequence": sequence} | changes)
+
+    def history(self, request_id: str = "r-1") -> list[str]:
+        """The words of a request's history."""
+        (row,) = (row for row in self.ledger_table.rows_by_key.values() if row.key == request_id)
+        return [line["what"] for line in json.loads(row.values["history"])]
+
+    def events(self) -> list[dict[str, Any]]:
+        """The outcomes that were told."""
+        return [json.loads(body) for body in self.queues.bodies(MESSAGE_OUTCOMES)]
+
+    def told(self) -> list[str]:
+        """The ids of the outcomes that were told."""
+        return [event["id"] for event in self.events()]
+
+    def due(self) -> list[str]:
+        """The keys of the due index."""
+        return [row.key for row in self.due_table.rows_by_key.values()]
+
+    def everything_kept(self) -> Iterator[tuple[str, str]]:
+        """Where and what, for every byte on tables and queues; poison queues hold what upstream wrote."""
+        for table in (self.ledger_table, self.due_table, self.parked_table):
+            for row in table.rows_by_key.values():
+                yield f"keys of {table.name}", f"{row.partition} {row.key}"
+                for column, value in row.values.items():
+                    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+                    yield f"{table.name}.{column}", text
+        for queue, messages in self.queues.messages.items():
+            if queue not in (poison(MESSAGE_REQUESTS), poison(MESSAGE_SENDS)):
+                yield from ((queue, message.body) for message in messages)

@@ -1,0 +1,43 @@
+"""The body of a parked message, as it is shown when nobody asked to reveal it."""
+
+import base64
+
+import pytest
+
+from cli.masked_body import masked
+from tests.samples import NOTICE_NUMBER, a_body, payment, personal_data_in
+
+
+def test_a_whole_request_is_masked() -> None:
+    """Ids and labels stay; recipient, texts and payment are told by their kind or length."""
+    body = masked(a_body(content=payment(), due_date=None))
+    assert isinstance(body, dict)
+    assert (body["request_id"], body["campaign"], body["fiscal_code"]) == (
+        "r-1",
+        "tari 2026",
+        "[fiscal code]",
+    )
+    assert body["content"]["payment_data"] == {
+        "amount": "[a number]",
+        "notice_number": f"[{len(NOTICE_NUMBER)} UTF-16 code units]",
+    }
+    assert personal_data_in(str(body)) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ('{"fiscal_code": "RSSMRA80A01H501"}', {"fiscal_code": "[15 UTF-16 code units]"}),
+        ('{"request_id": "x-RSSMRA80A01H501U"}', {"request_id": "x-[fiscal code]"}),
+        ('{"RSSMRA80A01H501U": true}', {"[fiscal code]": True}),
+        ('{"note": ["Rossi", null, 7]}', {"note": ["[5 UTF-16 code units]", None, "[a number]"]}),
+        ('{"content": {"subject": "😀"}}', {"content": {"subject": "[2 UTF-16 code units]"}}),
+        ('{"reference": 1, "sequence": 3}', {"reference": 1, "sequence": 3}),
+        ("Mario Rossi", "[11 UTF-16 code units]"),
+        ('{"a": 1, "a": 2}', "[16 UTF-16 code units]"),
+        (base64.b64encode(b'{"nome": "Rossi"}').decode(), {"nome": "[5 UTF-16 code units]"}),
+    ],
+)
+def test_whatever_may_name_a_person_is_masked(body: str, shown: object) -> None:
+    """Wrong, unknown and unreadable parts of a body are masked like the known ones."""
+    assert masked(body) == shown

@@ -1,0 +1,49 @@
+"""What `postino` says of its settings, before it asks anyone."""
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AzureWebJobsStorage", "ENCRYPTION_KEYS", "IO_API_KEY", "IO_SERVICES"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    "command", [("show", "r-1"), ("status",), ("parked", "list"), ("parked", "show", "p")]
+)
+def test_each_wrong_setting_is_a_line(command: tuple[str, ...]) -> None:
+    """Each setting that is missing has its line on standard error, and the exit code is 2."""
+    result = CliRunner().invoke(app, command)
+    _, *lines = result.stderr.splitlines()
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert {line.partition(":")[0] for line in lines} == {
+        "AzureWebJobsStorage",
+        "IO_API_KEY",
+        "ENCRYPTION_KEYS",
+    }
+
+
+def test_a_connection_string_without_a_key_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only the storage client finds wrong in a connection string is told as a setting to correct."""
+    for name, value in {
+        "ENCRYPTION_KEYS": KEY,
+        "IO_API_KEY": "k",
+        "AzureWebJobsStorage": "AccountName=x",
+    }.items():
+        monkeypatch.setenv(name, value)
+    result = CliRunner().invoke(app, ["status"])
+    assert result.exit_code == 2
+    assert "AzureWebJobsStorage: " in result.stderr
+
+
+def test_help_names_the_settings() -> None:
+    """The help tells which settings the command reads."""
+    text = CliRunner().invoke(app, ["--help"]).stdout
+    assert all(name in text for name in ("AzureWebJobsStorage", "ENCRYPTION_KEYS", "IO_API_KEY"))

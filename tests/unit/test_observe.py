@@ -1,0 +1,119 @@
+"""What an answer adds to what is known: only news, and never a step back."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from check_status.observe import observe
+from storage.ledger import Entry, State
+from tests.fakes import seen
+from tests.road import Road
+
+Known = dict[str, str]
+
+
+@pytest.fixture
+async def accepted() -> Entry:
+    return await Road().accepted(feature_level_type="ADVANCED")
+
+
+def _words(entry: Entry, *answer: str | None, **known: Any) -> tuple[list[str], Known]:
+    steps, changes = observe(replace(entry, **known), seen(*answer))
+    return [step.what for step in steps], changes
+
+
+async def test_first_answer_is_kept_without_a_step(accepted: Entry) -> None:
+    """That IO still works on a message is written down and told to nobody."""
+    assert _words(accepted, "ACCEPTED") == ([], {"status": "ACCEPTED"})
+    assert _words(accepted, "THROTTLED", status="ACCEPTED") == ([], {"status": "THROTTLED"})
+
+
+@pytest.mark.parametrize("word", ["PROCESSED", "REJECTED", "FAILED"])
+async def test_end_of_the_delivery_is_a_step(accepted: Entry, word: str) -> None:
+    """IO's final word on the delivery becomes the state."""
+    assert _words(accepted, word, status="ACCEPTED") == ([word], {"status": word})
+
+
+async def test_everything_at_once_is_in_the_order_of_its_happening(accepted: Entry) -> None:
+    """A message that was delivered, read and paid between two looks makes its steps in that order."""
+    steps, changes = _words(accepted, "PROCESSED", "READ", "PAID")
+    assert steps == ["PROCESSED", "READ", "PAID"]
+    assert changes == {"status": "PROCESSED", "read_status": "READ", "payment_status": "PAID"}
+
+
+async def test_known_answer_is_no_news(accepted: Entry) -> None:
+    """The same answer again writes nothing."""
+    known = {"status": "PROCESSED", "read_status": "UNREAD", "payment_status": "NOT_PAID"}
+    assert _words(accepted, "PROCESSED", "UNREAD", "NOT_PAID", **known) == ([], {})
+
+
+async def test_unread_and_not_paid_are_kept_without_a_step(accepted: Entry) -> None:
+    """What has not happened is no event."""
+    changes = {"read_status": "UNREAD", "payment_status": "NOT_PAID"}
+    assert _words(accepted, "PROCESSED", "UNREAD", "NOT_PAID", status="PROCESSED") == ([], changes)
+
+
+async def test_unavailable_is_told_as_itself(accepted: Entry) -> None:
+    """IO may not say whether it was read: that is neither READ nor UNREAD."""
+    answer = _words(accepted, "PROCESSED", "UNAVAILABLE", status="PROCESSED", read_status="UNREAD")
+    assert answer == (["READ_UNAVAILABLE"], {"read_status": "UNAVAILABLE"})
+
+
+async def test_unavailable_can_turn_back(accepted: Entry) -> None:
+    """A citizen may allow again what he forbade: UNREAD and READ follow UNAVAILABLE."""
+    known = {"status": "PROCESSED", "read_status": "UNAVAILABLE"}
+    assert _words(accepted, "PROCESSED", "UNREAD", **known) == ([], {"read_status": "UNREAD"})
+    assert _words(accepted, "PROCESSED", "READ", **known) == (["READ"], {"read_status": "READ"})
+
+
+@pytest.mark.parametrize("word", ["UNREAD", "UNAVAILABLE", None])
+async def test_read_is_never_undone(accepted: Entry, word: str | None) -> None:
+    """A message that was read stays read, whatever IO says later."""
+    assert _words(accepted, "PROCESSED", word, status="PROCESSED", read_status="READ") == ([], {})
+
+
+@pytest.mark.parametrize("word", ["NOT_PAID", None])
+async def test_paid_is_never_undone(accepted: Entry, word: str | None) -> None:
+    """A notice that was paid stays paid, whatever IO says later."""
+    known = {"status": "PROCESSED", "payment_status": "PAID"}
+    assert _words(accepted, "PROCESSED", None, word, **known) == ([], {})
+
+
+@pytest.mark.parametrize("final", ["PROCESSED", "REJECTED", "FAILED"])
+@pytest.mark.parametrize("word", ["ACCEPTED", "THROTTLED", "PROCESSED", "REJECTED", "FAILED", None])
+async def test_final_delivery_status_is_never_undone(accepted: Entry, final: str, word: str | None) -> None:
+    """IO's first final word on the delivery counts."""
+    assert _words(accepted, word, status=final) == ([], {})
+
+
+async def test_silence_forgets_nothing(accepted: Entry) -> None:
+    """An answer without a word, or with one that this version does not know, changes nothing."""
+    known = {"status": "PROCESSED", "read_status": "UNREAD", "payment_status": "NOT_PAID"}
+    assert _words(accepted, None, None, None, **known) == ([], {})
+    assert _words(accepted, "SHREDDED", "SKIMMED", "HALF_PAID", **known) == ([], {})
+
+
+async def test_every_step_can_be_gone_from_the_state_it_is_seen_in(accepted: Entry) -> None:
+    """Whatever IO answers, in whatever order, the ledger takes the steps it gives rise to."""
+    words: list[list[str | None]] = [
+        ["ACCEPTED", "PROCESSED", "REJECTED", "FAILED"],
+        ["READ", "UNREAD", "UNAVAILABLE", None],
+        ["PAID", "NOT_PAID", None],
+    ]
+    ledger = Road().ledger
+    for status in words[0]:
+        for read in words[1] if status == "PROCESSED" else [None]:
+            for paid in words[2] if status == "PROCESSED" else [None]:
+                steps, changes = observe(accepted, seen(status, read, paid))
+                planned = ledger.plan(accepted, *steps, **changes)
+                assert [line["what"] for line in planned.history[len(accepted.history) :]] == [
+                    step.what for step in steps
+                ]
+
+
+async def test_reading_of_a_message_not_known_as_processed_is_no_dead_end(accepted: Entry) -> None:
+    """A delivery status in a word of the future beside READ does not make every later look fail."""
+    steps, changes = observe(accepted, seen("DELIVERED_TO_A_NEW_APP", "READ"))
+    planned = Road().ledger.plan(accepted, *steps, **changes)
+    assert planned.state in (State.ACCEPTED, State.READ)

@@ -1,0 +1,154 @@
+"""Outcomes: which steps are told, in which words, under which id."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from contract.violations import Violation
+from storage.ledger import Entry, State, Step
+from storage.parked import ParkedMessage
+from storage.queues import MESSAGE_OUTCOMES
+from tests.road import Road
+from tests.samples import TRACEPARENT, a_request, payment, personal_data_in
+
+NEVER_TOLD = {"REQUESTED", "SENDING", "DEFERRED", "DEAD"}
+
+
+@pytest.fixture
+def road() -> Road:
+    return Road()
+
+
+def _with_history(entry: Entry, *words: str) -> Entry:
+    lines = (
+        {"at": f"2026-11-24T09:00:{number:02}.000+00:00", "what": word} for number, word in enumerate(words)
+    )
+    return replace(entry, history=tuple(lines))
+
+
+@pytest.fixture
+async def entry(road: Road) -> Entry:
+    return await road.ledger.open(a_request(content=payment(), feature_level_type="ADVANCED"))
+
+
+@pytest.mark.parametrize("state", [*sorted(set(State) - NEVER_TOLD), "READ_UNAVAILABLE"])
+async def test_end_or_fact_is_told_in_its_own_word(road: Road, entry: Entry, state: str) -> None:
+    """Every state that an upstream system can wait for, and every sighting, is an event of its type."""
+    await road.outcomes.announce(_with_history(entry, "REQUESTED", state))
+    (event,) = road.events()
+    assert event["type"] == f"it.postino.message.{state.lower()}"
+    assert (event["id"], event["data"]["state"]) == (f"r-1/0/{state.lower()}", state.lower())
+
+
+@pytest.mark.parametrize("state", sorted(NEVER_TOLD))
+async def test_step_on_the_way_is_not_told(road: Road, entry: Entry, state: str) -> None:
+    """Nobody is bothered with steps that end in something else; DEAD is told when it is parked."""
+    await road.outcomes.announce(_with_history(entry, state))
+    assert road.events() == []
+
+
+async def test_event_says_what_is_known_without_personal_data(road: Road, entry: Entry) -> None:
+    """The event carries the trace, the campaign and IO's words, and nothing of the person or the content."""
+    seen = replace(
+        _with_history(entry, "REQUESTED", "SENDING", "ACCEPTED", "PROCESSED", "READ"),
+        message_id="01JWCZ5V6Q4M3N2P1R0T9S8W7X",
+        attempt=2,
+        status="PROCESSED",
+        read_status="READ",
+        payment_status="NOT_PAID",
+    )
+    await road.outcomes.announce(seen)
+    (event,) = road.events()
+    assert event["data"] == {
+        "request_id": "r-1",
+        "service": "default",
+        "campaign": "tari 2026",
+        "feature_level_type": "ADVANCED",
+        "state": "read",
+        "message_id": "01JWCZ5V6Q4M3N2P1R0T9S8W7X",
+        "status": "PROCESSED",
+        "read_status": "READ",
+        "payment_status": "NOT_PAID",
+        "attempts": 2,
+    }
+    assert (event["subject"], event["traceparent"], event["time"]) == (
+        "r-1",
+        TRACEPARENT,
+        "2026-11-24T09:00:04Z",
+    )
+    assert personal_data_in(json.dumps(event)) == []
+
+
+async def test_reason_and_http_status_of_the_step_are_told(road: Road, entry: Entry) -> None:
+    """An event about a refusal says why, in the words of the ledger."""
+    claimed = await road.ledger.claim(entry)
+    refused = await road.ledger.advance(claimed, Step(State.REFUSED, "invalid_message", 400))
+    await road.outcomes.announce(refused)
+    (event,) = road.events()
+    assert (event["data"]["reason"], event["data"]["http_status"]) == ("invalid_message", 400)
+
+
+async def test_newest_lines_are_told_oldest_first(road: Road, entry: Entry) -> None:
+    """Several things seen at once are told in the order of the history."""
+    seen = _with_history(entry, "ACCEPTED", "PROCESSED", "READ", "PAID")
+    await road.outcomes.announce(seen, newest=3)
+    assert road.told() == ["r-1/0/processed", "r-1/0/read", "r-1/0/paid"]
+
+
+async def test_nothing_new_tells_nothing(road: Road, entry: Entry) -> None:
+    """An answer that changed a column and no state makes no event."""
+    await road.outcomes.announce(_with_history(entry, "ACCEPTED"), newest=0)
+    assert road.events() == []
+
+
+async def test_repetition_has_the_same_id_and_a_second_occurrence_another(road: Road, entry: Entry) -> None:
+    """A consumer that drops ids it has seen loses repetitions only."""
+    once = _with_history(entry, "PROCESSED", "READ_UNAVAILABLE")
+    twice = _with_history(entry, "PROCESSED", "READ_UNAVAILABLE", "READ", "READ_UNAVAILABLE")
+    for told in (once, once, twice):
+        await road.outcomes.announce(told)
+    assert road.told() == ["r-1/0/read_unavailable", "r-1/0/read_unavailable", "r-1/1/read_unavailable"]
+
+
+async def test_parked_message_is_told_with_what_an_operator_needs(road: Road) -> None:
+    """The event says what is wrong and which id to give to the operator's command."""
+    message = ParkedMessage(
+        "message-requests",
+        "body-1",
+        "invalid",
+        first_at=road.clock(),
+        last_at=road.clock(),
+        violations=(Violation(field="fiscal_code", rule="is required"),),
+    )
+    await road.outcomes.announce_parked(message)
+    event = json.loads(road.queues.only(MESSAGE_OUTCOMES).body)
+    assert event["type"] == "it.postino.message.parked"
+    assert event["id"] == "body-1/0/parked"
+    assert event["data"] == {
+        "state": "parked",
+        "reason": "invalid",
+        "violations": [{"field": "fiscal_code", "rule": "is required"}],
+        "attempts": 0,
+        "parked_id": "body-1",
+    }
+
+
+async def test_two_parked_messages_never_share_an_id(road: Road) -> None:
+    """Two different bodies that claim the same request_id are two events, also for who drops known ids."""
+    first = ParkedMessage(
+        "message-requests", "body-1", "invalid", road.clock(), road.clock(), request_id="r-1"
+    )
+    for message in (first, replace(first, parked_id="body-2", reason="conflict")):
+        await road.outcomes.announce_parked(message)
+    assert len(set(road.told())) == 2
+
+
+async def test_message_parked_again_is_told_again(road: Road) -> None:
+    """What comes back after a redrive is a new event."""
+    first = ParkedMessage(
+        "message-requests", "r-1", "exhausted", road.clock(), road.clock(), request_id="r-1"
+    )
+    for times in (1, 2):
+        await road.outcomes.announce_parked(replace(first, times=times))
+    assert road.told() == ["r-1/0/parked", "r-1/1/parked"]

@@ -1,0 +1,288 @@
+"""Parking: why a message is on a poison queue, and what becomes of it."""
+
+import base64
+import json
+import logging
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from contract.violations import Violation
+from io_api.errors import Refused
+from poison.park import StillSending
+from poison.redrive import redrive
+from storage.ledger import LEASE, Entry, State, Step
+from storage.parked import ParkedMessage
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS
+from storage.table import Unanswered
+from tests.fakes import Died
+from tests.road import Road
+from tests.samples import FISCAL_CODE, a_body, a_request, payment, personal_data_in
+
+
+@pytest.fixture
+def road() -> Road:
+    return Road()
+
+
+@pytest.fixture
+async def entry(road: Road) -> Entry:
+    return await road.ledger.open(a_request())
+
+
+async def _only(road: Road) -> ParkedMessage:
+    (message,) = [message async for message in road.parked.all()]
+    return message
+
+
+async def test_invalid_request_is_parked_with_everything_that_is_wrong(road: Road) -> None:
+    """Each violation is kept and told, with the request_id that the body had."""
+    body = a_body(content={"subject": "short", "markdown": "short"})
+    await road.park(body)
+    message = await _only(road)
+    assert (message.queue, message.reason, message.request_id) == (MESSAGE_REQUESTS, "invalid", "r-1")
+    assert [violation.field for violation in message.violations] == ["content.subject", "content.markdown"]
+    assert (message.first_at, message.last_at, message.times) == (road.clock(), road.clock(), 1)
+    assert road.parked.body_of(message) == body
+    (event,) = road.events()
+    assert (event["type"], event["subject"]) == ("it.postino.message.parked", "r-1")
+    assert event["data"]["violations"] == [dict(violation) for violation in message.violations]
+    assert event["data"]["parked_id"] == message.parked_id
+    assert not road.ledger_table.rows_by_key
+
+
+BROKEN = ["", "not json", "[1]", "{}", '{"request_id": "a b"}', a_body(request_id=FISCAL_CODE), "[" * 9999]
+
+
+@pytest.mark.parametrize("body", BROKEN)
+async def test_body_without_a_request_id_is_parked_under_an_id_of_its_own(road: Road, body: str) -> None:
+    """Whatever upstream wrote can be told and found, however broken it is."""
+    await road.park(body)
+    message = await _only(road)
+    assert (message.reason, message.request_id) == ("invalid", None)
+    assert message.parked_id == road.parked.id_of(body)
+    assert road.events()[0]["id"] == f"{message.parked_id}/0/parked"
+    assert "subject" not in road.events()[0]
+
+
+@pytest.mark.parametrize("queue", [MESSAGE_REQUESTS, MESSAGE_SENDS])
+async def test_malformed_reference_is_invalid(road: Road, queue: str) -> None:
+    """A reference of another version, or a damaged one, is parked with what is wrong with it."""
+    await road.park('{"reference": 2, "request_id": "r-1"}', queue)
+    message = await _only(road)
+    assert (message.queue, message.reason) == (queue, "invalid")
+    assert message.violations[0].field == "reference"
+
+
+async def test_other_content_under_a_known_id_is_a_conflict(road: Road, entry: Entry) -> None:
+    """The body is kept under an id of its own, and the request that came first is left alone."""
+    body = a_body(content=payment())
+    await road.park(body)
+    message = await _only(road)
+    assert (message.reason, message.request_id) == ("conflict", "r-1")
+    assert message.parked_id == road.parked.id_of(body) != "r-1"
+    assert road.entry() == entry
+
+
+async def test_reference_to_nothing_is_an_unknown_request(road: Road) -> None:
+    """A reference without a ledger entry is kept, and says which request is missing."""
+    body = '{"reference": 1, "request_id": "nobody"}'
+    await road.park(body, MESSAGE_SENDS)
+    message = await _only(road)
+    assert (message.reason, message.request_id, message.queue) == ("unknown_request", "nobody", MESSAGE_SENDS)
+    assert road.parked.body_of(message) == body
+
+
+async def test_request_that_never_reached_the_ledger_failed_repeatedly(road: Road) -> None:
+    """A good request that failed five times before it was written down is kept whole."""
+    await road.park(a_body())
+    message = await _only(road)
+    assert (message.reason, message.request_id) == ("failed_repeatedly", "r-1")
+    assert road.parked.body_of(message) == a_body()
+    assert not road.ledger_table.rows_by_key
+
+
+@pytest.mark.parametrize("queue", [MESSAGE_REQUESTS, MESSAGE_SENDS])
+async def test_waiting_request_that_failed_repeatedly_is_dead(road: Road, entry: Entry, queue: str) -> None:
+    """A request that the platform gave up is dead, and its content comes from the ledger."""
+    await road.park(road.reference(), queue)
+    message = await _only(road)
+    assert (message.queue, message.parked_id, message.reason) == (queue, "r-1", "failed_repeatedly")
+    assert (message.service, message.campaign, message.traceparent) == (
+        entry.service,
+        entry.campaign,
+        entry.traceparent,
+    )
+    assert road.parked.body_of(message) == a_request().to_json()
+    assert (road.entry().state, road.told()) == (State.DEAD, ["r-1/0/parked"])
+
+
+async def test_deferred_request_that_failed_repeatedly_is_dead(road: Road, entry: Entry) -> None:
+    """The same holds for one that had been tried before."""
+    deferred = await road.ledger.advance(entry, Step(State.DEFERRED, "unreachable"), sequence=1)
+    await road.park(road.reference(), MESSAGE_SENDS)
+    assert (deferred.state, road.entry().state) == (State.DEFERRED, State.DEAD)
+
+
+async def test_request_in_base64_is_the_same_request(road: Road, entry: Entry) -> None:
+    """A body that a binding encoded is recognised on this road too."""
+    await road.park(base64.b64encode(a_body().encode()).decode())
+    assert ((await _only(road)).parked_id, road.entry().state) == ("r-1", State.DEAD)
+
+
+async def test_refused_request_is_parked_with_ios_reason(road: Road) -> None:
+    """An operator sees why IO refused, and how often it was tried."""
+    road.io.submitted = Refused(reason="payment_amount_not_allowed", status=400)
+    await road.queues.put(MESSAGE_REQUESTS, a_body())
+    await road.run()
+    message = await _only(road)
+    assert (message.queue, message.reason, message.http_status) == (
+        MESSAGE_SENDS,
+        "payment_amount_not_allowed",
+        400,
+    )
+    assert (message.attempts, road.told()) == (1, ["r-1/0/refused", "r-1/0/parked"])
+    assert (await road.parked.get(MESSAGE_SENDS, "r-1")) == message
+
+
+async def test_request_being_sent_is_left_until_its_lease_is_over(road: Road, entry: Entry) -> None:
+    """While a worker may still be sending, nothing is decided and the platform comes back."""
+    claimed = await road.ledger.claim(entry)
+    with pytest.raises(StillSending):
+        await road.park(road.reference(), MESSAGE_SENDS)
+    assert (road.entry(), road.queues.messages) == (claimed, {})
+    assert not road.parked_table.rows_by_key
+
+
+async def test_request_whose_lease_ran_out_is_in_doubt_and_not_parked(road: Road, entry: Entry) -> None:
+    """What may have been sent waits for a decision, not for a redrive."""
+    await road.ledger.claim(entry)
+    road.clock.advance(seconds=LEASE.total_seconds())
+    await road.park(road.reference(), MESSAGE_SENDS)
+    assert (road.entry().state, road.told()) == (State.IN_DOUBT, ["r-1/0/in_doubt"])
+    assert not road.parked_table.rows_by_key
+
+
+async def test_request_that_was_sent_after_all_is_followed_and_not_parked(road: Road, entry: Entry) -> None:
+    """A message whose worker failed after IO took it is handed over: told, and due for its first look."""
+    claimed = await road.ledger.claim(entry)
+    await road.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
+    await road.park(road.reference(), MESSAGE_SENDS)
+    assert (road.told(), len(road.due())) == (["r-1/0/accepted"], 1)
+    assert not road.parked_table.rows_by_key
+
+
+async def test_request_that_was_looked_at_since_is_told_from_its_beginning(road: Road, entry: Entry) -> None:
+    """Whatever the worker that failed could not tell is told now."""
+    claimed = await road.ledger.claim(entry)
+    accepted = await road.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
+    await road.ledger.advance(accepted, Step(State.PROCESSED), status="PROCESSED")
+    await road.park(road.reference(), MESSAGE_SENDS)
+    assert road.told() == ["r-1/0/accepted", "r-1/0/processed"]
+
+
+@pytest.mark.parametrize("state", [State.SKIPPED, State.EXPIRED])
+async def test_outcome_that_is_no_failure_is_told_and_not_parked(
+    road: Road, entry: Entry, state: State
+) -> None:
+    """A request that rightly was not sent, and whose body is gone, waits for nobody."""
+    await road.ledger.advance(entry, Step(state), body={})
+    await road.park(road.reference())
+    assert road.told() == [f"r-1/0/{state.lower()}"]
+    assert not road.parked_table.rows_by_key
+
+
+@pytest.mark.parametrize("body", ["not json", a_body(), a_body(fiscal_code="x")])
+async def test_same_body_again_counts_up(road: Road, body: str) -> None:
+    """A body that upstream keeps sending is one parked message, told each time."""
+    for _ in range(3):
+        await road.park(body)
+        road.clock.advance(hours=1)
+    message = await _only(road)
+    assert (message.times, len(set(road.told()))) == (3, 3)
+    assert message.last_at - message.first_at == timedelta(hours=2)
+
+
+async def test_same_end_of_a_request_is_parked_and_told_once(road: Road, entry: Entry) -> None:
+    """A poison message that is delivered twice adds nothing to what is parked."""
+    reference = road.reference()
+    await road.park(reference)
+    await road.park(reference)
+    assert ((await _only(road)).times, set(road.told())) == (1, {"r-1/0/parked"})
+
+
+async def test_request_parked_again_after_a_redrive_is_told_again(road: Road, entry: Entry) -> None:
+    """A second failure is a new event, also for who drops known ids."""
+    for _ in range(2):
+        await road.park(road.reference())
+        await redrive(
+            await _only(road), ledger=road.ledger, parked=road.parked, queues=road.queues, clock=road.clock
+        )
+    assert len(road.told()) == 2
+    assert len(set(road.told())) == 2
+
+
+async def test_refused_request_that_was_dropped_is_not_parked_again(road: Road, entry: Entry) -> None:
+    """A copy that comes late brings nothing back that an operator dropped, and does not fail for ever."""
+    claimed = await road.ledger.claim(entry)
+    await road.ledger.advance(claimed, Step(State.REFUSED, "invalid_message"), body={})
+    await road.park(road.reference(), MESSAGE_SENDS)
+    assert not road.parked_table.rows_by_key
+
+
+@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("lost", ["before", "answer"])
+async def test_death_while_parking_loses_nothing(road: Road, entry: Entry, step: int, lost: str) -> None:
+    """Whatever step of parking fails, the next delivery parks and tells."""
+    reference = road.reference()
+    if lost == "before":
+        road.steps.fail_before(Died(), skip=step)
+    else:
+        road.steps.fail_after(Unanswered(), skip=step)
+    for _ in range(2):
+        try:
+            await road.park(reference)
+        except (Died, Unanswered):
+            continue
+    assert (road.steps.to_come, road.entry().state) == (0, State.DEAD)
+    assert road.parked.body_of(await _only(road)) == a_request().to_json()
+    assert "parked" in road.told()[-1]
+
+
+async def test_parking_is_logged_with_ids_only(road: Road, caplog: pytest.LogCaptureFixture) -> None:
+    """The line that an alert counts says where, which and why."""
+    await road.park(a_body(fiscal_code="rossi"))
+    message = await _only(road)
+    assert caplog.messages == [f"parked queue=message-requests parked_id={message.parked_id} reason=invalid"]
+
+
+async def test_nothing_personal_shows_in_what_is_parked(road: Road, caplog: pytest.LogCaptureFixture) -> None:
+    """Keys, open columns, events and log lines show nothing of a body, not even in the name of a field."""
+    caplog.set_level(logging.DEBUG)
+    await road.ledger.open(a_request(request_id="r-2", content=payment()))
+    for body in (
+        a_body(content=payment(amount=-1)),
+        a_body(content=payment(), **{FISCAL_CODE: FISCAL_CODE}),
+        a_body(content=payment(), request_id=FISCAL_CODE),
+        a_body(content=payment(), campaign=f"for {FISCAL_CODE}"),
+        a_body(content=payment()),
+        a_body(),
+        a_body(request_id="r-2", content=payment()),
+        a_body(request_id="r-2"),
+        base64.b64encode(a_body(content=payment(), x=1).encode()).decode(),
+        json.dumps(a_body()),
+    ):
+        await road.park(body)
+    kept = [*road.everything_kept(), ("log", caplog.text)]
+    assert not [(place, found) for place, text in kept if (found := personal_data_in(text))]
+    assert len(road.parked_table.rows_by_key) == 10
+    assert {queue for queue, messages in road.queues.messages.items() if messages} == {MESSAGE_OUTCOMES}
+
+
+async def test_violations_come_back_from_the_table(road: Road) -> None:
+    """What is shown to the operator is what was told to upstream."""
+    await road.park("{}")
+    message = await _only(road)
+    assert Violation(field="fiscal_code", rule="is required") in message.violations
+    assert await road.parked.get(MESSAGE_REQUESTS, message.parked_id) == replace(message)

@@ -1,0 +1,206 @@
+"""The settings: what the environment may hold, and one line for each thing that is wrong with it."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+import settings
+from settings import Settings, SettingsError
+from tests.samples import KEYS
+
+SECRET = "s3cr3t-of-the-test"
+FIRST, SECOND = (key.get_secret_value() for key in KEYS)
+CONNECTION = f"AccountName=a;AccountKey={SECRET};QueueEndpoint=http://q/;TableEndpoint=http://t/;"
+GOOD = {"AzureWebJobsStorage": CONNECTION, "IO_API_KEY": SECRET, "ENCRYPTION_KEYS": FIRST}
+QUEUE_URI, TABLE_URI = "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__tableServiceUri"
+
+type Load = Callable[..., Settings]
+
+
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Loads from the good environment with changes; a change to None takes a setting away."""
+    names = [field.validation_alias for field in Settings.model_fields.values()]
+
+    def load(**changes: str | None) -> Settings:
+        for name in names:
+            monkeypatch.delenv(str(name), raising=False)
+        for name, value in (GOOD | changes).items():
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        return settings.load()
+
+    return load
+
+
+def test_least_that_must_be_set_is_enough(load: Load) -> None:
+    """With storage, one API key and one encryption key everything else has its default."""
+    loaded = load()
+    assert str(loaded.io_api_base_url) == "https://api.io.pagopa.it/api/v1"
+    assert loaded.check_status_schedule == "0 */5 * * * *"
+    assert list(loaded.services) == ["default"]
+    assert loaded.services["default"].key.get_secret_value() == SECRET
+    assert [key.get_secret_value() for key in loaded.encryption_keys] == [FIRST]
+
+
+def test_settings_are_what_the_environment_says(load: Load) -> None:
+    """Each setting is taken as it is written, and spaces between keys do not count."""
+    loaded = load(
+        IO_API_BASE_URL="http://127.0.0.1:8080/api/v1",
+        IO_API_SECONDARY_KEY="second",
+        IO_SERVICES='{"anagrafe": {"key": "a", "secondary_key": "b"}, "tributi": {"key": "c"}}',
+        ENCRYPTION_KEYS=f" {FIRST} , {SECOND}",
+        CHECK_STATUS_SCHEDULE="*/10 * * * * *",
+    )
+    assert str(loaded.io_api_base_url) == "http://127.0.0.1:8080/api/v1"
+    assert list(loaded.services) == ["default", "anagrafe", "tributi"]
+    assert loaded.services["default"].secondary_key == SecretStr("second")
+    assert loaded.services["anagrafe"].secondary_key == SecretStr("b")
+    assert loaded.services["tributi"].key == SecretStr("c")
+    assert [key.get_secret_value() for key in loaded.encryption_keys] == [FIRST, SECOND]
+    assert loaded.check_status_schedule == "*/10 * * * * *"
+
+
+def test_services_alone_are_enough(load: Load) -> None:
+    """Who names all services in IO_SERVICES needs no IO_API_KEY."""
+    assert list(load(IO_API_KEY=None, IO_SERVICES='{"default": {"key": "a"}}').services) == ["default"]
+
+
+def test_development_storage_is_the_local_emulator(load: Load) -> None:
+    """The platform's short form for development is written out, because the SDK does not know it."""
+    connection = load(AzureWebJobsStorage="UseDevelopmentStorage=true").storage_connection
+    assert connection is not None
+    assert "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;" in connection.get_secret_value()
+    assert "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;" in connection.get_secret_value()
+
+
+def test_identity_form_needs_no_connection_string(load: Load) -> None:
+    """Queue and table addresses with the app's own identity do as well."""
+    loaded = load(
+        AzureWebJobsStorage=None,
+        **{QUEUE_URI: "https://a.queue.core.windows.net", TABLE_URI: "https://a.table.core.windows.net"},
+        AzureWebJobsStorage__clientId="11111111-2222-3333-4444-555555555555",
+    )
+    assert loaded.storage_connection is None
+    assert str(loaded.storage_queue_uri) == "https://a.queue.core.windows.net/"
+    assert loaded.storage_client_id == "11111111-2222-3333-4444-555555555555"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"AzureWebJobsStorage": None}, "AzureWebJobsStorage: missing; set a connection string, or "),
+        ({"AzureWebJobsStorage": ""}, "AzureWebJobsStorage: missing; "),
+        ({"AzureWebJobsStorage": SECRET}, "AzureWebJobsStorage: is no connection string; "),
+        ({"AzureWebJobsStorage": None, QUEUE_URI: "https://a/"}, "AzureWebJobsStorage: missing; "),
+        (
+            {"AzureWebJobsStorage": None, QUEUE_URI: SECRET, TABLE_URI: "https://a/"},
+            f"{QUEUE_URI}: is no URL",
+        ),
+        ({"IO_API_BASE_URL": SECRET}, "IO_API_BASE_URL: is no URL"),
+        ({"IO_API_BASE_URL": f"ftp://{SECRET}/"}, "IO_API_BASE_URL: "),
+        ({"IO_API_KEY": None}, "IO_API_KEY: missing; set the key of your IO service here, or "),
+        ({"IO_API_KEY": ""}, "IO_API_KEY: missing; "),
+        ({"IO_API_KEY": None, "IO_SERVICES": "{}"}, "IO_API_KEY: missing; "),
+        ({"IO_SERVICES": SECRET}, "IO_SERVICES: must be JSON such as "),
+        ({"IO_SERVICES": f'["{SECRET}"]'}, "IO_SERVICES: "),
+        ({"IO_SERVICES": f'{{"a": "{SECRET}"}}'}, "IO_SERVICES.a: "),
+        ({"IO_SERVICES": '{"a": {}}'}, "IO_SERVICES.a.key: missing"),
+        ({"IO_SERVICES": '{"a": {"key": ""}}'}, "IO_SERVICES.a.key: is empty"),
+        (
+            {"IO_SERVICES": f'{{"a": {{"key": "{SECRET}", "kye": "{SECRET}"}}}}'},
+            "IO_SERVICES.a.kye: is not known here",
+        ),
+        (
+            {"IO_SERVICES": f'{{"default": {{"key": "{SECRET}"}}}}'},
+            "IO_API_KEY: is the key of service 'default', which IO_SERVICES sets too; keep one of them",
+        ),
+        ({"ENCRYPTION_KEYS": None}, "ENCRYPTION_KEYS: missing; make one with: python -c "),
+        ({"ENCRYPTION_KEYS": SECRET}, "ENCRYPTION_KEYS: key 1 is not url-safe base64 of 32 bytes; make one"),
+        (
+            {"ENCRYPTION_KEYS": f"{FIRST},{SECRET}"},
+            "ENCRYPTION_KEYS: key 2 is not url-safe base64 of 32 bytes",
+        ),
+        ({"ENCRYPTION_KEYS": f"{FIRST},"}, "ENCRYPTION_KEYS: key 2 is not url-safe base64 of 32 bytes"),
+        ({"ENCRYPTION_KEYS": "è"}, "ENCRYPTION_KEYS: key 1 is not url-safe base64 of 32 bytes"),
+        (
+            {"CHECK_STATUS_SCHEDULE": "*/5 * * * *"},
+            "CHECK_STATUS_SCHEDULE: must have the six fields of NCRONTAB",
+        ),
+    ],
+)
+def test_mistake_is_one_line_that_names_the_setting_and_shows_no_secret(
+    load: Load, changes: dict[str, str | None], line: str
+) -> None:
+    """A wrong or missing setting is one line of what to do, and its value is nowhere in the error."""
+    with pytest.raises(SettingsError) as raised:
+        load(**changes)
+    assert str(raised.value).startswith(line)
+    assert "\n" not in str(raised.value)
+    _assert_no_secret(raised.value)
+
+
+def _assert_no_secret(error: BaseException) -> None:
+    shown = f"{error}{error!r}{error.args}"
+    assert SECRET not in shown
+    assert FIRST not in shown
+    # What a traceback would print beneath it holds the values.
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+
+
+def test_all_mistakes_are_told_at_once(load: Load) -> None:
+    """Whoever sets the app up reads everything that is wrong, one line each."""
+    with pytest.raises(SettingsError) as raised:
+        load(
+            AzureWebJobsStorage=None,
+            IO_API_KEY=None,
+            IO_SERVICES=f'{{"a": {{"kye": "{SECRET}"}}, "b": {{"key": ""}}}}',
+            IO_API_BASE_URL=SECRET,
+            ENCRYPTION_KEYS=SECRET,
+            CHECK_STATUS_SCHEDULE="daily",
+        )
+    lines = str(raised.value).splitlines()
+    assert sorted(line.partition(":")[0] for line in lines) == [
+        "AzureWebJobsStorage",
+        "CHECK_STATUS_SCHEDULE",
+        "ENCRYPTION_KEYS",
+        "IO_API_BASE_URL",
+        "IO_SERVICES.a.key",
+        "IO_SERVICES.a.kye",
+        "IO_SERVICES.b.key",
+    ]
+    _assert_no_secret(raised.value)
+
+
+def test_empty_environment_asks_for_the_three_that_are_needed(load: Load) -> None:
+    """A new app is told what it needs, and nothing else."""
+    with pytest.raises(SettingsError) as raised:
+        load(**dict.fromkeys(GOOD))
+    names = [line.partition(":")[0] for line in str(raised.value).splitlines()]
+    assert names == ["AzureWebJobsStorage", "IO_API_KEY", "ENCRYPTION_KEYS"]
+
+
+def test_settings_show_no_secret(load: Load) -> None:
+    """Neither the repr nor the JSON of the settings holds a key or the connection string."""
+    loaded = load(IO_API_SECONDARY_KEY=SECRET, IO_SERVICES=json.dumps({"a": {"key": SECRET}}))
+    shown = f"{loaded!r}{loaded}{loaded.model_dump()}{loaded.model_dump_json()}{loaded.services}"
+    assert SECRET not in shown
+    assert FIRST not in shown
+
+
+def test_error_beneath_shows_no_secret_either(load: Load) -> None:
+    """Whoever builds the settings without `load` gets an error that hides what was given."""
+    load()
+    with pytest.raises(ValidationError) as raised:
+        Settings.model_validate({"ENCRYPTION_KEYS": SECRET, "AzureWebJobsStorage": SECRET})
+    assert SECRET not in f"{raised.value}{raised.value!r}"
+
+
+def test_settings_of_others_do_not_matter(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platform's own variables are none of the product's business."""
+    monkeypatch.setenv("FUNCTIONS_WORKER_RUNTIME", "python")
+    monkeypatch.setenv("AzureWebJobsFeatureFlags", "x")
+    assert load().services
