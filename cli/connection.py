@@ -1,0 +1,77 @@
+"""The way from the environment to what the storage account keeps, open as long as one command."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import settings
+from cli.printing import WRONG, give_up, tell
+from settings import Settings, SettingsError
+from storage import ledger, parked
+from storage.account import StorageAccount
+from storage.cipher import Cipher, Undecipherable
+from storage.ledger import Ledger
+from storage.parked import Parked
+from storage.queues import Queues
+from storage.table import Unanswered
+
+# The clients sit out an outage of a minute, and a scan of the ledger can take longer.
+NOTICE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Stores:
+    """What a command may ask or change."""
+
+    ledger: Ledger
+    parked: Parked
+    queues: Queues
+
+
+def ask[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> Answer:
+    """The answer of the stores; a setting or a storage account that prevents it ends the command."""
+    try:
+        return asyncio.run(_answer(question))
+    except SettingsError as error:
+        give_up(WRONG, "Impostazioni da correggere:", *str(error).splitlines())
+    except Unanswered as error:
+        give_up(
+            WRONG,
+            "Lo storage account non risponde o rifiuta l'accesso: controlla la rete, AzureWebJobsStorage e "
+            f"i permessi ({type(error.__context__).__name__}).",
+        )
+    except Undecipherable:
+        give_up(
+            WRONG,
+            "Nessuna chiave di ENCRYPTION_KEYS apre questo messaggio: "
+            "rimetti in fondo all'elenco quella con cui era stato cifrato.",
+        )
+
+
+async def _answer[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> Answer:
+    configured = settings.load()
+    cipher = Cipher(configured.encryption_keys)
+    account = _account(configured)
+    loop = asyncio.get_running_loop()
+    notice = loop.call_later(
+        NOTICE_SECONDS, tell, "Lo storage account non ha ancora risposto a tutto: attendo."
+    )
+    try:
+        return await question(
+            Stores(
+                Ledger(account.table(ledger.TABLE), cipher, lambda: datetime.now(UTC)),
+                Parked(account.table(parked.TABLE), cipher),
+                account.queues(),
+            )
+        )
+    finally:
+        notice.cancel()
+        await account.aclose()
+
+
+def _account(configured: Settings) -> StorageAccount:
+    try:
+        return StorageAccount(configured)
+    except ValueError as error:
+        raise SettingsError(f"AzureWebJobsStorage: {error}") from None

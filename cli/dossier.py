@@ -1,0 +1,49 @@
+"""The dossier of one request: what the ledger and the parked messages know of it, without personal data."""
+
+from typing import Any
+
+from storage.ledger import Entry
+from storage.parked import ParkedMessage
+
+FROM_LEDGER = (
+    *("state", "service", "campaign", "feature_level_type"),
+    *("message_id", "status", "read_status", "payment_status"),
+    *("attempt", "failures", "sequence", "next_at"),
+    *("created_at", "updated_at", "expires_at", "due_date", "history"),
+)
+FROM_PARKED = ("parked_id", "queue", "reason", "violations", "times", "first_at", "last_at")
+
+
+def dossier(request_id: str, entry: Entry | None, parked: list[ParkedMessage]) -> dict[str, Any]:
+    """What the ledger and the parked messages know of a request; at least one of them does.
+
+    `parked` in it is the newest, `parked_ids` names all.
+    """
+    by_age = sorted(parked, key=lambda message: message.last_at)
+    known = {name: getattr(entry, name) for name in FROM_LEDGER} if entry else _never_entered(by_age)
+    return {
+        "request_id": request_id,
+        **known,
+        "parked": _parked(by_age[-1]) if by_age else None,
+        "parked_ids": [message.parked_id for message in by_age],
+    }
+
+
+def _never_entered(by_age: list[ParkedMessage]) -> dict[str, Any]:
+    newest = by_age[-1]
+    return dict.fromkeys(FROM_LEDGER) | {
+        "state": newest.reason.upper(),
+        "service": newest.service,
+        "campaign": newest.campaign,
+        "created_at": min(message.first_at for message in by_age),
+        "updated_at": newest.last_at,
+        "history": [
+            {"at": message.last_at, "what": "PARKED", "reason": message.reason, "times": message.times}
+            for message in by_age
+        ],
+    }
+
+
+def _parked(message: ParkedMessage) -> dict[str, Any]:
+    violations = [violation.model_dump() for violation in message.violations]
+    return {name: getattr(message, name) for name in FROM_PARKED} | {"violations": violations}

@@ -1,0 +1,28 @@
+"""The command itself: one line for each thing an operator can do."""
+
+import logging
+
+import typer
+
+from cli import parked
+from cli.show import show
+from cli.status import status
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
+app.command()(show)
+app.command()(status)
+app.add_typer(parked.app, name="parked")
+
+
+@app.callback()
+def postino() -> None:
+    """Postino: che cosa è successo ai messaggi inviati ai cittadini con l'app IO.
+
+    Legge dall'ambiente le stesse impostazioni della function app: AzureWebJobsStorage (oppure
+    AzureWebJobsStorage__queueServiceUri e AzureWebJobsStorage__tableServiceUri), ENCRYPTION_KEYS e
+    IO_API_KEY o IO_SERVICES.
+
+    Codici di uscita: 0 fatto, 1 non trovato, 2 uso o impostazioni sbagliate, oppure lo storage non risponde.
+    """
+    # What fails is told once, by the command; the client libraries would tell it again at each attempt.
+    logging.getLogger("azure").setLevel(logging.CRITICAL)

@@ -1,0 +1,46 @@
+"""The body of a parked message without what it says of the citizen."""
+
+from typing import Final
+
+from contract.body import load_object
+from contract.fiscal_code import MASK, mask_fiscal_codes
+from contract.violations import InvalidRequest, kind_of, shown_name
+
+# Fields that say how to handle a request; any other, known or not, may say something of a person.
+SHOWN: Final = frozenset(
+    {
+        *("request_id", "service", "feature_level_type", "campaign"),
+        *("not_before", "expires_at", "due_date", "traceparent"),
+        *("reference", "sequence", "language"),
+    }
+)
+
+
+def masked(body: str) -> object:
+    """The JSON of a body with lengths and kinds in place of personal values; a string when it is no JSON."""
+    try:
+        return _masked("", load_object(body))
+    except InvalidRequest:
+        return _masked("", body)
+
+
+def _masked(name: str, value: object) -> object:
+    match value:
+        case dict():
+            return {shown_name(key): _masked(key, item) for key, item in value.items()}
+        case list():
+            return [_masked(name, item) for item in value]
+        case str():
+            return _masked_text(name, value)
+        case None | bool():
+            return value
+        case _:
+            return value if name in SHOWN else f"[{kind_of(value)}]"
+
+
+def _masked_text(name: str, value: str) -> str:
+    masked_text = mask_fiscal_codes(value)
+    if name in SHOWN or masked_text == MASK:
+        return masked_text
+    # As IO and the violations count.
+    return f"[{len(value.encode('utf-16-le', 'surrogatepass')) // 2} UTF-16 code units]"

@@ -1,0 +1,75 @@
+"""What every command prints the same way: tables and JSON on standard output, refusals on standard error."""
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+NOT_FOUND: Final = 1
+WRONG: Final = 2
+
+# Wide enough for every row: an id that is cut or folded can be neither searched nor copied.
+LINE_WIDTH = 100_000
+
+AsJson = Annotated[bool, typer.Option("--json", help="Scrive JSON, per i programmi.")]
+
+
+def print_json(document: object) -> None:
+    """Print a document; instants have milliseconds and an offset, as in the ledger's history."""
+    typer.echo(json.dumps(document, default=_wire_text, ensure_ascii=False, indent=2))
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print a table with its heads; a row is one line however long, which the terminal may wrap."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(shown(value) for value in row))
+    _console().print(table)
+
+
+def print_facts(labels: dict[str, str], document: dict[str, Any]) -> None:
+    """Print the values of a document that are there, one a line, each after its label."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, label in labels.items():
+        if document[name] is not None:
+            table.add_row(label, shown(document[name]))
+    _console().print(table)
+
+
+def shown(value: object) -> str:
+    """A value as people read it: nothing for None, instants in the time of this machine with its offset.
+
+    A space is in place of what could break the line or command the terminal.
+    """
+    if isinstance(value, datetime):
+        return value.astimezone().isoformat(" ", "seconds")
+    text = "" if value is None else str(value)
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def tell(line: str) -> None:
+    """Say something on standard error."""
+    typer.echo(line, err=True)
+
+
+def give_up(code: int, *lines: str) -> NoReturn:
+    """Say why, and end the command with this code."""
+    for line in lines:
+        tell(line)
+    raise typer.Exit(code)
+
+
+def _console() -> Console:
+    # Names hold colons and brackets, which are no emoji and no markup.
+    return Console(width=LINE_WIDTH, markup=False, emoji=False, highlight=False)
+
+
+def _wire_text(value: object) -> str:
+    assert isinstance(value, datetime)
+    return value.isoformat(timespec="milliseconds")

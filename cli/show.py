@@ -1,0 +1,92 @@
+"""`postino show`: everything that is known of one request."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from cli.connection import Stores, ask
+from cli.dossier import dossier
+from cli.meanings import REASONS, STATES
+from cli.printing import NOT_FOUND, AsJson, give_up, print_facts, print_json, print_table, shown
+from contract.fields import RequestId
+from storage.ledger import Entry
+from storage.parked import ParkedMessage
+
+LABELS = {
+    "service": "servizio",
+    "campaign": "campagna",
+    "feature_level_type": "tipo",
+    "message_id": "message_id",
+    "status": "stato su IO",
+    "read_status": "lettura",
+    "payment_status": "pagamento",
+    "attempt": "invii tentati",
+    "failures": "errori di fila",
+    "next_at": "prossimo tentativo",
+    "created_at": "arrivata",
+    "updated_at": "ultima novità",
+    "expires_at": "da inviare prima di",
+    "due_date": "scadenza",
+}
+REQUEST_ID: TypeAdapter[str] = TypeAdapter(RequestId)
+
+
+def _checked(request_id: str) -> str:
+    try:
+        return REQUEST_ID.validate_python(request_id)
+    except ValidationError:
+        rule = "sono da 1 a 128 caratteri tra A-Z a-z 0-9 . _ : - e nessun codice fiscale"
+        raise typer.BadParameter(rule) from None
+
+
+def show(
+    request_id: Annotated[
+        str, typer.Argument(metavar="REQUEST_ID", callback=_checked, help="La chiave scelta da chi invia.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Mostra tutto ciò che si sa di una richiesta, mai il codice fiscale né il testo."""
+
+    async def find(stores: Stores) -> tuple[Entry | None, list[ParkedMessage]]:
+        found = await stores.parked.find(request_id)
+        return await stores.ledger.get(request_id), [one for one in found if one.request_id == request_id]
+
+    entry, parked = ask(find)
+    if entry is None and not parked:
+        give_up(
+            NOT_FOUND,
+            f"Nessuna richiesta con request_id {request_id}: controlla maiuscole e minuscole, "
+            "o se è ancora in coda con `postino status`.",
+        )
+    document = dossier(request_id, entry, parked)
+    if as_json:
+        print_json(document)
+    else:
+        _print_for_people(document)
+
+
+def _print_for_people(document: dict[str, Any]) -> None:
+    state = document["state"]
+    meaning = STATES.get(state) or REASONS.get(state.lower(), "")
+    typer.echo(f"{document['request_id']}  {state}  {meaning}\n")
+    print_facts(LABELS, document)
+    typer.echo()
+    print_table(("quando", "che cosa", "perché", "HTTP", "volte"), map(_line, document["history"]))
+    if document["parked"]:
+        _print_parked(document["parked"], document["parked_ids"])
+
+
+def _line(step: dict[str, Any]) -> tuple[object, ...]:
+    at = step["at"] if isinstance(step["at"], datetime) else datetime.fromisoformat(step["at"])
+    return at, step["what"], step.get("reason"), step.get("http_status"), step.get("times")
+
+
+def _print_parked(parked: dict[str, Any], parked_ids: list[str]) -> None:
+    at, queue, times, reason = (shown(parked[name]) for name in ("last_at", "queue", "times", "reason"))
+    typer.echo(f"\nParcheggiata il {at} dalla coda {queue} (volte: {times}), motivo: {reason}")
+    for violation in parked["violations"]:
+        typer.echo(f"  {violation['field']}: {violation['rule']}")
+    for parked_id in parked_ids:
+        typer.echo(f"  postino parked show {parked_id}")

@@ -1,0 +1,90 @@
+"""`postino status`: how many requests got how far."""
+
+from collections import Counter
+from collections.abc import AsyncIterable
+from typing import Annotated, Any, Final
+
+import typer
+
+from cli.connection import Stores, ask
+from cli.meanings import REASONS, STATES
+from cli.printing import AsJson, print_json, print_table
+from storage.ledger import DELIVERED, Standing, State
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, Queues, poison
+
+QUEUES: Final = (
+    MESSAGE_REQUESTS,
+    MESSAGE_SENDS,
+    poison(MESSAGE_REQUESTS),
+    poison(MESSAGE_SENDS),
+    MESSAGE_OUTCOMES,
+)
+
+
+def status(
+    campaign: Annotated[str | None, typer.Option(help="Solo le richieste di questa campagna.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Conta le richieste per stato, i messaggi parcheggiati e quelli nelle code.
+
+    Legge tutto il registro: con centinaia di migliaia di richieste ci vuole qualche minuto e ogni mille
+    richieste si paga una lettura. Le code sono di tutte le campagne.
+    """
+
+    async def count(stores: Stores) -> dict[str, Any]:
+        only = {"campaign": campaign} if campaign else {}
+        return {
+            "campaign": campaign,
+            **await tally(stores.ledger.standings(campaign)),
+            "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
+            "queues": await _depths(stores.queues),
+        }
+
+    document = ask(count)
+    if as_json:
+        print_json(document)
+    else:
+        _print_for_people(document)
+
+
+async def tally(standings: AsyncIterable[Standing]) -> dict[str, Any]:
+    """Requests by state (each state is there), and what IO says of those delivered, in its own words."""
+    states: Counter[str] = Counter(dict.fromkeys(State, 0))
+    read = Counter(READ=0, UNREAD=0, UNAVAILABLE=0)
+    payment = Counter(PAID=0, NOT_PAID=0)
+    async for standing in standings:
+        states[standing.state] += 1
+        if standing.state in DELIVERED:
+            read.update([standing.read_status] if standing.read_status else [])
+            payment.update([standing.payment_status] if standing.payment_status else [])
+    return {
+        "total": states.total(),
+        "states": states,
+        "delivered": sum(states[state] for state in DELIVERED),
+        "read_status": read,
+        "payment_status": payment,
+    }
+
+
+async def _depths(queues: Queues) -> dict[str, int]:
+    return {queue: await queues.depth(queue) for queue in QUEUES}
+
+
+def _print_for_people(document: dict[str, Any]) -> None:
+    campaign = f" della campagna {document['campaign']}" if document["campaign"] else ""
+    typer.echo(f"Richieste{campaign}: {document['total']}\n")
+    there = [(state, number) for state, number in document["states"].items() if number]
+    print_table(
+        ("stato", "numero", "significato"), [(state, number, STATES[state]) for state, number in there]
+    )
+    read, payment = document["read_status"], document["payment_status"]
+    typer.echo(
+        f"\nConsegnate: {document['delivered']}, di cui Premium lette {read['READ']}, "
+        f"non lette {read['UNREAD']}, lettura non disponibile {read['UNAVAILABLE']}; "
+        f"pagate {payment['PAID']}, non risultano pagate {payment['NOT_PAID']}\n"
+    )
+    reasons = [(reason, number, REASONS.get(reason)) for reason, number in document["parked"].items()]
+    if reasons:
+        print_table(("parcheggiate", "numero", "significato"), reasons)
+        typer.echo()
+    print_table(("coda", "messaggi"), document["queues"].items())

@@ -1,0 +1,59 @@
+"""A storage account as `postino` finds it: settings in the environment, requests and failures."""
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from typer.testing import CliRunner, Result
+
+from cli.connection import Stores, ask
+from cli.main import app
+from storage.ledger import Entry, State, Step
+from storage.parked import ParkedMessage
+from tests.samples import a_request
+
+
+class CliAccount:
+    """Fills an account, which may hold what other tests left, and runs `postino` on it."""
+
+    def __init__(self, connection_string: str, environment: pytest.MonkeyPatch) -> None:
+        environment.setenv("AzureWebJobsStorage", connection_string)
+        environment.setenv("ENCRYPTION_KEYS", Fernet.generate_key().decode())
+        environment.setenv("IO_API_KEY", "a-key")
+
+    def run(self, *arguments: str) -> Result:
+        """What `postino` did with these arguments."""
+        return CliRunner().invoke(app, arguments)
+
+    def new_id(self) -> str:
+        """A name that no other test uses."""
+        return f"TARI:2026:{uuid.uuid4().hex}"
+
+    def accepted(self, **fields: Any) -> Entry:
+        """A request that IO accepted as message M-1."""
+        request = a_request(**{"request_id": self.new_id(), **fields})
+
+        async def send(stores: Stores) -> Entry:
+            claimed = await stores.ledger.claim(await stores.ledger.open(request))
+            return await stores.ledger.advance(
+                claimed, Step(State.ACCEPTED, http_status=201), message_id="M-1"
+            )
+
+        return ask(send)
+
+    def advance(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
+        """The entry after these steps."""
+        return ask(lambda stores: stores.ledger.advance(entry, *steps, **changes))
+
+    def park(self, body: str, **columns: Any) -> ParkedMessage:
+        """A parked message: from message-requests, invalid, with a parked_id of its own, unless told."""
+        now = datetime.now(UTC)
+        usual = {"queue": "message-requests", "reason": "invalid", "first_at": now, "last_at": now}
+        message = ParkedMessage(**{"parked_id": f"body-{uuid.uuid4().hex}", **usual, **columns})
+        return ask(lambda stores: stores.parked.keep(message, body))
+
+    def put(self, queue: str, body: str) -> None:
+        """Put a message on a queue."""
+        ask(lambda stores: stores.queues.put(queue, body))

@@ -1,0 +1,102 @@
+"""`postino show`, on a real storage account."""
+
+import json
+
+import pytest
+
+from contract.violations import Violation
+from local.azurite import Azurite
+from storage.ledger import Step
+from tests.integration.cli_account import CliAccount
+from tests.samples import a_body, personal_data_in
+
+INVALID = (Violation(field="content.subject", rule="must have 10 to 120 UTF-16 code units, has 1"),)
+
+
+@pytest.fixture
+def account(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
+    return CliAccount(azurite.connection_string, monkeypatch)
+
+
+def test_json_tells_where_a_request_stands_and_how_it_got_there(account: CliAccount) -> None:
+    """The JSON has what the ledger knows, with the history in the order of time."""
+    entry = account.accepted(feature_level_type="ADVANCED")
+    account.advance(entry, Step("PROCESSED"), status="PROCESSED", read_status="UNREAD")
+    shown = account.run("show", entry.request_id, "--json")
+    document = json.loads(shown.stdout)
+    assert shown.exit_code == 0
+    assert document["request_id"] == entry.request_id
+    assert document["state"] == document["status"] == "PROCESSED"
+    assert (document["message_id"], document["read_status"], document["payment_status"]) == (
+        "M-1",
+        "UNREAD",
+        None,
+    )
+    assert [step["what"] for step in document["history"]] == ["REQUESTED", "SENDING", "ACCEPTED", "PROCESSED"]
+    assert document["history"][2]["http_status"] == 201
+    assert document["parked"] is None
+    assert document["parked_ids"] == []
+
+
+def test_people_see_state_and_timeline(account: CliAccount) -> None:
+    """Without --json the state is explained and every step of the history is a line."""
+    entry = account.accepted()
+    shown = account.run("show", entry.request_id)
+    lines = shown.stdout.splitlines()
+    assert shown.exit_code == 0
+    assert lines[0] == f"{entry.request_id}  ACCEPTED  accettata da IO, non ancora consegnata"
+    assert [line.split()[2] for line in lines if line.startswith("20")] == [
+        "REQUESTED",
+        "SENDING",
+        "ACCEPTED",
+    ]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_no_personal_data_is_shown(account: CliAccount, arguments: tuple[str, ...]) -> None:
+    """Neither form shows the fiscal code or the content, of the ledger or of a parked message."""
+    entry = account.accepted()
+    account.park(a_body(), request_id=entry.request_id, reason="conflict")
+    shown = account.run("show", entry.request_id, *arguments)
+    assert entry.request_id in shown.stdout
+    assert personal_data_in(shown.output) == []
+
+
+def test_an_invalid_request_is_known_although_it_never_entered_the_ledger(account: CliAccount) -> None:
+    """What only the parked table knows is shown with its reason as the state and its violations."""
+    request_id = account.new_id()
+    message = account.park("{}", request_id=request_id, violations=INVALID, times=2)
+    document = json.loads(account.run("show", request_id, "--json").stdout)
+    assert document["state"] == "INVALID"
+    assert document["message_id"] is None
+    assert document["parked"]["parked_id"] == message.parked_id
+    assert document["parked"]["violations"] == [violation.model_dump() for violation in INVALID]
+    assert [(step["what"], step["reason"], step["times"]) for step in document["history"]] == [
+        ("PARKED", "invalid", 2)
+    ]
+    assert f"content.subject: {INVALID[0].rule}" in account.run("show", request_id).stdout
+
+
+def test_a_conflict_does_not_hide_the_request_that_was_first(account: CliAccount) -> None:
+    """When another content came under the same request_id, the ledger's state wins and parked says so."""
+    entry = account.accepted()
+    account.park("{}", request_id=entry.request_id, reason="conflict")
+    document = json.loads(account.run("show", entry.request_id, "--json").stdout)
+    assert document["state"] == "ACCEPTED"
+    assert document["parked"]["reason"] == "conflict"
+
+
+def test_an_unknown_request_is_said_on_standard_error(account: CliAccount) -> None:
+    """For a request that nobody knows nothing is printed as an answer, and the exit code is 1."""
+    shown = account.run("show", account.new_id(), "--json")
+    assert shown.exit_code == 1
+    assert shown.stdout == ""
+    assert "Nessuna richiesta" in shown.stderr
+
+
+@pytest.mark.parametrize("request_id", ["a/b", "due parole", "", "RSSMRA80A01H501U"])
+def test_what_cannot_be_a_request_id_is_wrong_use(account: CliAccount, request_id: str) -> None:
+    """An argument that breaks the contract's rule is refused before storage is asked, with exit code 2."""
+    shown = account.run("show", request_id)
+    assert shown.exit_code == 2
+    assert "1 a 128 caratteri" in shown.stderr

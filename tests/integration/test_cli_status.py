@@ -1,0 +1,61 @@
+"""`postino status`, on a real storage account."""
+
+import json
+from typing import Any
+
+import pytest
+
+from local.azurite import Azurite
+from storage.ledger import Step
+from tests.integration.cli_account import CliAccount
+
+
+@pytest.fixture
+def account(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
+    return CliAccount(azurite.connection_string, monkeypatch)
+
+
+def _status(account: CliAccount, *arguments: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(account.run("status", "--json", *arguments).stdout)
+    return document
+
+
+def test_a_campaign_is_counted_apart(account: CliAccount) -> None:
+    """Of a campaign only its own requests and parked messages are counted, whatever else there is."""
+    campaign = account.new_id()
+    account.accepted(campaign=campaign)
+    delivered = account.accepted(campaign=campaign)
+    account.advance(delivered, Step("PROCESSED"), Step("READ"), read_status="READ")
+    account.accepted(campaign=account.new_id())
+    account.park("{}", campaign=campaign, reason="recipient_forbidden")
+    account.park("{}", campaign=account.new_id())
+    document = _status(account, "--campaign", campaign)
+    assert document["total"] == 2
+    assert {state: number for state, number in document["states"].items() if number} == {
+        "ACCEPTED": 1,
+        "READ": 1,
+    }
+    assert (document["delivered"], document["read_status"]["READ"]) == (1, 1)
+    assert document["parked"] == {"recipient_forbidden": 1}
+
+
+def test_without_a_campaign_everything_counts(account: CliAccount) -> None:
+    """Requests, parked messages and queue depths grow by what came in between."""
+    before = _status(account)
+    account.accepted(campaign=None)
+    account.park("{}", reason="invalid")
+    account.put("message-requests", "{}")
+    after = _status(account)
+    assert after["total"] == before["total"] + 1
+    assert after["states"]["ACCEPTED"] == before["states"]["ACCEPTED"] + 1
+    assert after["parked"]["invalid"] == before["parked"].get("invalid", 0) + 1
+    assert after["queues"]["message-requests"] == before["queues"]["message-requests"] + 1
+
+
+def test_people_see_counts_with_their_meaning(account: CliAccount) -> None:
+    """Without --json each state that has requests is a line with its number and what it means."""
+    campaign = account.new_id()
+    account.accepted(campaign=campaign)
+    lines = [line.split() for line in account.run("status", "--campaign", campaign).stdout.splitlines()]
+    assert ["Richieste", "della", "campagna", f"{campaign}:", "1"] in lines
+    assert ["ACCEPTED", "1", "accettata", "da", "IO,", "non", "ancora", "consegnata"] in lines
