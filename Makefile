@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check lock schemas
+.PHONY: help setup demo run test torture kill9 check lock schemas
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,12 @@ run: setup  ## storage, IO simulator and functions host; stays up
 
 test: setup  ## all tests
 	@python -m pytest -n 2
+
+torture: setup  ## a million failures at every step of sending, and every mutant of the protocol
+	@python -m tests.torture
+
+kill9: setup  ## hosts killed with SIGKILL while they work, three seeds, a quarter of an hour
+	@python -m tests.kill9
 
 check: setup  ## format, lint, types
 	@ruff format --check .

@@ -1,0 +1,86 @@
+"""`python -m local.demo [--keep]`: exit code 0 if all was as expected, 1 if not, 130 after Ctrl-C."""
+
+import argparse
+import asyncio
+import json
+import secrets
+import sys
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+from cryptography.fernet import Fernet
+
+from local.child import ChildError
+from local.demo.evidence import gather, open_stores
+from local.demo.institution import Institution
+from local.demo.play import Play
+from local.demo.sample import SERVICES, new_sample
+from local.demo.screen import Screen
+from local.demo.simulated_io import SimulatedIo
+from local.demo.verdict import Verdict
+from local.interruption import EXIT_CODE, interruption, treat_sigterm_as_ctrl_c
+from local.stack import PROJECT, Place, Stack, running_stack
+
+LOGS = PROJECT / ".local" / "demo"
+
+# Faster than in production, where minutes do not matter.
+PACE = {
+    "CHECK_STATUS_SCHEDULE": "*/2 * * * * *",
+    "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.2",
+}
+
+
+async def demo(screen: Screen, *, keep: bool) -> bool:
+    """Start everything, perform, show; whether all was as expected. Raises ChildError."""
+    keys = {service: secrets.token_hex(16) for service in SERVICES}
+    settings = {
+        "IO_SERVICES": json.dumps({service: {"key": key} for service, key in keys.items()}),
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        **PACE,
+    }
+    screen.say("Starting storage (Azurite, in memory), the IO simulator and the functions host.")
+    async with running_stack(Place(logs=LOGS), keys=keys, settings=settings) as stack:
+        verdict = await stack.while_up(_perform(stack, screen))
+        screen.show(verdict, stack.simulator)
+        screen.say(f"Logs: {LOGS}/*.log")
+        if keep:
+            screen.say("\nIt all stays up until Ctrl-C. To look around, in another terminal:\n")
+            screen.say(stack.shell_exports())
+            await stack.while_up(interruption())
+        else:
+            screen.say(
+                "The storage is gone with the demo; .venv/bin/python -m local.demo --keep leaves it up."
+            )
+    return not verdict.mistakes()
+
+
+async def _perform(stack: Stack, screen: Screen) -> Verdict:
+    sample = new_sample(datetime.now(UTC))
+    async with (
+        aclosing(Institution(stack.settings["AzureWebJobsStorage"])) as institution,
+        aclosing(SimulatedIo(stack.simulator)) as io,
+        open_stores(stack.app_settings) as stores,
+    ):
+        await institution.open()
+        play = Play(sample, institution, io, screen)
+        with screen.progressing():
+            await play.perform()
+        return await gather(sample, play, stores, institution, io, LOGS)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m local.demo", description="A sample through everything.")
+    parser.add_argument("--keep", action="store_true", help="stay up afterwards, until Ctrl-C")
+    arguments = parser.parse_args()
+    treat_sigterm_as_ctrl_c()
+    try:
+        return 0 if asyncio.run(demo(Screen(), keep=arguments.keep)) else 1
+    except ChildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return EXIT_CODE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""Requests as an institution's system writes them, each with the end that it must come to."""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+from local.demo.texts import IDENTITY_CARD, NURSERY, PARKING_PERMIT, WASTE_TAX, Text
+
+# The outcomes that a message comes to, by state and reason.
+DELIVERED = ("accepted", "processed")
+READ = (*DELIVERED, "read")
+PAID = (*READ, "paid")
+IN_DOUBT = ("in_doubt (connection_lost)",)
+INVALID = ("parked (invalid)",)
+
+# What a citizen does, in the words of the IO simulator.
+type Citizen = Mapping[str, object]
+
+IDLE: Citizen = {"reads_after_seconds": None, "pays_after_seconds": None}
+
+_REFERENCE = "Rif. "
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request and its end.
+
+    `kind` groups cases for people. The `bodies` go on the queue at once, the `late` ones when IO has accepted
+    the message. `subject` is what IO must hold if the message is to reach it; `violations` are the fields for
+    which an invalid request is parked. `request_id` is None for the one body that has none.
+    """
+
+    kind: str
+    request_id: str | None
+    fiscal_code: str = field(repr=False)
+    citizen: Citizen = field(repr=False)
+    bodies: tuple[str, ...] = field(repr=False)
+    expected: tuple[str, ...]
+    subject: str
+    late: tuple[str, ...] = field(default=(), repr=False)
+    violations: frozenset[str] = frozenset()
+
+    @property
+    def reaches_io(self) -> bool:
+        """Whether IO must hold the message, once."""
+        return self.expected[0] == "accepted" or self.expected == IN_DOUBT
+
+
+@dataclass(frozen=True)
+class Row:
+    """`times` cases of one kind; `language` is what the recipients prefer, `fields` are those of the request
+    that are special, at their path.
+    """
+
+    kind: str
+    times: int
+    text: Text
+    expected: tuple[str, ...] = DELIVERED
+    citizen: Citizen = field(default_factory=lambda: IDLE)
+    language: str = "it_IT"
+    fields: Mapping[str, object] = field(default_factory=dict)
+
+
+class CaseMaker:
+    """Makes cases, each with a number of its own; dates are counted from `now` (UTC)."""
+
+    def __init__(self, now: datetime) -> None:
+        self._numbers = count(1)
+        self._due_date = f"{now + timedelta(days=30):%Y-%m-%d}T23:59:59+02:00"
+
+    def of(self, row: Row) -> list[Case]:
+        """The cases of a row."""
+        return [self._case(row, next(self._numbers)) for _ in range(row.times)]
+
+    def in_base64(self) -> Case:
+        """A body as many queue bindings write it when nobody tells them otherwise."""
+        [case] = self.of(Row("body in base64", 1, IDENTITY_CARD))
+        return replace(case, bodies=tuple(base64.b64encode(body.encode()).decode() for body in case.bodies))
+
+    def repeated(self) -> list[Case]:
+        """Requests that come twice at the same moment, and once more later."""
+        cases = self.of(Row("same request, three times", 2, NURSERY))
+        return [replace(case, bodies=case.bodies * 2, late=case.bodies) for case in cases]
+
+    def other_content(self) -> Case:
+        """A request_id that comes again with another text."""
+        row = Row("same id, other content", 1, PARKING_PERMIT, (*DELIVERED, "parked (conflict)"))
+        [case] = self.of(row)
+        other = json.loads(case.bodies[0])
+        other["content"]["subject"] = IDENTITY_CARD.subject
+        return replace(case, late=(json.dumps(other),))
+
+    def invalid(self) -> list[Case]:
+        """Requests that IO would refuse, or that nobody can understand; each breaks a rule of its own."""
+        mistakes: dict[str, object] = {
+            "fiscal_code": "AAAAAA00A00A",
+            "service": "biblioteca",
+            "priority": "high",
+            "content.subject": "TARI",
+            "content.markdown": "Paga.",
+            "content.payment_data.amount": 120.50,
+            "content.payment_data.notice_number": "3010",
+        }
+        rows = [
+            Row("invalid", 1, WASTE_TAX, INVALID, fields={path: value}) for path, value in mistakes.items()
+        ]
+        cases = [replace(case, violations=frozenset(row.fields)) for row in rows for case in self.of(row)]
+        [case] = self.of(Row("malformed", 1, IDENTITY_CARD, INVALID))
+        malformed = replace(
+            case, request_id=None, bodies=(case.bodies[0][:-20],), violations=frozenset({"body"})
+        )
+        return [*cases, malformed]
+
+    def _case(self, row: Row, number: int) -> Case:
+        request_id = f"{row.text.code}-{number:04d}"
+        # Made up on the pattern of PagoPA's specimen.
+        fiscal_code = f"AAAAAA00A00A{number:03d}A"
+        request = self._request(row.text, request_id, fiscal_code, f"3010{number:014d}")
+        for path, value in row.fields.items():
+            _set(request, path, value)
+        subject, _ = row.text.translations.get(row.language, (row.text.subject, ""))
+        return Case(
+            kind=row.kind,
+            request_id=request_id,
+            fiscal_code=fiscal_code,
+            citizen={**row.citizen, "preferred_languages": [row.language]},
+            bodies=(json.dumps(request, ensure_ascii=False),),
+            expected=row.expected,
+            subject=subject,
+        )
+
+    def _request(self, text: Text, request_id: str, fiscal_code: str, notice_number: str) -> dict[str, Any]:
+        content: dict[str, object] = {"subject": text.subject, "markdown": _signed(text.markdown, request_id)}
+        if text.has_due_date:
+            content["due_date"] = self._due_date
+        if text.has_payment:
+            content["payment_data"] = {"amount": 12_050, "notice_number": notice_number}
+        translations = {
+            language: {"subject": subject, "markdown": _signed(markdown, request_id)}
+            for language, (subject, markdown) in text.translations.items()
+        }
+        return {
+            "request_id": request_id,
+            "service": text.service,
+            "fiscal_code": fiscal_code,
+            "content": content,
+            "translations": translations,
+            "campaign": "demo",
+        }
+
+
+def reference_in(markdown: str) -> str:
+    """The request_id that the text of a message ends with."""
+    return markdown.rpartition(_REFERENCE)[2]
+
+
+def _signed(markdown: str, request_id: str) -> str:
+    return f"{markdown}\n\n{_REFERENCE}{request_id}"
+
+
+def _set(document: dict[str, Any], path: str, value: object) -> None:
+    *parents, name = path.split(".")
+    for parent in parents:
+        document = document[parent]
+    document[name] = value

@@ -1,0 +1,81 @@
+"""The performance: puts the sample on the queue, scene by scene, and reads outcomes until all have come."""
+
+import asyncio
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable
+
+from contract.outcome import Outcome
+from local.demo.cases import Case
+from local.demo.institution import Institution
+from local.demo.sample import Sample
+from local.demo.screen import Screen
+from local.demo.simulated_io import SimulatedIo
+
+LONGEST_SECONDS = 90
+
+BROKEN_CONNECTION = [{"operation": "submit_message", "kind": "reset_after"}]
+BUSY_OR_DOWN = [
+    {"operation": "get_profile", "kind": "503_before", "count": 2},
+    {"operation": "submit_message", "kind": "429", "count": 4, "seconds": 1},
+]
+EXPECTED_DEFERRALS = Counter(server_error=2, rate_limited=4)
+
+type Condition = Callable[[], Awaitable[bool]]
+
+
+class Play:
+    """One performance; `outcomes` are those that came, by request_id, each once."""
+
+    def __init__(self, sample: Sample, institution: Institution, io: SimulatedIo, screen: Screen) -> None:
+        self.outcomes: defaultdict[str | None, list[Outcome]] = defaultdict(list)
+        self._sample = sample
+        self._institution = institution
+        self._io = io
+        self._screen = screen
+        self._started = time.monotonic()
+
+    async def perform(self) -> None:
+        """Returns when every expected outcome has come, or when the time is over."""
+        sample = self._sample
+        await self._io.script({case.fiscal_code: case.citizen for case in sample.cases})
+        for cases, faults in ((sample.doubtful, BROKEN_CONNECTION), (sample.delayed, BUSY_OR_DOWN)):
+            await self._io.go_wrong(faults)
+            await self._institution.put(body for case in cases for body in case.bodies)
+            await self._until(self._io.is_well)
+        await self._institution.put(body for case in sample.others for body in case.bodies)
+        await self._until(self._are_accepted)
+        await self._institution.put(body for case in sample.others for body in case.late)
+        await self._until(self._have_ended)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been going on."""
+        return time.monotonic() - self._started
+
+    def words(self, case: Case) -> list[str]:
+        """What became of a case: its outcomes by state and reason, in the order in which they came."""
+        return [_word(outcome) for outcome in self.outcomes[case.request_id]]
+
+    async def _until(self, condition: Condition) -> None:
+        while self.seconds < LONGEST_SECONDS and not await condition():
+            await asyncio.sleep(0.2)
+            await self._look()
+
+    async def _look(self) -> None:
+        for outcome in await self._institution.outcomes():
+            known = self.outcomes[outcome.data.request_id]
+            if outcome.id not in {other.id for other in known}:
+                known.append(outcome)
+        latest = (known[-1].data.state for known in self.outcomes.values() if known)
+        self._screen.progress(Counter(latest), len(self._sample.cases), self.seconds)
+
+    async def _are_accepted(self) -> bool:
+        return all("accepted" in self.words(case) for case in self._sample.others if case.late)
+
+    async def _have_ended(self) -> bool:
+        return all(Counter(case.expected) <= Counter(self.words(case)) for case in self._sample.cases)
+
+
+def _word(outcome: Outcome) -> str:
+    return f"{outcome.data.state} ({outcome.data.reason})" if outcome.data.reason else outcome.data.state

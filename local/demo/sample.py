@@ -1,0 +1,116 @@
+"""The sample: every kind of request that the demo puts on `message-requests`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from local.demo.cases import DELIVERED, IDLE, IN_DOUBT, PAID, READ, Case, CaseMaker, Citizen, Row
+from local.demo.texts import APPOINTMENT, IDENTITY_CARD, NURSERY, PARKING_PERMIT, SCHOOL_MEALS, WASTE_TAX
+
+SERVICES = ("anagrafe", "scuola", "tributi")
+
+# The app looks at a message 10 s after its acceptance, and again when it is twice as old.
+READER: Citizen = {**IDLE, "reads_after_seconds": 2}
+PAYER: Citizen = {**READER, "pays_after_seconds": 4}
+LATE_PAYER: Citizen = {**READER, "pays_after_seconds": 15}
+PAYER_ELSEWHERE: Citizen = {**IDLE, "pays_after_seconds": 4}
+SILENT_READER: Citizen = {**READER, "read_status_unavailable": [{}]}
+OUTSIDER: Citizen = {"on_io": False}
+INBOX_OFF: Citizen = {"inbox_enabled": False}
+BLOCKS_TAXES: Citizen = {**IDLE, "sender_allowed": {"tributi": False}}
+REJECTING: Citizen = {"processing_outcome": "REJECTED"}
+UNLUCKY: Citizen = {"processing_outcome": "FAILED"}
+
+NOT_FOUND = ("skipped (recipient_not_found)",)
+NOT_ALLOWED = ("skipped (sender_not_allowed)",)
+UNAVAILABLE = (*DELIVERED, "read_unavailable")
+AMOUNT_REFUSED = ("refused (payment_amount_not_allowed)", "parked (payment_amount_not_allowed)")
+
+PREMIUM = {"feature_level_type": "ADVANCED"}
+# In cents; more than the simulated services may ask.
+TOO_MUCH = {"content.payment_data.amount": 1_000_001}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`doubtful` meets a connection that breaks, `delayed` an IO that is busy or down, `others` neither."""
+
+    doubtful: Sequence[Case]
+    delayed: Sequence[Case]
+    others: Sequence[Case]
+
+    @property
+    def cases(self) -> list[Case]:
+        """All of them, as they are put on the queue."""
+        return [*self.doubtful, *self.delayed, *self.others]
+
+
+def new_sample(now: datetime) -> Sample:
+    """A new sample; its dates are counted from `now` (UTC)."""
+    maker = CaseMaker(now)
+    return Sample(
+        doubtful=maker.of(Row("connection breaks after POST", 1, IDENTITY_CARD, IN_DOUBT)),
+        delayed=maker.of(Row("IO answers 429 or 503 first", 6, NURSERY)),
+        others=[
+            *(case for row in (*_standard(now), *_premium()) for case in maker.of(row)),
+            maker.in_base64(),
+            *maker.repeated(),
+            maker.other_content(),
+            *(case for row in _ended(now) for case in maker.of(row)),
+            *maker.invalid(),
+        ],
+    )
+
+
+def _standard(now: datetime) -> list[Row]:
+    soon = {"not_before": f"{now + timedelta(seconds=10):%Y-%m-%dT%H:%M:%SZ}"}
+    return [
+        Row("notice", 4, IDENTITY_CARD),
+        Row("deadline", 3, NURSERY),
+        Row("payment", 2, SCHOOL_MEALS),
+        Row("in English, as preferred", 2, APPOINTMENT, language="en_GB"),
+        Row("in German, as preferred", 1, APPOINTMENT, language="de_DE"),
+        Row("in Italian, for want of French", 1, APPOINTMENT, language="fr_FR"),
+        Row("citizen blocks another service", 1, IDENTITY_CARD, citizen=BLOCKS_TAXES),
+        Row("not before 10 s from now", 1, APPOINTMENT, fields=soon),
+    ]
+
+
+def _premium() -> list[Row]:
+    return [
+        Row("Premium, not read", 2, PARKING_PERMIT, fields=PREMIUM),
+        Row("Premium, read", 3, PARKING_PERMIT, READ, READER, fields=PREMIUM),
+        Row(
+            "Premium, IO may not tell",
+            2,
+            PARKING_PERMIT,
+            UNAVAILABLE,
+            SILENT_READER,
+            fields=PREMIUM,
+        ),
+        Row("Premium payment, read", 2, WASTE_TAX, READ, READER, fields=PREMIUM),
+        Row("Premium payment, read, paid", 4, WASTE_TAX, PAID, PAYER, fields=PREMIUM),
+        Row("Premium payment, paid later", 2, WASTE_TAX, PAID, LATE_PAYER, fields=PREMIUM),
+        Row(
+            "Premium payment, paid unread",
+            1,
+            WASTE_TAX,
+            (*DELIVERED, "paid"),
+            PAYER_ELSEWHERE,
+            fields=PREMIUM,
+        ),
+    ]
+
+
+def _ended(now: datetime) -> list[Row]:
+    """Those that are not sent, or that IO does not deliver."""
+    past = {"expires_at": f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
+    return [
+        Row("citizen is not on IO", 2, IDENTITY_CARD, NOT_FOUND, OUTSIDER),
+        Row("citizen's inbox is off", 1, IDENTITY_CARD, NOT_FOUND, INBOX_OFF),
+        Row("citizen blocks this service", 2, WASTE_TAX, NOT_ALLOWED, BLOCKS_TAXES),
+        Row("expired before sending", 1, APPOINTMENT, ("expired",), fields=past),
+        Row("amount above the maximum", 1, WASTE_TAX, AMOUNT_REFUSED, fields=TOO_MUCH),
+        Row("rejected by IO in the end", 1, IDENTITY_CARD, ("accepted", "rejected"), REJECTING),
+        Row("failed at IO in the end", 1, IDENTITY_CARD, ("accepted", "failed"), UNLUCKY),
+    ]

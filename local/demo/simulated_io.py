@@ -1,0 +1,42 @@
+"""The demo's hand on the IO simulator: who the citizens are, what goes wrong, what IO holds in the end."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import httpx
+
+
+class SimulatedIo:
+    """The simulator's control endpoints; `local.io_simulator` describes them."""
+
+    def __init__(self, control_url: str) -> None:
+        self._http = httpx.AsyncClient(base_url=control_url)
+
+    async def script(self, citizens: Mapping[str, Mapping[str, object]]) -> None:
+        """Say what each citizen does, by fiscal code."""
+        await self._post("/citizens", citizens)
+
+    async def go_wrong(self, faults: Sequence[Mapping[str, object]]) -> None:
+        """Let the next calls meet these faults."""
+        await self._post("/faults", faults)
+
+    async def is_well(self) -> bool:
+        """Whether every fault has been met."""
+        return not await self._get("/faults")
+
+    async def messages(self) -> list[dict[str, Any]]:
+        """What IO has accepted, in that order."""
+        messages: list[dict[str, Any]] = (await self._get("/messages"))["messages"]
+        return messages
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _get(self, path: str) -> Any:
+        answer = await self._http.get(path)
+        return answer.raise_for_status().json()
+
+    async def _post(self, path: str, document: object) -> None:
+        answer = await self._http.post(path, json=document)
+        answer.raise_for_status()

@@ -1,0 +1,117 @@
+"""`python -m local.run`: storage, IO simulator and functions host on their usual ports, until Ctrl-C.
+
+What is stored stays in .local, the simulator forgets: after a restart IO does not know earlier messages.
+"""
+
+import asyncio
+import socket
+import sys
+from datetime import UTC, datetime
+
+from cryptography.fernet import Fernet
+
+from local.child import ChildError
+from local.interruption import EXIT_CODE, interruption, treat_sigterm_as_ctrl_c
+from local.stack import PROJECT, Place, Stack, running_stack
+
+HOME = PROJECT / ".local"
+PLACE = Place(
+    logs=HOME / "run",
+    data=HOME / "azurite",
+    azurite_ports=(10000, 10001, 10002),
+    simulator_port=7072,
+    host_port=7071,
+)
+KEY_FILE = HOME / "encryption-keys"
+IO_KEY = "simulator-key"
+
+HOW_TO_USE_IT = """\
+Up: functions host {host}, IO simulator {simulator}, storage in {data}.
+
+In another terminal, in this folder, put a first request on the queue:
+
+{exports}
+.venv/bin/python -m local.put_request <<'END'
+{{
+  "request_id": "{request_id}",
+  "fiscal_code": "AAAAAA00A00A000A",
+  "feature_level_type": "ADVANCED",
+  "content": {{
+    "subject": "La tua carta d'identità è pronta",
+    "markdown": "Puoi ritirare la carta d'identità allo sportello dell'anagrafe, dal lunedì al venerdì."
+  }}
+}}
+END
+
+and see what becomes of it (the simulated citizen reads after a minute):
+
+.venv/bin/postino show {request_id}
+
+Ctrl-C stops it all. Logs: {logs}/*.log"""
+
+
+async def run() -> None:
+    """Start everything, say how to use it, stop at Ctrl-C. Raises ChildError."""
+    _require_free_ports()
+    print("Starting storage (Azurite), the IO simulator and the functions host.", flush=True)
+    settings = {
+        "IO_API_KEY": IO_KEY,
+        "ENCRYPTION_KEYS": _encryption_keys(),
+        "CHECK_STATUS_SCHEDULE": "*/5 * * * * *",
+    }
+    async with running_stack(PLACE, keys={"default": IO_KEY}, settings=settings) as stack:
+        print(_how_to_use(stack), flush=True)
+        await stack.while_up(interruption())
+        print("\nStopping.", flush=True)
+
+
+def _require_free_ports() -> None:
+    users = dict.fromkeys(PLACE.azurite_ports, "Azurite")
+    users |= {PLACE.simulator_port: "the IO simulator", PLACE.host_port: "the functions host"}
+    for port, user in users.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise ChildError(
+                    f"port {port}, which {user} needs, is taken: stop what listens there "
+                    f"(`lsof -i :{port}` names it; another `make run`?)"
+                ) from None
+
+
+def _encryption_keys() -> str:
+    """Kept, so that what is stored can be read after a restart."""
+    HOME.mkdir(exist_ok=True)
+    if not KEY_FILE.exists():
+        KEY_FILE.touch(mode=0o600)
+        KEY_FILE.write_text(Fernet.generate_key().decode())
+    return KEY_FILE.read_text().strip()
+
+
+def _how_to_use(stack: Stack) -> str:
+    return HOW_TO_USE_IT.format(
+        host=stack.host,
+        simulator=stack.simulator,
+        data=PLACE.data,
+        exports=stack.shell_exports(),
+        # Never one of an earlier run: the same request_id is the same message for ever.
+        request_id=f"prova-{datetime.now(UTC):%Y%m%d-%H%M%S}",
+        logs=PLACE.logs,
+    )
+
+
+def main() -> int:
+    treat_sigterm_as_ctrl_c()
+    try:
+        asyncio.run(run())
+    except ChildError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return EXIT_CODE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

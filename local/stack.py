@@ -1,0 +1,144 @@
+"""All of Postino on this machine: storage emulator, IO simulator and functions host, as child processes."""
+
+import asyncio
+import os
+import shlex
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from local.child import Child
+from settings import Settings
+
+PROJECT = Path(__file__).parents[1]
+
+_APP_SETTINGS = {str(setting.validation_alias) for setting in Settings.model_fields.values()}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the parts live. Port 0 takes a free one; without `data` the storage is in memory."""
+
+    logs: Path
+    data: Path | None = None
+    azurite_ports: tuple[int, int, int] = (0, 0, 0)
+    simulator_port: int = 0
+    host_port: int = 0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What runs; `settings` are the app settings that it runs with."""
+
+    settings: Mapping[str, str] = field(repr=False)
+    simulator: str
+    host: str
+    _children: tuple[Child, ...]
+
+    @property
+    def app_settings(self) -> Settings:
+        """The settings as the app reads them."""
+        return Settings.model_validate(self._of_the_app())
+
+    def shell_exports(self) -> str:
+        """What a shell must be told so that `postino` finds this storage."""
+        return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in self._of_the_app().items())
+
+    def _of_the_app(self) -> dict[str, str]:
+        return {name: value for name, value in self.settings.items() if name in _APP_SETTINGS}
+
+    async def while_up[Result](self, work: Coroutine[Any, Any, Result]) -> Result:
+        """The result of `work`; raises ChildError as soon as one of the parts ends before it."""
+        working = asyncio.create_task(work)
+        watching = [asyncio.create_task(child.watch()) for child in self._children]
+        try:
+            done, _ = await asyncio.wait({working, *watching}, return_when=asyncio.FIRST_COMPLETED)
+            for ended in done - {working}:
+                await ended
+            return await working
+        finally:
+            for task in (working, *watching):
+                task.cancel()
+            await asyncio.gather(working, *watching, return_exceptions=True)
+
+
+@asynccontextmanager
+async def running_stack(
+    place: Place, *, keys: Mapping[str, str], settings: Mapping[str, str]
+) -> AsyncIterator[Stack]:
+    """Start the parts, each when the one before it answers, and stop them in the opposite order.
+
+    `keys` are the API keys by service that the simulator takes, `settings` the app settings besides storage
+    and IO's address. Raises ChildError.
+    """
+    place.logs.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as running:
+        azurite = await _start(running, place, "azurite", _azurite(place), {})
+        storage = await azurite.line("DefaultEndpointsProtocol=")
+        simulator = await _start(running, place, "io-simulator", _simulator(place, keys), {})
+        base_url = (await simulator.line("ready ")).split()[2]
+        found = {"AzureWebJobsStorage": storage, "IO_API_BASE_URL": base_url, **settings}
+        port = place.host_port or _free_port()
+        host = await _start(running, place, "functions-host", _host(port), found)
+        address = f"http://127.0.0.1:{port}"
+        async with httpx.AsyncClient(base_url=address) as client:
+            await host.sign(lambda: _functions_run(client))
+        control = base_url.removesuffix("/api/v1") + "/simulator"
+        yield Stack(found, control, address, (azurite, simulator, host))
+
+
+async def _start(
+    running: AsyncExitStack, place: Place, name: str, command: list[str], settings: Mapping[str, str]
+) -> Child:
+    # What the developer's shell says of another storage account or of the real IO must not reach the app.
+    environ = {setting: value for setting, value in os.environ.items() if setting not in _APP_SETTINGS}
+    # `func` runs the app with the first Python of the path.
+    environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', '')}"
+    environ |= {"FUNCTIONS_WORKER_RUNTIME": "python", **settings}
+    log = place.logs / f"{name}.log"
+    child = await Child.start(name, command, folder=PROJECT, log=log, environ=environ)
+    running.push_async_callback(child.stop)
+    return child
+
+
+def _azurite(place: Place) -> list[str]:
+    data = ["--data", str(place.data)] if place.data else []
+    return _python("local.azurite", *data, "--ports", *map(str, place.azurite_ports))
+
+
+def _simulator(place: Place, keys: Mapping[str, str]) -> list[str]:
+    pairs = ",".join(f"{service}={key}" for service, key in keys.items())
+    return _python("local.io_simulator", "--port", str(place.simulator_port), "--keys", pairs)
+
+
+def _host(port: int) -> list[str]:
+    func = shutil.which("func")
+    if func:
+        return [func, "start", "--port", str(port)]
+    return _python("local.host", "--port", str(port))
+
+
+def _python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+async def _functions_run(client: httpx.AsyncClient) -> bool | None:
+    try:
+        answer = await client.get("/admin/host/status")
+    except httpx.TransportError:
+        return None
+    return (answer.is_success and answer.json().get("state") == "Running") or None
