@@ -1,6 +1,8 @@
 """The way from the environment to what the storage account keeps, open as long as one command."""
 
 import asyncio
+import getpass
+import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,10 +10,14 @@ from datetime import UTC, datetime
 import settings
 from cli.printing import WRONG, give_up, tell
 from settings import Settings, SettingsError
-from storage import ledger, parked
+from storage import audit, due_index, ledger, parked
 from storage.account import StorageAccount
+from storage.audit import Audit
 from storage.cipher import Cipher, Undecipherable
+from storage.due_index import DueIndex
+from storage.handover import Handover
 from storage.ledger import Ledger
+from storage.outcomes import Outcomes
 from storage.parked import Parked
 from storage.queues import Queues
 from storage.table import Unanswered
@@ -27,6 +33,13 @@ class Stores:
     ledger: Ledger
     parked: Parked
     queues: Queues
+    handover: Handover
+    audit: Audit
+
+
+def clock() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
 
 
 def ask[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> Answer:
@@ -58,16 +71,22 @@ async def _answer[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> An
         NOTICE_SECONDS, tell, "Lo storage account non ha ancora risposto a tutto: attendo."
     )
     try:
-        return await question(
-            Stores(
-                Ledger(account.table(ledger.TABLE), cipher, lambda: datetime.now(UTC)),
-                Parked(account.table(parked.TABLE), cipher),
-                account.queues(),
-            )
-        )
+        return await question(_stores(account, cipher))
     finally:
         notice.cancel()
         await account.aclose()
+
+
+def _stores(account: StorageAccount, cipher: Cipher) -> Stores:
+    queues = account.queues()
+    due = DueIndex(account.table(due_index.TABLE))
+    return Stores(
+        Ledger(account.table(ledger.TABLE), cipher, clock),
+        Parked(account.table(parked.TABLE), cipher),
+        queues,
+        Handover(queues, due, Outcomes(queues), clock),
+        Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
+    )
 
 
 def _account(configured: Settings) -> StorageAccount:

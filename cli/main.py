@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from cli import parked
+from cli import in_doubt, parked
 from cli.show import show
 from cli.status import status
 
@@ -12,6 +12,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="
 app.command()(show)
 app.command()(status)
 app.add_typer(parked.app, name="parked")
+app.add_typer(in_doubt.app, name="in-doubt")
 
 
 @app.callback()

@@ -1,21 +1,30 @@
 """`postino parked`: the messages that wait for an operator."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from cli.connection import Stores, ask
+from cli.by_hand import AtMost, Execute, Rate, carry_out
+from cli.connection import Stores, ask, clock
 from cli.masked_body import masked
 from cli.meanings import REASONS
 from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_facts, print_json, print_table
+from cli.selection import Campaign, Queue, Reason, Service, Since, Until, between, equal
 from contract.body import load_object
 from contract.violations import InvalidRequest
+from poison.redrive import AlreadyOnItsWay
+from poison.redrive import drop as drop_one
+from poison.redrive import redrive as redrive_one
+from storage.ledger import NotMine
 from storage.parked import ParkedMessage
 
 app = typer.Typer(no_args_is_help=True, help="I messaggi parcheggiati, che aspettano un operatore.")
 
-MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+ParkedIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[PARKED_ID]...", help="Quali; senza, tutti quelli dei filtri.")
+]
 COLUMNS = {
     "parked_id": "parked_id",
     "reason": "motivo",
@@ -38,23 +47,15 @@ LABELS = {
     "last_at": "ultima volta",
 }
 
-Queue = Annotated[str | None, typer.Option(help="Solo da questa coda.")]
-
 
 @app.command("list")
 def list_(
-    reason: Annotated[str | None, typer.Option(help="Solo con questo motivo, per esempio invalid.")] = None,
+    reason: Reason = None,
     queue: Queue = None,
-    service: Annotated[str | None, typer.Option(help="Solo di questo servizio.")] = None,
-    campaign: Annotated[str | None, typer.Option(help="Solo di questa campagna.")] = None,
-    since: Annotated[
-        datetime | None,
-        typer.Option(formats=MOMENTS, metavar="DATA", help="Arrivati l'ultima volta da qui in poi."),
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(formats=MOMENTS, metavar="DATA", help="Arrivati l'ultima volta prima di qui."),
-    ] = None,
+    service: Service = None,
+    campaign: Campaign = None,
+    since: Since = None,
+    until: Until = None,
     as_json: AsJson = False,
 ) -> None:
     """Elenca i messaggi parcheggiati, dal meno recente.
@@ -63,14 +64,8 @@ def list_(
 
     Di una richiesta non valida non si conoscono servizio e campagna.
     """
-    wanted = {"reason": reason, "queue": queue, "service": service, "campaign": campaign}
-
-    async def find(stores: Stores) -> list[ParkedMessage]:
-        equal = {column: value for column, value in wanted.items() if value is not None}
-        found = [message async for message in stores.parked.headers(**equal)]
-        return sorted(found, key=lambda message: message.last_at)
-
-    found = [message for message in ask(find) if _between(message.last_at, since, until)]
+    wanted = equal(reason=reason, queue=queue, service=service, campaign=campaign)
+    found = ask(lambda stores: _matching(stores, wanted, since, until))
     if as_json:
         print_json([_facts(message) for message in found])
     else:
@@ -90,6 +85,8 @@ def show(
 
     async def find(stores: Stores) -> tuple[ParkedMessage, str]:
         message = _only(parked_id, queue, await stores.parked.find(parked_id))
+        if reveal:
+            await stores.audit.record("reveal", message.parked_id)
         return message, stores.parked.body_of(message)
 
     message, body = ask(find)
@@ -99,8 +96,102 @@ def show(
         _print_message(message, _readable(body) if reveal else masked(body))
 
 
-def _between(at: datetime, since: datetime | None, until: datetime | None) -> bool:
-    return (since is None or at >= since.astimezone()) and (until is None or at < until.astimezone())
+@app.command()
+def redrive(
+    parked_ids: ParkedIds = None,
+    reason: Reason = None,
+    queue: Queue = None,
+    service: Service = None,
+    campaign: Campaign = None,
+    since: Since = None,
+    until: Until = None,
+    execute: Execute = False,
+    rate: Rate = 10,
+    at_most: AtMost = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rimette in moto i messaggi parcheggiati, dopo aver tolto la causa.
+
+    Fatto due volte, il messaggio parte una volta sola.
+    """
+    wanted = equal(reason=reason, queue=queue, service=service, campaign=campaign)
+
+    async def act(stores: Stores, message: ParkedMessage) -> str:
+        try:
+            await redrive_one(
+                message, ledger=stores.ledger, parked=stores.parked, queues=stores.queues, clock=clock
+            )
+        except (AlreadyOnItsWay, NotMine):
+            return "already_on_its_way"
+        return "redriven"
+
+    carry_out(
+        "redrive",
+        lambda stores: _chosen(stores, parked_ids, wanted, since, until),
+        act,
+        execute=execute,
+        rate=rate,
+        at_most=at_most,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def drop(
+    parked_ids: ParkedIds = None,
+    reason: Reason = None,
+    queue: Queue = None,
+    service: Service = None,
+    campaign: Campaign = None,
+    since: Since = None,
+    until: Until = None,
+    execute: Execute = False,
+    rate: Rate = 10,
+    at_most: AtMost = None,
+    as_json: AsJson = False,
+) -> None:
+    """Scarta per sempre i messaggi parcheggiati e il loro testo; il registro ricorda com'è finita."""
+    wanted = equal(reason=reason, queue=queue, service=service, campaign=campaign)
+
+    async def act(stores: Stores, message: ParkedMessage) -> str:
+        await drop_one(message, ledger=stores.ledger, parked=stores.parked)
+        return "dropped"
+
+    carry_out(
+        "drop",
+        lambda stores: _chosen(stores, parked_ids, wanted, since, until),
+        act,
+        execute=execute,
+        rate=rate,
+        at_most=at_most,
+        as_json=as_json,
+    )
+
+
+async def _matching(
+    stores: Stores, wanted: Mapping[str, str], since: datetime | None, until: datetime | None
+) -> list[ParkedMessage]:
+    found = [message async for message in stores.parked.headers(**wanted)]
+    by_age = sorted(found, key=lambda message: message.last_at)
+    return [message for message in by_age if between(message.last_at, since, until)]
+
+
+async def _chosen(
+    stores: Stores,
+    parked_ids: list[str] | None,
+    wanted: Mapping[str, str],
+    since: datetime | None,
+    until: datetime | None,
+) -> Mapping[str, ParkedMessage]:
+    """The messages that a change is for, whole, by parked_id; a change for all there is must be asked for."""
+    if not parked_ids and not wanted and since is None and until is None:
+        give_up(WRONG, "Indica i PARKED_ID, o almeno un filtro, per esempio --reason invalid.")
+    headers = await _matching(stores, wanted, since, until)
+    named = [message for message in headers if not parked_ids or message.parked_id in parked_ids]
+    found = {message.parked_id: message for message in named}
+    if missing := [name for name in parked_ids or () if name not in found]:
+        give_up(NOT_FOUND, *(f"{name} non è parcheggiato (o non corrisponde ai filtri)." for name in missing))
+    return found
 
 
 def _only(parked_id: str, queue: str | None, found: list[ParkedMessage]) -> ParkedMessage:

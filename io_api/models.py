@@ -5,6 +5,7 @@ Field rules are those of the Messages API (`NewMessage`) and the Profiles API (`
 checked where a request enters, not here. No repr shows a fiscal code or a content.
 """
 
+import json
 import logging
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -166,6 +167,11 @@ class MessageStatus(_Received):
 
 class CreatedMessage(_Received):
     """The body of a 201. IO's ids are ULIDs; any id that is safe in an address and a table key is taken."""
+
+    @staticmethod
+    def is_id(text: str) -> bool:
+        """Whether a text could be an id of IO."""
+        return CreatedMessage.in_body(json.dumps({"id": text}).encode()).id is not None
 
     id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$")
 

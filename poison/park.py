@@ -49,7 +49,7 @@ async def park(
     """
     found = await _judge(body, queue, services, ledger)
     if isinstance(found, Verdict):
-        message = _parked_body(found, queue, parked.id_of(body), clock())
+        kept = await parked.keep(_parked_body(found, queue, parked.id_of(body), clock()), body)
     else:
         found = await _given_up(found, ledger, clock)
         if found.state not in GIVEN_UP:
@@ -57,8 +57,7 @@ async def park(
             return
         if not found.body:  # dropped by an operator meanwhile
             return
-        message, body = _parked_entry(found, queue), ledger.request_of(found).to_json()
-    kept = await parked.keep(message, body)
+        kept = await parked.keep_sealed(_parked_entry(found, queue))
     log.warning("parked queue=%s parked_id=%s reason=%s", queue, kept.parked_id, kept.reason)
     await outcomes.announce_parked(kept)
 
@@ -116,6 +115,7 @@ def _parked_entry(entry: Entry, queue: str) -> ParkedMessage:
         request_id=entry.request_id,
         service=entry.service,
         campaign=entry.campaign,
+        sealed_body=entry.body,  # as it is: the key that opens it may be the one that is missing
         http_status=entry.last_step.get("http_status"),
         traceparent=entry.traceparent,
     )

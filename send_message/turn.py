@@ -8,12 +8,14 @@ from enum import Enum, auto
 
 from contract.reference import Reference
 from storage.handover import Handover
-from storage.ledger import LEASE, WAITING, Entry, Ledger, NotMine, State, Step
+from storage.ledger import WAITING, Entry, Ledger, NotMine, State, Step
 
 log = logging.getLogger(__name__)
 
 MAX_FAILURES = 20
 MAX_AGE = timedelta(days=7)
+# Another worker is at it: it is done in a moment, or dead until its lease is over.
+LOOK_AGAIN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,9 @@ def _waiting_turn(entry: Entry, now: datetime) -> Turn:
 
 def until_turn(entry: Entry, now: datetime) -> timedelta:
     """How long a message whose turn is WAIT should stay out of sight."""
-    ends = entry.lease_until if entry.state is State.SENDING else entry.next_at
-    return (ends or now) - now + timedelta(seconds=1)
+    if entry.state is State.SENDING:
+        return LOOK_AGAIN
+    return (entry.next_at or now) - now + timedelta(seconds=1)
 
 
 async def take_turn(
@@ -92,7 +95,7 @@ async def take_turn(
             try:
                 after = await _act(what, entry, go, ledger)
             except NotMine:
-                await handover.look_after(entry, queue, LEASE, reference.language)
+                await handover.look_after(entry, queue, LOOK_AGAIN, reference.language)
                 return
             if after:
                 retell = what is Turn.HAND_OVER

@@ -158,6 +158,12 @@ class Ledger:
             value = row.values.get
             yield Standing(State(row.values["state"]), value("read_status"), value("payment_status"))
 
+    async def entries(self, **equal: str) -> AsyncIterator[Entry]:
+        """The entries whose columns equal these values: a scan; raises Unanswered."""
+        condition = " and ".join(f"{column} eq @{column}" for column in equal)
+        async for row in self._table.rows(condition, **equal):
+            yield entry_of(row)
+
     async def open(self, request: MessageRequest) -> Entry:
         """Write a request down once; a repetition gets the entry that is there, with all it went through.
 

@@ -49,20 +49,24 @@ class Parked:
         return f"body-{self._cipher.digest(body.encode())[:32]}"
 
     async def keep(self, message: ParkedMessage, body: str) -> ParkedMessage:
-        """Park a message with its body; one that is there already counts up, unless it is the very same.
+        """Park a message with its body; as `keep_sealed`."""
+        sealed_body = self._cipher.seal_properties("body", body.encode())
+        return await self.keep_sealed(replace(message, sealed_body=sealed_body))
+
+    async def keep_sealed(self, message: ParkedMessage) -> ParkedMessage:
+        """Park a message; one that is there already counts up, unless it is the very same.
 
         Returns it as kept.
         """
-        sealed = replace(message, sealed_body=self._cipher.seal_properties("body", body.encode()))
         try:
-            await self._table.insert(message.queue, message.parked_id, _values(sealed))
+            await self._table.insert(message.queue, message.parked_id, _values(message))
         except AlreadyThere:
             there = await self.get(message.queue, message.parked_id)
             if there:
                 times = there.times + (there.last_at != message.last_at)
-                sealed = replace(sealed, first_at=there.first_at, times=max(message.times, times))
-            await self._table.upsert(message.queue, message.parked_id, _values(sealed))
-        return sealed
+                message = replace(message, first_at=there.first_at, times=max(message.times, times))
+            await self._table.upsert(message.queue, message.parked_id, _values(message))
+        return message
 
     async def get(self, queue: str, parked_id: str) -> ParkedMessage | None:
         """One parked message, or None."""

@@ -9,6 +9,7 @@ import pytest
 from azure.storage.queue import QueueServiceClient
 
 from local.azurite import Azurite
+from tests.integration.cli_account import CliAccount
 from tests.integration.host_process import HostProcess, MakeApp, QueueOf, SampleApp, StartHost
 
 
@@ -61,3 +62,9 @@ def start_host(azurite: Azurite, queue_name: str) -> Iterator[StartHost]:
     yield start
     for host in started:
         host.kill()
+
+
+@pytest.fixture
+def account(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
+    """A storage account that `postino` is run on."""
+    return CliAccount(azurite.connection_string, monkeypatch)

@@ -8,16 +8,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from contract.violations import Violation
-from local.azurite import Azurite
 from tests.integration.cli_account import CliAccount
 from tests.samples import FISCAL_CODE, MARKDOWN, SUBJECT, a_body, personal_data_in
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def account(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
-    return CliAccount(azurite.connection_string, monkeypatch)
 
 
 def _listed(account: CliAccount, *arguments: str) -> list[str]:

@@ -5,17 +5,11 @@ import json
 import pytest
 
 from contract.violations import Violation
-from local.azurite import Azurite
 from storage.ledger import Step
 from tests.integration.cli_account import CliAccount
 from tests.samples import a_body, personal_data_in
 
 INVALID = (Violation(field="content.subject", rule="must have 10 to 120 UTF-16 code units, has 1"),)
-
-
-@pytest.fixture
-def account(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
-    return CliAccount(azurite.connection_string, monkeypatch)
 
 
 def test_json_tells_where_a_request_stands_and_how_it_got_there(account: CliAccount) -> None:

@@ -3,16 +3,8 @@
 import json
 from typing import Any
 
-import pytest
-
-from local.azurite import Azurite
 from storage.ledger import Step
 from tests.integration.cli_account import CliAccount
-
-
-@pytest.fixture
-def account(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
-    return CliAccount(azurite.connection_string, monkeypatch)
 
 
 def _status(account: CliAccount, *arguments: str) -> dict[str, Any]:

@@ -9,7 +9,8 @@ import pytest
 
 from io_api.errors import IoError, Misconfigured, RateLimited, Refused, Unavailable, Unreachable
 from io_api.models import Profile
-from storage.ledger import LEASE, State
+from send_message.turn import LOOK_AGAIN
+from storage.ledger import State
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
 from storage.table import Unanswered
 from tests.fakes import Died
@@ -174,11 +175,11 @@ async def test_request_that_was_sent_is_not_sent_again(road: Road, redelivered: 
 
 
 async def test_request_being_sent_is_left_alone(road: Road) -> None:
-    """A repetition that comes during the POST waits for the lease, without the content."""
+    """A repetition that comes during the POST looks again soon, without the content."""
     claimed = await road.ledger.claim(await road.ledger.open(a_request()))
     await road.check(a_body())
     message = road.queues.only(MESSAGE_REQUESTS)
-    assert message.delay == LEASE + timedelta(seconds=1)
+    assert message.delay == LOOK_AGAIN
     assert personal_data_in(message.body) == []
     assert road.entry() == claimed
 

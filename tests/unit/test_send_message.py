@@ -10,6 +10,7 @@ import pytest
 from io_api.errors import InDoubt, IoError, Misconfigured, NotSent, RateLimited, Refused, Unreachable
 from send_message.in_doubt import resend
 from send_message.send_message import LONGEST_POST
+from send_message.turn import LOOK_AGAIN
 from storage.ledger import LEASE, State
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
 from storage.table import Unanswered
@@ -209,7 +210,7 @@ async def test_failure_that_nobody_knows_leaves_the_message_in_doubt(road: Road,
         await road.send(reference)
     road.io.submitted = "M1"
     await road.send(reference, redelivered=True)
-    assert road.queues.only(MESSAGE_SENDS).delay == LEASE + timedelta(seconds=1)
+    assert road.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
     await road.run()
     assert (road.entry().state, len(road.io.sent)) == (State.IN_DOUBT, 1)
     assert road.told() == ["r-1/0/in_doubt"]
@@ -330,7 +331,7 @@ async def test_loser_of_the_claim_does_not_post(road: Road, reference: str) -> N
     road.steps.do_before(another_claims, skip=1)
     await road.send(reference)
     assert (road.io.sent, road.entry().owner) == ([], "another")
-    assert road.queues.only(MESSAGE_SENDS).delay == LEASE
+    assert road.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from contract.reference import Reference
 from send_message.turn import (
+    LOOK_AGAIN,
     MAX_AGE,
     MAX_FAILURES,
     Delivery,
@@ -120,12 +121,12 @@ async def test_request_for_a_distant_day_is_not_exhausted_by_waiting(road: Road)
 
 
 async def test_wait_lasts_until_just_after_what_it_waits_for(road: Road, entry: Entry) -> None:
-    """The message comes back when its time, or the other worker's lease, is over: not before."""
+    """The message comes back when its time has come, and soon while another worker is at it."""
     now = road.clock()
     waiting = replace(entry, next_at=now + timedelta(minutes=5))
     sending = replace(waiting, state=State.SENDING, lease_until=now + LEASE)
     assert until_turn(waiting, now) == timedelta(minutes=5) + SECOND
-    assert until_turn(sending, now) == LEASE + SECOND
+    assert until_turn(sending, now) == LOOK_AGAIN
 
 
 async def _take(
@@ -174,11 +175,11 @@ async def test_message_before_its_time_is_put_back_as_it_is(road: Road) -> None:
 
 
 async def test_message_of_a_request_being_sent_comes_back_to_look_after_it(road: Road, entry: Entry) -> None:
-    """It comes back after the lease, ahead of the ledger, and hands over what the other may not have."""
+    """It comes back soon, ahead of the ledger, and hands over what the other may not have."""
     claimed = await road.ledger.claim(entry)
     await _take(road, claimed, _delivery())
     message = road.queues.only(MESSAGE_SENDS)
-    assert message.delay == LEASE + SECOND
+    assert message.delay == LOOK_AGAIN
     assert road.entry() == claimed
     accepted = await road.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
     ahead = Delivery(Reference.model_validate_json(message.body), MESSAGE_SENDS, redelivered=False)
@@ -237,13 +238,13 @@ async def test_nothing_is_handed_over_when_go_has_done_it(road: Road, entry: Ent
 
 
 async def test_loser_of_a_race_looks_again_when_the_winner_must_be_done(road: Road, entry: Entry) -> None:
-    """Who loses stops at once, and its message comes back after a lease: the winner may have died."""
+    """Who loses stops at once, and its message comes back: the winner may have died."""
 
     async def go(entry: Entry) -> Entry | None:
         raise NotMine
 
     await _take(road, entry, _delivery(), go)
-    assert road.queues.only(MESSAGE_SENDS).delay == LEASE
+    assert road.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
 
 
 async def test_two_who_find_the_lease_over_make_one_doubt(road: Road, entry: Entry) -> None:
@@ -254,7 +255,7 @@ async def test_two_who_find_the_lease_over_make_one_doubt(road: Road, entry: Ent
     await _take(road, claimed, _delivery())
     assert road.history() == ["REQUESTED", "SENDING", "IN_DOUBT"]
     assert road.told() == ["r-1/0/in_doubt"]
-    assert road.queues.only(MESSAGE_SENDS).delay == LEASE
+    assert road.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
 
 
 async def test_failure_of_go_is_the_platforms(road: Road, entry: Entry) -> None:

@@ -1,0 +1,78 @@
+"""Changes that an operator makes to many messages: shown first, done on `--execute`, each in the audit."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated
+
+import typer
+
+from cli.connection import Stores, ask
+from cli.printing import NOT_FOUND, give_up, print_json, print_table, tell
+
+Execute = Annotated[
+    bool, typer.Option("--execute", help="Lo fa davvero; senza, mostra soltanto che cosa farebbe.")
+]
+Rate = Annotated[float, typer.Option(min=0.1, max=1000, help="Al più così tanti al secondo.")]
+AtMost = Annotated[int | None, typer.Option("--max", min=1, help="Al più così tanti, i meno recenti.")]
+
+WOULD = "would"
+
+
+def carry_out[Target](
+    action: str,
+    find: Callable[[Stores], Awaitable[Mapping[str, Target]]],
+    act: Callable[[Stores, Target], Awaitable[str]],
+    *,
+    execute: bool,
+    rate: float,
+    at_most: int | None,
+    as_json: bool,
+) -> None:
+    """Do `act` to what `find` finds, by id; what `act` returns says how it ended.
+
+    Each act is written down before it is done. Interrupted, the command is given again: what was done is
+    not found any more, or does no harm when done twice.
+    """
+
+    async def work(stores: Stores) -> dict[str, str]:
+        targets = dict(list((await find(stores)).items())[:at_most])
+        if not execute:
+            return dict.fromkeys(targets, WOULD)
+        return await _do(stores, action, targets, act, rate)
+
+    results = ask(work)
+    if as_json:
+        print_json({"action": action, "executed": execute, "results": results})
+    else:
+        _print_for_people(action, results, execute=execute)
+    if not results:
+        give_up(NOT_FOUND, "Nessun messaggio corrisponde.")
+
+
+async def _do[Target](
+    stores: Stores,
+    action: str,
+    targets: Mapping[str, Target],
+    act: Callable[[Stores, Target], Awaitable[str]],
+    rate: float,
+) -> dict[str, str]:
+    results: dict[str, str] = {}
+    for name, target in targets.items():
+        await stores.audit.record(action, name)
+        results[name] = await act(stores, target)
+        if len(results) % 100 == 0:
+            tell(f"{len(results)} di {len(targets)}")
+        if len(results) < len(targets):
+            await asyncio.sleep(1 / rate)
+    return results
+
+
+def _print_for_people(action: str, results: Mapping[str, str], *, execute: bool) -> None:
+    if execute:
+        print_table(("id", action), results.items())
+        counts = ", ".join(f"{result} {count}" for result, count in Counter(results.values()).items())
+        tell(f"Fatto: {counts}." if results else "")
+    elif results:
+        print_table(("id",), ([name] for name in results))
+        tell(f"Prova: {len(results)} messaggi, nessuna modifica. Ripeti con --execute per farlo davvero.")

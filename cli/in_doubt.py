@@ -1,0 +1,182 @@
+"""`postino in-doubt`: the requests of which nobody knows whether IO received them."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from cli.by_hand import AtMost, Execute, Rate, carry_out
+from cli.connection import Stores, ask, clock
+from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_json, print_table
+from cli.selection import Campaign, Service, Since, Until, between, equal
+from cli.show import show as show_request
+from io_api.models import CreatedMessage
+from send_message.in_doubt import NotInDoubt, is_resend, resend_at
+from send_message.in_doubt import resend as resend_one
+from send_message.in_doubt import settle as settle_one
+from storage.ledger import Entry, NotMine, State
+
+app = typer.Typer(
+    no_args_is_help=True, help="Le richieste di cui non si sa se IO le ha ricevute: decide l'operatore."
+)
+
+COLUMNS = {
+    "request_id": "request_id",
+    "reason": "motivo",
+    "http_status": "HTTP",
+    "service": "servizio",
+    "campaign": "campagna",
+    "attempt": "invii tentati",
+    "since": "in dubbio da",
+    "resend_at": "reinvio possibile da",
+}
+RequestIds = Annotated[
+    list[str] | None, typer.Argument(metavar="[REQUEST_ID]...", help="Quali; senza, tutte quelle dei filtri.")
+]
+
+
+@app.command("list")
+def list_(
+    service: Service = None,
+    campaign: Campaign = None,
+    since: Since = None,
+    until: Until = None,
+    as_json: AsJson = False,
+) -> None:
+    """Elenca le richieste in dubbio, dalla meno recente, con il motivo."""
+
+    async def find(stores: Stores) -> list[Entry]:
+        return await _in_doubt(stores, service, campaign, since, until)
+
+    facts = [_facts(entry) for entry in ask(find)]
+    if as_json:
+        print_json(facts)
+    elif facts:
+        print_table(COLUMNS.values(), ([fact[name] for name in COLUMNS] for fact in facts))
+    else:
+        typer.echo("Nessuna richiesta in dubbio.")
+
+
+@app.command()
+def show(
+    request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="La chiave scelta da chi invia.")],
+    as_json: AsJson = False,
+) -> None:
+    """Mostra una richiesta in dubbio e che cosa si può decidere."""
+    show_request(request_id, as_json=as_json)
+    if not as_json:
+        typer.echo(
+            "\nCerca nei log la riga «outcome request_id=...»: se dice ACCEPTED, il messaggio è arrivato.\n"
+            f"  postino in-doubt settle {request_id} --accepted --message-id ID --execute\n"
+            f"  postino in-doubt settle {request_id} --not-sent --execute\n"
+            f"  postino in-doubt resend {request_id} --execute   (il cittadino può riceverlo due volte)"
+        )
+
+
+@app.command()
+def resend(
+    request_ids: RequestIds = None,
+    service: Service = None,
+    campaign: Campaign = None,
+    since: Since = None,
+    until: Until = None,
+    execute: Execute = False,
+    rate: Rate = 10,
+    at_most: AtMost = None,
+    as_json: AsJson = False,
+) -> None:
+    """Invia di nuovo, anche se il cittadino può ricevere il messaggio due volte.
+
+    Il reinvio parte un'ora dopo la fine del tentativo in dubbio. Detto due volte, parte una volta sola.
+    """
+
+    async def find(stores: Stores) -> Mapping[str, Entry]:
+        if request_ids:
+            return await _named(stores, request_ids)
+        return {entry.request_id: entry for entry in await _in_doubt(stores, service, campaign, since, until)}
+
+    async def act(stores: Stores, entry: Entry) -> str:
+        try:
+            await resend_one(entry, ledger=stores.ledger, handover=stores.handover, clock=clock)
+        except (NotInDoubt, NotMine):
+            return "not_in_doubt"
+        return "resend"
+
+    carry_out("resend", find, act, execute=execute, rate=rate, at_most=at_most, as_json=as_json)
+
+
+@app.command()
+def settle(
+    request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="La chiave scelta da chi invia.")],
+    accepted: Annotated[
+        bool, typer.Option("--accepted/--not-sent", help="IO l'ha ricevuta, oppure non è mai arrivata.")
+    ],
+    message_id: Annotated[
+        str | None, typer.Option(help="L'id che IO le ha dato, se si conosce: serve per seguirla.")
+    ] = None,
+    execute: Execute = False,
+    as_json: AsJson = False,
+) -> None:
+    """Scrive nel registro com'è finita, quando si è scoperto.
+
+    Una richiesta mai arrivata viene parcheggiata: `postino parked redrive` la rimette in moto.
+    """
+    if message_id is not None and not (accepted and CreatedMessage.is_id(message_id)):
+        give_up(WRONG, "--message-id va con --accepted ed è l'id di IO, come 01J5Q8ZC4V7R2M9T6W1X3Y5B7D.")
+
+    async def find(stores: Stores) -> Mapping[str, Entry]:
+        return await _named(stores, [request_id])
+
+    async def act(stores: Stores, entry: Entry) -> str:
+        try:
+            entry = await settle_one(
+                entry,
+                accepted=accepted,
+                message_id=message_id,
+                ledger=stores.ledger,
+                handover=stores.handover,
+            )
+        except (NotInDoubt, NotMine):
+            return "not_in_doubt"
+        return str(entry.state)
+
+    carry_out("settle", find, act, execute=execute, rate=1, at_most=None, as_json=as_json)
+
+
+async def _in_doubt(
+    stores: Stores,
+    service: str | None,
+    campaign: str | None,
+    since: datetime | None,
+    until: datetime | None,
+) -> list[Entry]:
+    wanted = equal(state=State.IN_DOUBT, service=service, campaign=campaign)
+    found = [entry async for entry in stores.ledger.entries(**wanted)]
+    by_age = sorted(found, key=lambda entry: entry.updated_at)
+    return [entry for entry in by_age if between(entry.updated_at, since, until)]
+
+
+async def _named(stores: Stores, request_ids: list[str]) -> Mapping[str, Entry]:
+    entries = {name: await stores.ledger.get(name) for name in request_ids}
+    found = {
+        name: entry
+        for name, entry in entries.items()
+        if entry and (entry.state is State.IN_DOUBT or is_resend(entry))
+    }
+    if missing := [name for name in request_ids if name not in found]:
+        give_up(NOT_FOUND, *(f"{name} non è in dubbio: guarda `postino show {name}`." for name in missing))
+    return found
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    return {
+        "request_id": entry.request_id,
+        "reason": entry.last_step.get("reason"),
+        "http_status": entry.last_step.get("http_status"),
+        "service": entry.service,
+        "campaign": entry.campaign,
+        "attempt": entry.attempt,
+        "since": entry.updated_at,
+        "resend_at": resend_at(entry),
+    }

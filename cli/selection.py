@@ -1,0 +1,31 @@
+"""Which messages a command is about: the same options everywhere."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+Reason = Annotated[str | None, typer.Option(help="Solo con questo motivo, per esempio invalid.")]
+Queue = Annotated[str | None, typer.Option(help="Solo da questa coda.")]
+Service = Annotated[str | None, typer.Option(help="Solo di questo servizio.")]
+Campaign = Annotated[str | None, typer.Option(help="Solo di questa campagna.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option(formats=MOMENTS, metavar="DATA", help="Con l'ultima novità da qui in poi."),
+]
+Until = Annotated[
+    datetime | None,
+    typer.Option(formats=MOMENTS, metavar="DATA", help="Con l'ultima novità prima di qui."),
+]
+
+
+def equal(**wanted: str | None) -> dict[str, str]:
+    """The columns that a value was given for."""
+    return {column: value for column, value in wanted.items() if value is not None}
+
+
+def between(at: datetime, since: datetime | None, until: datetime | None) -> bool:
+    """Whether an instant is in the span; without a zone the options are in the time of this machine."""
+    return (since is None or at >= since.astimezone()) and (until is None or at < until.astimezone())

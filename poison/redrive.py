@@ -1,0 +1,62 @@
+"""Puts a parked message back on its road, or drops it for good."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from storage.handover import reference_to
+from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step
+from storage.parked import Parked, ParkedMessage
+from storage.queues import MESSAGE_REQUESTS, Queues
+
+
+class AlreadyOnItsWay(Exception):
+    """The request has gone on since it was parked: there is nothing to put back."""
+
+
+async def redrive(
+    message: ParkedMessage,
+    *,
+    ledger: Ledger,
+    parked: Parked,
+    queues: Queues,
+    clock: Callable[[], datetime],
+) -> None:
+    """Put a message back. Done twice, it is still sent once. Raises AlreadyOnItsWay, NotMine.
+
+    A request that the ledger holds starts over on message-requests, because its recipient may have changed
+    his mind meanwhile; any other body goes back to its own queue as it came. The parked row goes last: dying
+    before that leaves a row that can be redriven again.
+    """
+    entry = await ledger.get(message.parked_id)
+    if entry is None:
+        whole = await parked.get(message.queue, message.parked_id)
+        if whole is None:
+            raise AlreadyOnItsWay(AlreadyOnItsWay.__doc__)
+        await queues.put(message.queue, parked.body_of(whole))
+    else:
+        entry = await _reopened(entry, ledger, clock())
+        await queues.put(MESSAGE_REQUESTS, reference_to(entry).to_json())
+    await parked.remove(message)
+
+
+async def _reopened(entry: Entry, ledger: Ledger, now: datetime) -> Entry:
+    if entry.state in GIVEN_UP:
+        return await ledger.advance(
+            entry,
+            Step(State.REQUESTED, "redriven"),
+            sequence=entry.sequence + 1,
+            failures=0,
+            next_at=None,
+            waiting_since=now,
+        )
+    if entry.state not in WAITING:
+        raise AlreadyOnItsWay(AlreadyOnItsWay.__doc__)
+    return entry
+
+
+async def drop(message: ParkedMessage, *, ledger: Ledger, parked: Parked) -> None:
+    """Forget a parked message and its body; the ledger keeps that the request existed and how it ended."""
+    entry = await ledger.get(message.parked_id)
+    if entry and entry.state in GIVEN_UP and entry.body:
+        await ledger.advance(entry, body={})
+    await parked.remove(message)

@@ -1,0 +1,64 @@
+"""What an operator decides of a request in doubt: send it again all the same, or say how it ended."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from storage.handover import Handover
+from storage.ledger import Entry, Ledger, State, Step
+from storage.queues import MESSAGE_SENDS
+
+# A worker that still holds the old attempt must be dead by the time of a new one: the longest invocation
+# (host.json, functionTimeout) and the longest POST are far shorter.
+QUARANTINE = timedelta(hours=1)
+RESEND = "resend"
+
+
+class NotInDoubt(Exception):
+    """The request is not in doubt (any more): there is nothing to decide."""
+
+
+async def resend(entry: Entry, *, ledger: Ledger, handover: Handover, clock: Callable[[], datetime]) -> Entry:
+    """Sanction one more attempt, after the quarantine. Said twice, it is done once.
+
+    Raises NotInDoubt, NotMine.
+    """
+    if entry.state is State.IN_DOUBT:
+        entry = await ledger.advance(
+            entry,
+            Step(State.DEFERRED, RESEND),
+            next_at=max(clock(), resend_at(entry)),
+            sequence=entry.sequence + 1,
+            failures=0,
+            waiting_since=clock(),
+        )
+    elif not is_resend(entry):
+        raise NotInDoubt(NotInDoubt.__doc__)
+    await handover.after(entry, MESSAGE_SENDS, retell=True)
+    return entry
+
+
+def resend_at(entry: Entry) -> datetime:
+    """When a resend may begin at the earliest: the quarantine counts from the end of the attempt's lease."""
+    return (entry.lease_until or entry.updated_at) + QUARANTINE
+
+
+def is_resend(entry: Entry) -> bool:
+    """Whether a resend was sanctioned and has not begun; its queue message may be missing."""
+    return entry.state is State.DEFERRED and entry.last_step.get("reason") == RESEND
+
+
+async def settle(
+    entry: Entry, *, accepted: bool, message_id: str | None, ledger: Ledger, handover: Handover
+) -> Entry:
+    """Write down what the operator found out. Not accepted means REFUSED and parked, so it can be redriven.
+
+    Raises NotInDoubt, NotMine.
+    """
+    if entry.state is not State.IN_DOUBT:
+        raise NotInDoubt(NotInDoubt.__doc__)
+    if accepted:
+        entry = await ledger.advance(entry, Step(State.ACCEPTED, "settled"), message_id=message_id, body={})
+    else:
+        entry = await ledger.advance(entry, Step(State.REFUSED, "settled"))
+    await handover.after(entry, MESSAGE_SENDS)
+    return entry

@@ -1,0 +1,73 @@
+"""A host that ends in the middle of its work, politely or not: nobody gets a message twice, nobody none."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from storage.ledger import State
+from tests.e2e.sample import fiscal_code, request
+from tests.e2e.world import World
+
+SLOW = {"operation": "submit_message", "kind": "slow", "seconds": 1, "probability": 1}
+"""Long enough that at any moment of the work some message has reached IO and its answer has not left."""
+AT_ONCE = 24
+"""How many messages of a queue a host works on at most: batchSize and newBatchThreshold of host.json."""
+
+
+async def work_is_in_full_swing(world: World) -> bool:
+    """Whether IO has accepted some messages and is about to accept others."""
+    return len(await world.io.messages()) > 5 and await world.io.unanswered("submit_message") > 3
+
+
+async def test_sigterm(world: World) -> None:
+    """A host that is told to stop finishes what it has begun and leaves the rest whole to the next one."""
+    asked = [request(f"r{number}", fiscal_code(number)) for number in range(40)]
+    await world.io.faults(SLOW)
+    await world.start_hosts()
+    await world.put(*asked)
+    await world.until(lambda: work_is_in_full_swing(world))
+    await world.stop_hosts()
+    entries = (await world.entries()).values()
+    sent = {entry.message_id for entry in entries if entry.message_id}
+    assert sent == {message["id"] for message in await world.io.messages()}
+    assert len(sent) < len(asked)
+    assert not {entry.state for entry in entries} & {State.SENDING, State.IN_DOUBT}
+
+    await world.io.clear_faults()
+    await world.start_hosts()
+    await world.until_gone({one["request_id"]: "SENDING ACCEPTED" for one in asked})
+    people = Counter(message["fiscal_code"] for message in await world.io.messages())
+    assert people == Counter(one["fiscal_code"] for one in asked)
+    await world.until(world.queues_are_empty)
+
+
+async def test_kill(world: World) -> None:
+    """After kill -9 the other host does all the rest, and nobody sends again what was being sent just then.
+
+    That stays SENDING until its lease of two minutes is over, and is in doubt afterwards.
+    """
+    asked = [request(f"r{number}", fiscal_code(number)) for number in range(80)]
+    await world.io.faults(SLOW)
+    hosts = await world.start_hosts(2, {"LOCAL_HOST_LEASE_SECONDS": "5"})
+    await world.put(*asked)
+    await world.until(lambda: work_is_in_full_swing(world))
+    with_timer = next(host for host in hosts if "this host runs the timer" in host.output)
+    with_timer.kill()
+    killed_at = datetime.now(UTC)
+    await world.io.clear_faults()
+
+    async def others_have_arrived() -> bool:
+        entries = (await world.entries()).values()
+        cut_off = [e for e in entries if e.state is State.SENDING and e.updated_at < killed_at]
+        arrived = [e for e in entries if e.state is State.PROCESSED]
+        return len(cut_off) <= AT_ONCE and len(cut_off) + len(arrived) == len(asked)
+
+    await world.until(others_have_arrived)
+    await world.stop_hosts()
+    sent = {message["fiscal_code"]: message["id"] for message in await world.io.messages()}
+    assert len(sent) == len(await world.io.messages())
+    entries = await world.entries()
+    for one in asked:
+        entry = entries[one["request_id"]]
+        assert entry.state is State.SENDING or entry.message_id == sent[one["fiscal_code"]]
+    # Whoever was cut off comes back once, when the lease is over.
+    assert sum((await world.depths()).values()) == (await world.states())[State.SENDING]

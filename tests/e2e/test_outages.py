@@ -1,0 +1,74 @@
+"""What Postino stands on fails for a while: its storage, its key to IO."""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+from storage.ledger import State
+from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
+from tests.e2e.sample import fiscal_code, request
+from tests.e2e.world import INNER_QUEUES, World
+
+OUTAGE_SECONDS = 5
+
+
+def roads(requests: list[dict[str, Any]], road: str) -> dict[str, str]:
+    """The same road for each request."""
+    return {one["request_id"]: road for one in requests}
+
+
+async def test_storage_goes_and_comes_back(world_on_disk: World) -> None:
+    """While storage is away nothing is lost, and when it is back on its data nothing is sent twice."""
+    world = world_on_disk
+    asked = [request(f"r{number}", fiscal_code(number)) for number in range(120)]
+    # A batch that storage gave out when it went never came to a host: it comes back when its lease is over.
+    await world.start_hosts(2, {"LOCAL_HOST_LEASE_SECONDS": "15"})
+    await world.io.faults({"operation": "submit_message", "kind": "slow", "seconds": 1, "probability": 1})
+    await world.put(*asked)
+
+    async def in_full_swing() -> bool:
+        return len(await world.io.messages()) > 20 and await world.io.unanswered("submit_message") > 3
+
+    await world.until(in_full_swing)
+    world.storage.stop()
+    await asyncio.sleep(OUTAGE_SECONDS)
+    await world.io.clear_faults()
+    world.storage.start()
+
+    everything = {one["request_id"]: {"accepted", "processed"} for one in asked}
+
+    async def all_told() -> bool:
+        return {request_id: set(told) for request_id, told in world.told().items()} == everything
+
+    await world.until(all_told)
+    people = Counter(message["fiscal_code"] for message in await world.io.messages())
+    assert people == Counter(one["fiscal_code"] for one in asked)
+    assert await world.states() == {State.PROCESSED: len(asked)}
+    assert await world.all_parked() == []
+
+
+async def test_key_is_wrong(world: World) -> None:
+    """While IO refuses the key every request waits in the ledger and on its queue: none is parked or lost."""
+    checked = [request(f"checked-{number}", fiscal_code(number)) for number in range(5)]
+    new = [request(f"new-{number}", fiscal_code(number)) for number in range(5, 10)]
+    await world.start_hosts(settings={"AzureWebJobs.send_message.Disabled": "true"})
+    await world.put(*checked)
+
+    nothing = dict.fromkeys(INNER_QUEUES, 0)
+
+    async def all_checked() -> bool:
+        return await world.depths() == nothing | {MESSAGE_SENDS: len(checked)}
+
+    await world.until(all_checked)
+    await world.stop_hosts()
+    await world.io.keys({"default": ["another-key"]})
+    await world.start_hosts()
+    await world.put(*new)
+    await world.until_gone(roads(checked, "SENDING DEFERRED") | roads(new, "DEFERRED"))
+    await world.stop_hosts()
+    entries = (await world.entries()).values()
+    assert {(entry.state, entry.last_step["reason"]) for entry in entries} == {
+        (State.DEFERRED, "invalid_key")
+    }
+    assert await world.depths() == nothing | {MESSAGE_REQUESTS: len(new), MESSAGE_SENDS: len(checked)}
+    assert (await world.all_parked(), world.events, await world.io.messages()) == ([], [], [])

@@ -1,0 +1,46 @@
+"""What a function cannot do: five failures, the poison queue, the parked table."""
+
+from contract.request import parse_request
+from storage.ledger import State
+from storage.queues import MESSAGE_REQUESTS
+from tests.e2e.sample import as_text, fiscal_code, request
+from tests.e2e.world import World, new_key
+
+IO_DOWN = {"operation": "get_profile", "kind": "503_before", "count": 1}
+
+
+async def test_damaged_row(world: World) -> None:
+    """A request at which the function fails five times is parked with its body, and told."""
+    await world.io.faults(IO_DOWN)
+    [host] = await world.start_hosts()
+    asked = request("damaged", fiscal_code(1))
+    await world.put(asked)
+    await world.until_gone({"damaged": "DEFERRED"})
+    [row] = [row async for row in world.ledger_table.rows("")]
+    await world.ledger_table.replace(row, {**row.values, "sealed_fiscal_code": b"damaged"})
+    await world.until_parked(1)
+    [kept] = await world.all_parked()
+    assert (kept.queue, kept.reason) == (MESSAGE_REQUESTS, "failed_repeatedly")
+    assert parse_request(world.parked.body_of(kept)) == parse_request(as_text(asked))
+    assert (await world.entries())["damaged"].state is State.DEAD
+    assert world.told() == {"damaged": ["parked"]}
+    counts = await host.counts("check_recipient")
+    assert (counts["failed"], counts["poison"]) == (5, 1)
+    assert await world.io.messages() == []
+
+
+async def test_key_that_is_gone(world: World) -> None:
+    """A request whose key was taken away is parked and told; with the key back it can be sent."""
+    await world.io.faults(IO_DOWN)
+    await world.start_hosts()
+    await world.put(request("sealed", fiscal_code(1)))
+    await world.until_gone({"sealed": "DEFERRED"})
+    await world.stop_hosts()
+    await world.start_hosts(settings={"ENCRYPTION_KEYS": new_key()})
+    await world.until_parked(1)
+    assert world.told() == {"sealed": ["parked"]}
+    await world.stop_hosts()
+    await world.start_hosts()
+    await world.redrive(*await world.all_parked())
+    await world.until_gone({"sealed": "DEFERRED DEAD REQUESTED SENDING ACCEPTED"})
+    assert len(await world.io.messages()) == 1

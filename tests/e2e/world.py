@@ -1,0 +1,241 @@
+"""A whole Postino: real storage, real hosts, IO simulated; what upstream does to it and what can be seen."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.queue.aio import QueueServiceClient
+from cryptography.fernet import Fernet
+from jsonschema import Draft202012Validator, FormatChecker
+
+from local.azurite import Azurite
+from poison.redrive import redrive
+from settings import Settings
+from storage import ledger, parked
+from storage.account import StorageAccount
+from storage.cipher import Cipher
+from storage.ledger import Entry, Ledger, entry_of
+from storage.parked import Parked, ParkedMessage
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
+from tests.e2e.processes import PROJECT, ChildProcess, host_process, simulator_process
+from tests.e2e.simulator_control import SimulatorControl
+
+INNER_QUEUES = (MESSAGE_REQUESTS, MESSAGE_SENDS, poison(MESSAGE_REQUESTS), poison(MESSAGE_SENDS))
+LIMIT_SECONDS = 90
+"""It only ends a test that would hang: what holds is seen within a fraction of a second."""
+
+# Those of host.json without its pauses.
+_HOST_OPTIONS = {
+    "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.2",
+    "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00",
+}
+_PAGE = 32
+_SCHEMA = json.loads((PROJECT / "docs/schemas/message-outcome.schema.json").read_text())
+_OUTCOME = Draft202012Validator(_SCHEMA, format_checker=FormatChecker())
+
+
+class World:
+    """Storage and IO run, hosts when the test starts them; `events` are the outcomes taken so far."""
+
+    def __init__(
+        self, folder: Path, storage: Azurite, simulator: ChildProcess, environ: dict[str, str]
+    ) -> None:
+        self.storage = storage
+        self.simulator = simulator
+        self.io = SimulatorControl(environ["IO_API_BASE_URL"].removesuffix("/api/v1"))
+        self._environ = environ
+        self.hosts: list[ChildProcess] = []
+        self.events: list[dict[str, Any]] = []
+        self._folder = folder
+        settings = Settings.model_validate(environ)
+        account = StorageAccount(settings)
+        cipher = Cipher(settings.encryption_keys)
+        self.queues = QueueServiceClient.from_connection_string(storage.connection_string)
+        self.ledger_table = account.table(ledger.TABLE)
+        self.ledger = Ledger(self.ledger_table, cipher, lambda: datetime.now(UTC))
+        self.parked = Parked(account.table(parked.TABLE), cipher)
+        self._account = account
+
+    async def aclose(self) -> None:
+        for host in self.hosts:
+            host.kill()
+        await self.io.aclose()
+        await self.queues.close()
+        await self._account.aclose()
+
+    # What happens to it
+
+    async def start_hosts(self, count: int = 1, settings: Mapping[str, str] = {}) -> list[ChildProcess]:
+        """That many more hosts side by side, ready; `settings` are those that differ from the world's."""
+        first = len(self.hosts) + 1
+        names = [f"host-{number}" for number in range(first, first + count)]
+        started = [
+            host_process(name, self._folder, {**_HOST_OPTIONS, **self._environ, **settings}) for name in names
+        ]
+        self.hosts += started
+        for host in started:
+            await host.address()
+        return started
+
+    async def stop_hosts(self) -> None:
+        """SIGTERM to those that run; they finish what is under way and end well."""
+        running = [host for host in self.hosts if host.exit_code is None]
+        for host in running:
+            host.terminate()
+        for host in running:
+            assert await host.end() == 0, host.output
+
+    async def put(self, *requests: dict[str, Any]) -> None:
+        """Upstream puts requests."""
+        await self.put_text(*(json.dumps(request, ensure_ascii=False) for request in requests))
+
+    async def put_text(self, *bodies: str, queue: str = MESSAGE_REQUESTS) -> None:
+        """Somebody puts messages, whatever their text."""
+        client = self.queues.get_queue_client(queue)
+        await asyncio.gather(*(client.send_message(body, time_to_live=-1) for body in bodies))
+
+    async def redrive(self, *messages: ParkedMessage) -> None:
+        """The operator puts parked messages back."""
+        for message in messages:
+            await redrive(
+                message,
+                ledger=self.ledger,
+                parked=self.parked,
+                queues=self._account.queues(),
+                clock=lambda: datetime.now(UTC),
+            )
+
+    # What can be seen of it
+
+    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+        """Returns when the condition holds, taking outcomes meanwhile; a failure shows what is there."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while True:
+            await self.take_outcomes()
+            if await condition():
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"it never happened; there is\n{await self.picture()}")
+            await asyncio.sleep(0.2)
+
+    async def until_gone(self, expected: dict[str, str]) -> None:
+        """Returns when each request named has gone this road (see `roads`) or further."""
+
+        async def arrived() -> bool:
+            roads = await self.roads()
+            return all(roads.get(request_id, "").startswith(road) for request_id, road in expected.items())
+
+        await self.until(arrived)
+        await self.take_outcomes()
+
+    async def until_parked(self, count: int) -> None:
+        """Returns when so many messages are parked, nothing is left on the queues and all is told."""
+
+        async def parked() -> bool:
+            return len(await self.all_parked()) >= count and await self.queues_are_empty()
+
+        await self.until(parked)
+        await self.take_outcomes()
+
+    async def entries(self) -> dict[str, Entry]:
+        """The ledger, by request_id."""
+        rows = [entry_of(row) async for row in self.ledger_table.rows("")]
+        return {entry.request_id: entry for entry in rows}
+
+    async def roads(self) -> dict[str, str]:
+        """What each request went through after REQUESTED, by request_id, such as "SENDING ACCEPTED"."""
+        entries = await self.entries()
+        return {name: " ".join(step["what"] for step in entry.history[1:]) for name, entry in entries.items()}
+
+    async def states(self) -> Counter[str]:
+        """How many requests are in each state."""
+        return Counter(str(entry.state) for entry in (await self.entries()).values())
+
+    async def all_parked(self) -> list[ParkedMessage]:
+        """The parked table."""
+        return [message async for message in self.parked.all()]
+
+    async def depths(self) -> dict[str, int]:
+        """The messages on each inner queue, those that nobody can see now included."""
+        return {queue: await self._depth(queue) for queue in INNER_QUEUES}
+
+    async def queues_are_empty(self) -> bool:
+        """Whether nothing is left to do, now or later."""
+        return not any((await self.depths()).values())
+
+    async def visible(self, queue: str) -> bool:
+        """Whether somebody could take a message from the queue now."""
+        return bool(await self.queues.get_queue_client(queue).peek_messages())
+
+    async def take_outcomes(self) -> None:
+        """Take and check every outcome, as upstream does."""
+        client = self.queues.get_queue_client(MESSAGE_OUTCOMES)
+        while messages := await self._page(client):
+            for message in messages:
+                event = json.loads(message.content)
+                _OUTCOME.validate(event)
+                self.events.append(event)
+            await asyncio.gather(*(client.delete_message(message) for message in messages))
+
+    def told(self) -> dict[str, list[str]]:
+        """The outcomes of each request_id (or parked_id, without one), repeated deliveries left out."""
+        told: dict[str, list[str]] = {}
+        for event in {event["id"]: event for event in self.events}.values():
+            data = event["data"]
+            told.setdefault(data.get("request_id") or data["parked_id"], []).append(data["state"])
+        return told
+
+    async def picture(self) -> str:
+        """What is there, for the message of a test that fails."""
+        unfinished = {name: road for name, road in (await self.roads()).items() if "ACCEPTED" not in road}
+        lines = {
+            "states": dict(await self.states()),
+            "not accepted": dict(list(unfinished.items())[:20]),
+            "queues": await self.depths(),
+            "parked": [(message.parked_id, message.reason) for message in await self.all_parked()][:20],
+            "outcomes": dict(Counter(event["data"]["state"] for event in self.events)),
+            "calls to IO": await self.io.calls(),
+            **{host.name: f"exit code {host.exit_code}\n{host.output[-3000:]}" for host in self.hosts},
+        }
+        return "\n".join(f"{name}: {value}" for name, value in lines.items())
+
+    async def _depth(self, queue: str) -> int:
+        try:
+            properties = await self.queues.get_queue_client(queue).get_queue_properties()
+        except ResourceNotFoundError:
+            return 0
+        return int(properties.approximate_message_count or 0)
+
+    async def _page(self, client: Any) -> list[Any]:
+        try:
+            pages = client.receive_messages(messages_per_page=_PAGE).by_page()
+            return [message async for message in await anext(pages)]
+        except (ResourceNotFoundError, StopAsyncIteration):
+            return []
+
+
+@asynccontextmanager
+async def running_world(folder: Path, storage: Azurite) -> AsyncIterator[World]:
+    """A world with storage and IO running, whose processes write below `folder`; all ends with the block."""
+    with simulator_process(folder) as simulator, storage:
+        environ = {
+            "AzureWebJobsStorage": storage.connection_string,
+            "ENCRYPTION_KEYS": new_key(),
+            "IO_API_BASE_URL": await simulator.address(),
+            "IO_API_KEY": "simulator-key",
+            "CHECK_STATUS_SCHEDULE": "* * * * * *",
+        }
+        async with aclosing(World(folder, storage, simulator, environ)) as world:
+            yield world
+
+
+def new_key() -> str:
+    """A key for ENCRYPTION_KEYS."""
+    return Fernet.generate_key().decode()

@@ -1,0 +1,168 @@
+"""What operators change with `postino`: redrive, drop, resend, settle."""
+
+import json
+from typing import Any
+
+from cli.connection import Stores, ask
+from storage.ledger import Entry, State, Step
+from tests.integration.cli_account import CliAccount
+from tests.samples import a_request
+
+
+def _entry(account: CliAccount, request_id: str) -> Entry:
+    entry = ask(lambda stores: stores.ledger.get(request_id))
+    assert entry is not None
+    return entry
+
+
+def _in_doubt(account: CliAccount) -> Entry:
+    """A request whose POST nobody knows the end of."""
+
+    async def doubt(stores: Stores) -> Entry:
+        claimed = await stores.ledger.claim(await stores.ledger.open(a_request(request_id=account.new_id())))
+        return await stores.ledger.advance(claimed, Step(State.IN_DOUBT, "timeout"))
+
+    return ask(doubt)
+
+
+def _refused(account: CliAccount) -> Entry:
+    """A request that IO refused, parked as the poison trigger does."""
+
+    async def refuse(stores: Stores) -> Entry:
+        claimed = await stores.ledger.claim(await stores.ledger.open(a_request(request_id=account.new_id())))
+        return await stores.ledger.advance(claimed, Step(State.REFUSED, "invalid_message", 400))
+
+    entry = ask(refuse)
+    account.park("{}", parked_id=entry.request_id, request_id=entry.request_id, reason="invalid_message")
+    return entry
+
+
+def _depth(queue: str) -> int:
+    return ask(lambda stores: stores.queues.depth(queue))
+
+
+def _actions_on(target: str) -> list[str]:
+    async def find(stores: Stores) -> list[dict[str, Any]]:
+        return [row async for row in stores.audit.actions_on(target)]
+
+    return [row["action"] for row in ask(find)]
+
+
+def test_nothing_changes_without_execute(account: CliAccount) -> None:
+    """Redrive and drop show what they would do, and do it only with --execute."""
+    entry = _refused(account)
+    for command in ("redrive", "drop"):
+        result = account.run("parked", command, entry.request_id, "--json")
+        assert result.exit_code == 0
+        assert json.loads(result.stdout)["results"] == {entry.request_id: "would"}
+    assert _entry(account, entry.request_id).state is State.REFUSED
+    assert _actions_on(entry.request_id) == []
+
+
+def test_redriven_request_starts_over_once(account: CliAccount) -> None:
+    """A redriven request is REQUESTED again and on message-requests; a second redrive finds nothing."""
+    entry, before = _refused(account), _depth("message-requests")
+    first = account.run("parked", "redrive", entry.request_id, "--execute", "--json")
+    assert json.loads(first.stdout)["results"] == {entry.request_id: "redriven"}
+    again = account.run("parked", "redrive", entry.request_id, "--execute")
+    assert again.exit_code == 1
+    assert _entry(account, entry.request_id).state is State.REQUESTED
+    assert _depth("message-requests") == before + 1
+    assert _actions_on(entry.request_id) == ["redrive"]
+
+
+def test_redriven_body_goes_back_as_it_came(account: CliAccount) -> None:
+    """A body that no request stands for goes back to its own queue, unchanged."""
+    queue = f"back-{account.new_id().rpartition(':')[2]}"
+    message = account.park("così com'è", queue=queue)
+    account.run("parked", "redrive", message.parked_id, "--execute")
+    assert _depth(queue) == 1
+
+
+def test_dropped_message_is_forgotten(account: CliAccount) -> None:
+    """Dropping removes the parked row and the body; the ledger still tells how it ended."""
+    entry = _refused(account)
+    account.run("parked", "drop", entry.request_id, "--execute")
+    assert account.run("parked", "show", entry.request_id).exit_code == 1
+    after = _entry(account, entry.request_id)
+    assert (after.state, after.body) == (State.REFUSED, {})
+
+
+def test_change_of_everything_must_be_asked_for(account: CliAccount) -> None:
+    """Without an id and without a filter nothing is redriven, and the message says what to give."""
+    result = account.run("parked", "redrive", "--execute")
+    assert result.exit_code == 2
+    assert "filtro" in result.stderr
+
+
+def test_filters_choose_what_is_redriven(account: CliAccount) -> None:
+    """Only what matches every filter is changed."""
+    campaign = account.new_id()
+    wanted = account.park("a", campaign=campaign, reason="conflict")
+    account.park("b", campaign=campaign, reason="invalid")
+    result = account.run("parked", "redrive", "--campaign", campaign, "--reason", "conflict", "--json")
+    assert list(json.loads(result.stdout)["results"]) == [wanted.parked_id]
+
+
+def test_doubts_are_listed_with_their_reason(account: CliAccount) -> None:
+    """The list names the request, why it is in doubt and from when it may be sent again."""
+    entry = _in_doubt(account)
+    listed = json.loads(account.run("in-doubt", "list", "--json").stdout)
+    fact = next(fact for fact in listed if fact["request_id"] == entry.request_id)
+    assert fact["reason"] == "timeout"
+    assert fact["resend_at"] > fact["since"]
+
+
+def test_resend_waits_for_the_quarantine(account: CliAccount) -> None:
+    """A sanctioned resend is deferred to the end of the quarantine, and saying it twice changes nothing."""
+    entry = _in_doubt(account)
+    for _ in range(2):
+        result = account.run("in-doubt", "resend", entry.request_id, "--execute", "--json")
+        assert json.loads(result.stdout)["results"] == {entry.request_id: "resend"}
+    after = _entry(account, entry.request_id)
+    assert (after.state, after.sequence) == (State.DEFERRED, entry.sequence + 1)
+    assert after.next_at is not None
+    assert entry.lease_until is not None
+    assert after.next_at > entry.lease_until
+    assert _actions_on(entry.request_id) == ["resend", "resend"]
+
+
+def test_settled_as_accepted_is_followed(account: CliAccount) -> None:
+    """What an operator found accepted is ACCEPTED with IO's id, from then on followed like any other."""
+    entry = _in_doubt(account)
+    message_id = "01J5Q8ZC4V7R2M9T6W1X3Y5B7D"
+    arguments = ("--accepted", "--message-id", message_id, "--execute")
+    assert account.run("in-doubt", "settle", entry.request_id, *arguments).exit_code == 0
+    after = _entry(account, entry.request_id)
+    assert (after.state, after.message_id) == (State.ACCEPTED, message_id)
+
+
+def test_settled_as_not_sent_is_parked(account: CliAccount) -> None:
+    """What an operator found not sent is REFUSED and on its way to the parked messages."""
+    before = _depth("message-sends-poison")
+    entry = _in_doubt(account)
+    account.run("in-doubt", "settle", entry.request_id, "--not-sent", "--execute")
+    assert _entry(account, entry.request_id).state is State.REFUSED
+    assert _depth("message-sends-poison") == before + 1
+
+
+def test_impossible_message_id_is_refused(account: CliAccount) -> None:
+    """An id that IO cannot have given is not taken."""
+    entry = _in_doubt(account)
+    result = account.run("in-doubt", "settle", entry.request_id, "--accepted", "--message-id", "..")
+    assert result.exit_code == 2
+
+
+def test_only_doubts_can_be_decided(account: CliAccount) -> None:
+    """A request that is not in doubt is neither resent nor settled, and the message says where to look."""
+    entry = account.accepted()
+    result = account.run("in-doubt", "resend", entry.request_id, "--execute")
+    assert result.exit_code == 1
+    assert "postino show" in result.stderr
+
+
+def test_revealing_a_body_is_written_down(account: CliAccount) -> None:
+    """Who looks at a citizen's data leaves a row in the audit."""
+    message = account.park("segreto")
+    assert "segreto" in account.run("parked", "show", message.parked_id, "--reveal").stdout
+    assert _actions_on(message.parked_id) == ["reveal"]
