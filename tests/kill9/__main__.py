@@ -1,0 +1,177 @@
+"""`make kill9`: several hosts on Azurite, a faulty IO, duplicate deliveries, SIGKILL every second or so.
+
+Then it lets everything settle and compares the ledger with what IO really accepted. Prints one row a seed;
+exits 1 on a duplicate, a lost request, a false row, or a doubt that neither a kill nor an answer explains.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from local.azurite import Azurite
+from storage.ledger import DELIVERED, GIVEN_UP, Entry, State
+from tests.e2e.sample import fiscal_code, request
+from tests.e2e.world import World, running_world
+
+HOSTS = 3
+SETTLE_SECONDS = 400
+# A killed host's messages come back when their lease is over: 600 s on the platform, less here.
+LEASE_SECONDS = "5"
+FAULTS = ("reset_before", "reset_after", "502_after", "503_before", "429", "accept_then_hang")
+AMBIGUOUS = frozenset({"timeout", "connection_lost", "server_error"})
+UNSENT = GIVEN_UP | {State.SKIPPED, State.EXPIRED}
+ENDS = DELIVERED | UNSENT | {State.ACCEPTED, State.REJECTED, State.FAILED, State.IN_DOUBT}
+
+
+@dataclass
+class Result:
+    """What one seed came to."""
+
+    seed: int
+    deliveries: int = 0
+    kills: int = 0
+    accepted: int = 0
+    in_doubt: Counter[str] = field(default_factory=Counter)
+    in_doubt_but_accepted: int = 0
+    broken: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0
+
+
+async def run(seed: int, requests: int, faulty: float, kills: int, console: Console) -> Result:
+    """One world, from the first request to the last settled one."""
+    rng, result, began = random.Random(seed), Result(seed), time.monotonic()
+    ids = [f"kill9-{seed}-{number:04d}" for number in range(requests)]
+    with tempfile.TemporaryDirectory() as folder:
+        async with running_world(Path(folder), Azurite()) as world:
+            await world.io.faults(*_faults(seed, faulty))
+            await world.start_hosts(HOSTS, LOCAL_HOST_LEASE_SECONDS=LEASE_SECONDS)
+            feeding = asyncio.create_task(_feed(world, ids, rng, result))
+            with console.status(f"seed {seed}: killing"):
+                while result.kills < kills or not feeding.done():
+                    await asyncio.sleep(rng.uniform(0.5, 1.5))
+                    await _kill_one(world, rng)
+                    result.kills += 1
+            await feeding
+            await world.io.clear_faults()
+            with console.status(f"seed {seed}: settling, until the last lease is over"):
+                await _settle(world, ids)
+            await _judge(world, ids, result)
+    result.seconds = time.monotonic() - began
+    return result
+
+
+def _faults(seed: int, rate: float) -> list[dict[str, object]]:
+    share = rate / len(FAULTS)
+    return [
+        {"operation": "submit_message", "kind": kind, "probability": share, "seed": seed + number}
+        for number, kind in enumerate(FAULTS)
+    ]
+
+
+async def _feed(world: World, ids: list[str], rng: random.Random, result: Result) -> None:
+    """Put every request, a fifth of them twice, in an order of its own; few at a time, for Azurite's sake."""
+    deliveries = [each for each in ids for _ in range(2 if rng.random() < 0.2 else 1)]
+    rng.shuffle(deliveries)
+    result.deliveries = len(deliveries)
+    for at in range(0, len(deliveries), 40):
+        batch = deliveries[at : at + 40]
+        await world.put(*(request(each, fiscal_code(ids.index(each))) for each in batch))
+        await asyncio.sleep(1.5)
+
+
+async def _kill_one(world: World, rng: random.Random) -> None:
+    """SIGKILL one host, and start another in its place."""
+    running = [host for host in world.hosts if host.exit_code is None]
+    rng.choice(running).kill()
+    await world.start_hosts(1, LOCAL_HOST_LEASE_SECONDS=LEASE_SECONDS)
+
+
+async def _settle(world: World, ids: list[str]) -> None:
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        await world.take_outcomes()
+        entries = await world.entries()
+        if await world.queues_are_empty() and all(_ended(entries.get(each)) for each in ids):
+            return
+        await asyncio.sleep(2)
+
+
+def _ended(entry: Entry | None) -> bool:
+    return entry is not None and entry.state in ENDS
+
+
+async def _judge(world: World, ids: list[str], result: Result) -> None:
+    accepted: dict[str, list[str]] = defaultdict(list)
+    for message in await world.io.messages():
+        accepted[message["subject"].split()[-1]].append(message["id"])
+    entries = await world.entries()
+    result.accepted = len(accepted)
+    for each in ids:
+        _judge_one(entries.get(each), accepted[each], result)
+    result.broken["left on queues"] = sum((await world.depths()).values())
+
+
+def _judge_one(entry: Entry | None, accepted: list[str], result: Result) -> None:
+    broken = result.broken
+    broken["duplicate"] += len(accepted) > 1
+    broken["lost"] += not _ended(entry)
+    if entry is None:
+        return
+    broken["false row"] += entry.state in UNSENT and bool(accepted)
+    broken["false row"] += entry.message_id is not None and entry.message_id not in accepted
+    if entry.state is State.IN_DOUBT:
+        reason = str(entry.last_step.get("reason"))
+        result.in_doubt[reason] += 1
+        result.in_doubt_but_accepted += bool(accepted)
+        broken["unexplained doubt"] += reason not in AMBIGUOUS | {"lease_over"}
+
+
+def show(console: Console, results: list[Result]) -> None:
+    """One row a seed."""
+    table = Table(title="Hosts killed with SIGKILL while they work")
+    for column in (
+        *("seed", "deliveries", "kills", "accepted by IO", "in doubt: answer", "in doubt: kill"),
+        *("of these accepted", "duplicates", "lost", "false rows", "unexplained", "left", "seconds"),
+    ):
+        table.add_column(column, justify="right")
+    for result in results:
+        by_kill = result.in_doubt["lease_over"]
+        kinds = ("duplicate", "lost", "false row", "unexplained doubt", "left on queues")
+        table.add_row(
+            *(str(number) for number in (result.seed, result.deliveries, result.kills, result.accepted)),
+            *(str(number) for number in (result.in_doubt.total() - by_kill, by_kill)),
+            str(result.in_doubt_but_accepted),
+            *(str(result.broken[kind]) for kind in kinds),
+            f"{result.seconds:.0f}",
+        )
+    console.print(table)
+
+
+async def main() -> int:
+    """Run every seed; the exit code."""
+    parser = argparse.ArgumentParser(prog="make kill9", description=__doc__)
+    parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--faulty", type=float, default=0.1, help="share of faulty answers to POST /messages")
+    parser.add_argument("--kills", type=int, default=20, help="at least so many a seed")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    arguments = parser.parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    results = [
+        await run(seed, arguments.requests, arguments.faulty, arguments.kills, console)
+        for seed in arguments.seeds
+    ]
+    show(console, results)
+    return int(any((+result.broken).total() for result in results))
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

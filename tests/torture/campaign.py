@@ -1,0 +1,68 @@
+"""Many scenarios under one plan, and what they came to together."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from tests.torture.scenario import Plan, Scenario
+from tests.torture.world import Faults
+
+ANSWERS = {
+    "rate_limited": 0.1,
+    "refused": 0.03,
+    "wrong_key": 0.02,
+    "profile_missing": 0.03,
+    "profile_blocked": 0.02,
+    "profile_unavailable": 0.05,
+    "no_message_id": 0.02,
+    "status_unavailable": 0.05,
+}
+PLANS = {
+    "calm": Plan(),
+    "IO refuses": Plan(answers=ANSWERS),
+    "faults": Plan(answers=ANSWERS, faults=Faults(0.2)),
+    # The longest stall outlives the quarantine of a resend.
+    "faults, resends": Plan(answers=ANSWERS, faults=Faults(0.2, stalls=(150, 700, 1500, 5000)), resend=True),
+}
+
+
+@dataclass
+class Tally:
+    """Sums over schedules; `first` names a seed that shows each broken invariant."""
+
+    schedules: int = 0
+    requests: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    broken: Counter[str] = field(default_factory=Counter)
+    resends: int = 0
+    first: dict[str, int] = field(default_factory=dict)
+
+    def add(self, other: "Tally") -> None:
+        """Count another tally in."""
+        self.schedules += other.schedules
+        self.requests += other.requests
+        self.faults += other.faults
+        self.states += other.states
+        self.broken += other.broken
+        self.resends += other.resends
+        self.first = other.first | self.first
+
+
+def run(plan: str, first_seed: int, schedules: int) -> Tally:
+    """Run schedules of a plan, one a seed."""
+    tally = Tally()
+    for seed in range(first_seed, first_seed + schedules):
+        report = Scenario(seed, PLANS[plan]).run()
+        broken = +report.broken
+        tally.add(
+            Tally(
+                schedules=1,
+                requests=PLANS[plan].requests,
+                faults=report.faults,
+                states=report.states,
+                broken=broken,
+                resends=report.resends,
+                first=dict.fromkeys(broken, seed),
+            )
+        )
+    return tally

@@ -1,0 +1,207 @@
+"""The protocol with one safeguard taken out. Each must be caught, or the checks are worth nothing.
+
+A mutant is the product's own source with a few words replaced while it is imported.
+"""
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+SEND, TURN, LEDGER, FOLLOW = (
+    "send_message.send_message",
+    "send_message.turn",
+    "storage.ledger",
+    "check_status.follow",
+)
+
+
+class OutOfDate(Exception):
+    """The mutant's words are not in the source any more: bring the mutant up to date."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What to replace, by module, and the plan that shows the damage."""
+
+    name: str
+    changes: Mapping[str, Sequence[tuple[str, str]]]
+    plan: str = "faults"
+
+
+MUTANTS = (
+    Mutant(
+        "POST before the intent is written",
+        {
+            SEND: (
+                (
+                    "    claimed = await ledger.claim(entry, language)\n"
+                    "    step, changes = await _post(claimed, ",
+                    "    from dataclasses import replace\n"
+                    "    early = replace(entry, lease_until=clock() + timedelta(hours=1))\n"
+                    "    step, changes = await _post(early, ",
+                ),
+                ("    # The log line", "    claimed = await ledger.claim(entry)\n    # The log line"),
+            )
+        },
+    ),
+    Mutant(
+        "send again when the lease has run out",
+        {
+            TURN: (("return Turn.LEASE_OVER if", "return Turn.GO if"),),
+            LEDGER: (("State.SENDING: frozenset({", "State.SENDING: frozenset({State.SENDING, "),),
+        },
+    ),
+    Mutant(
+        "try again after an ambiguous answer",
+        {
+            SEND: (
+                (
+                    "return Step(State.IN_DOUBT, error.reason, error.status), {}",
+                    "return deferral(claimed, error, clock())",
+                ),
+            )
+        },
+    ),
+    Mutant(
+        "write the outcome over whatever is there",
+        {
+            SEND: (
+                ("        raise NotMine(NotMine.__doc__)\n    # This", "        pass\n    # This"),
+                (
+                    "    if (\n        current is None",
+                    "    if current is None: raise NotMine()\n    if (\n        False",
+                ),
+            ),
+            LEDGER: (("    raise IllegalStep(", "    return State(step.what)\n    raise IllegalStep("),),
+        },
+    ),
+    Mutant(
+        "claim without a condition",
+        {
+            LEDGER: (
+                (
+                    "            etag = await self._table.replace(entry.row, values)\n",
+                    "            if entry.state is State.SENDING:\n"
+                    "                await self._table.upsert(partition, key, values)\n"
+                    "                etag = (await self._table.get(partition, key)).etag\n"
+                    "            else:\n"
+                    "                etag = await self._table.replace(entry.row, values)\n",
+                ),
+            )
+        },
+    ),
+    Mutant(
+        "no fence between attempts",
+        {
+            SEND: (
+                (
+                    "(current.state, current.owner) != (State.IN_DOUBT, claimed.owner)",
+                    "current.state is not State.IN_DOUBT",
+                ),
+            )
+        },
+        plan="faults, resends",
+    ),
+    Mutant(
+        "take any row for one's own write",
+        {LEDGER: (("if there and there.mark == planned.mark:", "if there:"),)},
+    ),
+    Mutant(
+        "no deadline before the POST",
+        {
+            SEND: (
+                (
+                    "if claimed.lease_until is None or clock() + LONGEST_POST > claimed.lease_until:",
+                    "if False:",
+                ),
+            )
+        },
+    ),
+    Mutant(
+        "late evidence heals nothing",
+        {SEND: (("step.what not in (State.ACCEPTED, State.REFUSED)", "True"),)},
+    ),
+    Mutant(
+        "drop a redelivered message that is behind",
+        {TURN: (("return Turn.HAND_OVER if delivery.redelivered else Turn.STALE", "return Turn.STALE"),)},
+    ),
+    Mutant(
+        "nobody looks after a late answer",
+        {SEND: (("    await handover.look_after(current, MESSAGE_SENDS, LEASE)\n", ""),)},
+    ),
+    Mutant(
+        "who holds a current message does not check the handover",
+        {
+            TURN: (
+                (
+                    "if entry.state in WAITING else Turn.HAND_OVER",
+                    "if entry.state in WAITING else Turn.STALE",
+                ),
+            )
+        },
+    ),
+    Mutant(
+        "leave the due index before the look",
+        {
+            FOLLOW: (
+                (
+                    "    entry = await ledger.get(due.request_id)\n",
+                    "    await due_index.remove(due)\n    entry = await ledger.get(due.request_id)\n",
+                ),
+            )
+        },
+    ),
+)
+
+
+def mutant(name: str) -> Mutant:
+    """The mutant of that name."""
+    return next(each for each in MUTANTS if each.name == name)
+
+
+def install(chosen: Mutant) -> None:
+    """Make this process import the mutant instead of the product; before anything of it is imported."""
+    loaded = [name for name in chosen.changes if name in sys.modules]
+    if loaded:
+        raise OutOfDate(f"{loaded} is imported already: install the mutant first")
+    sys.meta_path.insert(0, _Finder(chosen))
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, chosen: Mutant) -> None:
+        self._changes = chosen.changes
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if name not in self._changes:
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is None or spec.origin is None:
+            return None
+        loader = _Loader(name, spec.origin, self._changes[name])
+        return importlib.util.spec_from_file_location(name, spec.origin, loader=loader)
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    def __init__(self, name: str, path: str, changes: Sequence[tuple[str, str]]) -> None:
+        super().__init__(name, path)
+        self._changes = changes
+
+    def get_code(self, fullname: str) -> object:  # type: ignore[override]  # never the cached bytecode
+        return compile(mutated_source(fullname, self._changes), self.path, "exec")
+
+
+def mutated_source(module: str, changes: Sequence[tuple[str, str]]) -> str:
+    """The source of a module with the words replaced; raises OutOfDate."""
+    source = Path(*module.split(".")).with_suffix(".py").read_text()
+    for old, new in changes:
+        if source.count(old) != 1:
+            raise OutOfDate(f"{OutOfDate.__doc__} ({module}: {old!r})")
+        source = source.replace(old, new)
+    return source

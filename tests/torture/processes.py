@@ -1,0 +1,48 @@
+"""Worker processes that run scenarios of the product or of one of its mutants."""
+
+import logging
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import TYPE_CHECKING
+
+from tests.torture.mutants import install, mutant
+
+if TYPE_CHECKING:
+    from tests.torture.campaign import Tally
+
+CHUNK = 100
+
+
+def prepare(mutant_name: str | None) -> None:
+    """Make a worker process run the product, or a mutant of it, in silence."""
+    logging.disable(logging.CRITICAL)
+    if mutant_name:
+        install(mutant(mutant_name))
+
+
+def chunk(plan: str, first_seed: int) -> "Tally":
+    """Run one chunk in a worker process; the product is imported there, after `prepare`."""
+    from tests.torture.campaign import run
+
+    return run(plan, first_seed, CHUNK)
+
+
+def tallies(plan: str, mutant_name: str | None = None) -> Iterator["Tally"]:
+    """Tallies of chunk after chunk, from as many processes as there are cores, until nobody wants more."""
+    cores = os.cpu_count() or 1
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(cores, mp_context=spawn, initializer=prepare, initargs=(mutant_name,)) as pool:
+        seed = 0
+        running: set[Future[Tally]] = set()
+        try:
+            while True:
+                while len(running) < cores + 1:
+                    running.add(pool.submit(chunk, plan, seed))
+                    seed += CHUNK
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)

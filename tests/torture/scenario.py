@@ -1,0 +1,353 @@
+"""One life of a few requests in the stepped world, and what must be true of it."""
+
+import contextlib
+import itertools
+import json
+import random
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from check_status.follow import follow
+from contract.request import MessageRequest
+from io_api.account import IoAccount
+from poison.park import park
+from send_message.check_recipient import check_recipient
+from send_message.in_doubt import NotInDoubt, is_resend, resend
+from send_message.send_message import send_message
+from storage.cipher import Cipher
+from storage.due_index import DueEntry, DueIndex
+from storage.handover import Handover
+from storage.ledger import DELIVERED, NEXT, Entry, Ledger, State, entry_of
+from storage.outcomes import UNTOLD, Outcomes
+from storage.parked import Parked
+from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, Queues, poison
+from storage.table import Row, Table
+from tests.fakes import FakeClock
+from tests.torture.world import (
+    MAX_DEQUEUE_COUNT,
+    RETRY_AFTER_FAILURE,
+    VISIBILITY,
+    Faults,
+    HostMessage,
+    Scheduler,
+    SteppedIo,
+    SteppedQueues,
+    SteppedTable,
+    Worker,
+)
+
+UNSENT = frozenset({State.REFUSED, State.DEAD, State.SKIPPED, State.EXPIRED, State.DEFERRED, State.REQUESTED})
+PARKED = frozenset({State.REFUSED, State.DEAD})
+ENDS = DELIVERED | PARKED | {State.ACCEPTED, State.SKIPPED, State.EXPIRED, State.IN_DOUBT}
+TICK = timedelta(seconds=300)
+STEPS_AT_MOST = 8000
+POSTS_AT_MOST = 60
+
+
+class PlainCipher:
+    """Stands for the keyring where encryption is not what is looked at."""
+
+    def seal(self, plain: bytes) -> bytes:
+        return plain
+
+    def open(self, sealed: bytes) -> bytes:
+        return sealed
+
+    def seal_properties(self, name: str, plain: bytes) -> dict[str, bytes]:
+        return {f"{name}0": plain}
+
+    def open_properties(self, name: str, values: dict[str, bytes]) -> bytes:
+        return values[f"{name}0"]
+
+    def digest(self, plain: bytes) -> str:
+        return str(hash(plain))
+
+    def matches(self, digest: str, plain: bytes) -> bool:
+        return digest == str(hash(plain))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a scenario does: how many requests, how often each is delivered, what goes wrong, who resends."""
+
+    requests: int = 2
+    deliveries: int = 3
+    workers: int = 3
+    faults: Faults = field(default_factory=Faults)
+    answers: dict[str, float] = field(default_factory=dict)
+    resend: bool = False
+
+
+@dataclass
+class Report:
+    """What a scenario came to; `broken` counts each invariant that did not hold."""
+
+    broken: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    resends: int = 0
+
+
+class Scenario:
+    """Runs a plan under a seed."""
+
+    def __init__(self, seed: int, plan: Plan) -> None:
+        random.seed(seed)  # the product's own jitter
+        self.plan = plan
+        self.rng = random.Random(seed)
+        self.clock = FakeClock()
+        self.report = Report()
+        self.queues = SteppedQueues(self.clock)
+        self.ledger_table = SteppedTable("ledger", self._ledger_written)
+        self.due_table = SteppedTable("due")
+        self.parked_table = SteppedTable("parked")
+        self.io = SteppedIo(self.rng, self.clock, answers=plan.answers, posting=self._posting)
+        self.io.answered = self._answered
+        self.scheduler = Scheduler(self.rng, self.clock, plan.faults)
+        self.ledger = Ledger(cast(Table, self.ledger_table), cast(Cipher, PlainCipher()), self.clock)
+        self.due = DueIndex(cast(Table, self.due_table))
+        self.parked = Parked(cast(Table, self.parked_table), cast(Cipher, PlainCipher()))
+        self.outcomes = Outcomes(cast(Queues, self.queues))
+        self.handover = Handover(cast(Queues, self.queues), self.due, self.outcomes, self.clock)
+        self.looked_at: dict[tuple[str, str], datetime] = {}
+        self.posts: Counter[str] = Counter()
+        self.answers_in: dict[int, str] = {}
+        self.numbers = itertools.count()
+        self.sanctioned: Counter[str] = Counter()
+        self.resent: set[str] = set()
+        self.doubted: dict[str, int] = {}
+        self.must_be_accepted: set[str] = set()
+
+    def run(self) -> Report:
+        """Deliver, work, fail, and look at what is left when nothing moves any more."""
+        requests = [_request(number) for number in range(self.plan.requests)]
+        for request in requests:
+            for _ in range(self.rng.randint(1, self.plan.deliveries)):
+                self.queues.put_now(MESSAGE_REQUESTS, request.to_json())
+        faulty_steps = self.rng.randint(20, 120)
+        for steps in range(STEPS_AT_MOST):
+            self.scheduler.faulty = steps < faulty_steps
+            self._start_some()
+            ready = self.scheduler.ready()
+            if ready:
+                self.scheduler.step(self.rng.choice(ready))
+            elif not self._wait():
+                break
+        else:
+            self.report.broken["never quiet"] += 1
+        self.report.faults.update(self.scheduler.injected)
+        self.report.resends = self.sanctioned.total()
+        for request in requests:
+            self._judge(request.request_id)
+        return self.report
+
+    # -- the platform
+
+    def _start_some(self) -> None:
+        if len(self.scheduler.workers) >= self.plan.workers or self.rng.random() >= 0.6:
+            return
+        messages = [
+            (queue, message) for queue, message in self._messages() if message.visible_at <= self.clock()
+        ]
+        dues = [due for due, at in self._dues() if at <= self.clock()]
+        if self.plan.resend and self.rng.random() < 0.1 and self._operate():
+            return
+        if messages and (not dues or self.rng.random() < 0.7):
+            self._deliver(*self.rng.choice(messages))
+        elif dues:
+            self._look(self.rng.choice(dues))
+
+    def _operate(self) -> bool:
+        """The operator sanctions a resend of what is in doubt, once each, and says it again if it failed."""
+        for _, row in self.ledger_table.fake.rows_by_key.items():
+            entry = entry_of(row)
+            if entry.request_id not in self.resent and (entry.state is State.IN_DOUBT or is_resend(entry)):
+                self._work("operator", self._resend(entry.request_id), lambda error: None)
+                return True
+        return False
+
+    async def _resend(self, request_id: str) -> None:
+        self.resent.discard(request_id)
+        entry = await self.ledger.get(request_id)
+        with contextlib.suppress(NotInDoubt):
+            await resend(cast(Entry, entry), ledger=self.ledger, handover=self.handover, clock=self.clock)
+        self.resent.add(request_id)
+
+    def _wait(self) -> bool:
+        times = [worker.wakes_at for worker in self.scheduler.workers if worker.wakes_at]
+        times += [message.visible_at for _, message in self._messages()]
+        times += [at for _, at in self._dues()]
+        if self.plan.resend and not times and self._operate():
+            return True
+        if times:
+            self.clock.now = max(self.clock.now + timedelta(seconds=1), min(times))
+        return bool(times)
+
+    def _messages(self) -> list[tuple[str, HostMessage]]:
+        return [(queue, message) for queue, waiting in self.queues.messages.items() for message in waiting]
+
+    def _dues(self) -> list[tuple[DueEntry, datetime]]:
+        return [
+            (DueEntry(*key), max(_due_at(*key), self.looked_at.get(key, _due_at(*key))))
+            for key in self.due_table.fake.rows_by_key
+        ]
+
+    def _deliver(self, queue: str, message: HostMessage) -> None:
+        message.dequeue_count += 1
+        message.receipt += 1
+        message.visible_at = self.clock() + VISIBILITY
+        if message.dequeue_count > MAX_DEQUEUE_COUNT and not queue.endswith("-poison"):
+            self._poison(queue, message)
+            return
+        receipt = message.receipt
+
+        def done(error: Exception | None) -> None:
+            if message.receipt == receipt and message in self.queues.messages[queue]:
+                self._settle(queue, message, error)
+
+        self._work(queue, self._function(queue, message), done)
+
+    def _settle(self, queue: str, message: HostMessage, error: Exception | None) -> None:
+        if error is None:
+            self.queues.messages[queue].remove(message)
+        elif message.dequeue_count >= MAX_DEQUEUE_COUNT and not queue.endswith("-poison"):
+            self._poison(queue, message)
+        else:
+            message.visible_at = self.clock() + RETRY_AFTER_FAILURE
+
+    def _poison(self, queue: str, message: HostMessage) -> None:
+        self.queues.put_now(poison(queue), message.body)
+        self.queues.messages[queue].remove(message)
+
+    def _function(self, queue: str, message: HostMessage) -> Coroutine[Any, Any, None]:
+        io, redelivered = cast(IoAccount, self.io), message.dequeue_count > 1
+        if queue in (MESSAGE_REQUESTS, MESSAGE_SENDS):
+            decision = check_recipient if queue == MESSAGE_REQUESTS else send_message
+            return decision(
+                message.body,
+                redelivered=redelivered,
+                ledger=self.ledger,
+                io=io,
+                handover=self.handover,
+                clock=self.clock,
+            )
+        return park(
+            message.body,
+            queue=queue.removesuffix("-poison"),
+            services=io.services,
+            ledger=self.ledger,
+            parked=self.parked,
+            outcomes=self.outcomes,
+            handover=self.handover,
+            clock=self.clock,
+        )
+
+    def _look(self, due: DueEntry) -> None:
+        self.looked_at[due.bucket, due.key] = self.clock() + TICK
+        look = follow(
+            due,
+            ledger=self.ledger,
+            io=cast(IoAccount, self.io),
+            due_index=self.due,
+            outcomes=self.outcomes,
+            clock=self.clock,
+        )
+        self._work("due", look, lambda error: None)
+
+    def _work(
+        self, name: str, coroutine: Coroutine[Any, Any, None], done: Callable[[Exception | None], None]
+    ) -> None:
+        def finished(error: Exception | None) -> None:
+            request_id = self.answers_in.pop(worker.number, None)
+            if request_id and error is None:
+                self.must_be_accepted.add(request_id)
+            done(error)
+
+        worker = Worker(next(self.numbers), name, coroutine, finished)
+        self.scheduler.workers.append(worker)
+
+    # -- what is watched on the way
+
+    def _ledger_written(self, before: Row | None, row: Row) -> None:
+        state = State(row.values["state"])
+        was = State(before.values["state"]) if before else None
+        if was and state != was and state not in NEXT.get(was, ()):
+            self.report.broken["illegal step"] += 1
+        if was is State.IN_DOUBT and state is State.DEFERRED:
+            self.sanctioned[row.key] += 1
+            self.doubted[row.key] = row.values["attempt"]
+        if before and row.values["attempt"] < before.values["attempt"]:
+            self.report.broken["attempt went back"] += 1
+
+    def _posting(self, request_id: str) -> int:
+        self.posts[request_id] += 1
+        entry = self._entry(request_id)
+        if (
+            not entry
+            or entry.state is not State.SENDING
+            or (entry.lease_until or self.clock()) <= self.clock()
+        ):
+            self.report.broken["POST without a claim"] += 1
+        return entry.attempt if entry else 0
+
+    def _answered(self, request_id: str) -> None:
+        if self.scheduler.current:
+            self.answers_in[self.scheduler.current.number] = request_id
+
+    # -- what must be true at the end
+
+    def _entry(self, request_id: str) -> Entry | None:
+        rows = [row for (_, key), row in self.ledger_table.fake.rows_by_key.items() if key == request_id]
+        return entry_of(rows[0]) if rows else None
+
+    def _judge(self, request_id: str) -> None:
+        entry, accepted = self._entry(request_id), self.io.accepted.get(request_id, [])
+        broken = self.report.broken
+        state = entry.state if entry else None
+        self.report.states[str(state)] += 1
+        broken["duplicate"] += len(accepted) > 1 + self.sanctioned[request_id]
+        broken["too many POSTs"] += self.posts[request_id] > POSTS_AT_MOST
+        if entry is None or state not in ENDS:
+            broken["lost"] += 1
+            return
+        # The row speaks of its last attempt; the history tells of a doubt and a resend before it.
+        by_attempt = [each.message_id for each in accepted if each.attempt == entry.attempt]
+        doubted = self.doubted.get(request_id) == entry.attempt
+        broken["false row"] += state in UNSENT and bool(by_attempt) and not doubted
+        broken["false id"] += entry.message_id is not None and entry.message_id not in by_attempt
+        broken["in doubt with the answer in hand"] += (
+            state is State.IN_DOUBT
+            and request_id in self.must_be_accepted
+            and not self.sanctioned[request_id]
+        )
+        broken["not parked"] += state in PARKED and not self._is_parked(request_id)
+        broken["not followed"] += state is State.ACCEPTED and entry.message_id is not None
+        broken["not told"] += not self._is_told(entry)
+        if not self.scheduler.injected:
+            broken["in doubt without a fault"] += state is State.IN_DOUBT
+            broken["given up without a fault"] += state is State.DEAD
+
+    def _is_parked(self, request_id: str) -> bool:
+        return any(key == request_id for _, key in self.parked_table.fake.rows_by_key)
+
+    def _is_told(self, entry: Entry) -> bool:
+        told = {json.loads(body)["type"].rpartition(".")[2] for body in self.queues.told}
+        last = [step["what"] for step in entry.history if step["what"] not in UNTOLD]
+        return not last or last[-1].lower() in told
+
+
+def _due_at(bucket: str, key: str) -> datetime:
+    return datetime.strptime(f"{bucket}{key[:2]}+0000", "%Y%m%d%H%M%S%z")
+
+
+def _request(number: int) -> MessageRequest:
+    return MessageRequest.model_validate(
+        {
+            "request_id": f"r{number}",
+            "fiscal_code": "RSSMRA80A01H501U",
+            "content": {"subject": f"Avviso numero r{number}", "markdown": "Testo del messaggio. " * 5},
+        }
+    )

@@ -1,0 +1,42 @@
+"""A seeded slice of `make torture`: the real decisions under failures at every step."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from tests.torture.campaign import run
+from tests.torture.mutants import MUTANTS, Mutant, mutated_source
+from tests.torture.processes import tallies
+
+SLICE = 150
+
+
+@pytest.mark.parametrize("plan", ["faults", "faults, resends"])
+def test_no_invariant_breaks_under_faults(plan: str) -> None:
+    """Crashes, lost answers and stalls at any step duplicate nothing, lose nothing and make no false row."""
+    tally = run(plan, first_seed=0, schedules=SLICE)
+    assert not tally.broken, tally.first
+    assert tally.faults.total() > SLICE
+
+
+@pytest.mark.parametrize("plan", ["calm", "IO refuses"])
+def test_nothing_is_in_doubt_without_faults(plan: str) -> None:
+    """Without a fault no request is in doubt and none is given up, whatever IO answers."""
+    tally = run(plan, first_seed=0, schedules=SLICE)
+    assert not tally.broken, tally.first
+    assert tally.states["IN_DOUBT"] == tally.states["DEAD"] == 0
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_still_fits_the_source(mutant: Mutant) -> None:
+    """The words that a mutant replaces stand in the product exactly once: the hunt is for a mutant."""
+    for module, changes in mutant.changes.items():
+        assert mutated_source(module, changes) != Path(*module.split(".")).with_suffix(".py").read_text()
+
+
+@pytest.mark.parametrize("name", ["send again when the lease has run out", "claim without a condition"])
+def test_hunt_catches_a_mutant(name: str) -> None:
+    """A protocol without one of its safeguards breaks an invariant within a few hundred schedules."""
+    caught = itertools.islice((tally.broken for tally in tallies("faults", name)), 5)
+    assert any(caught)
