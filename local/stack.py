@@ -59,8 +59,11 @@ class Stack:
         working = asyncio.create_task(work)
         watching = [asyncio.create_task(child.watch()) for child in self._children]
         try:
-            done, _ = await asyncio.wait({working, *watching}, return_when=asyncio.FIRST_COMPLETED)
-            for ended in done - {working}:
+            await asyncio.wait({working, *watching}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done() and working.exception():
+                # Perhaps because a part has died, which is seen a moment later.
+                await asyncio.wait(watching, timeout=1, return_when=asyncio.FIRST_COMPLETED)
+            for ended in (watch for watch in watching if watch.done()):
                 await ended
             return await working
         finally:

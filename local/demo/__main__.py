@@ -65,7 +65,7 @@ async def _perform(stack: Stack, screen: Screen) -> Verdict:
         play = Play(sample, institution, io, screen)
         with screen.progressing():
             await play.perform()
-        return await gather(sample, play, stores, institution, io, LOGS)
+        return await gather(sample, play, stores, io, LOGS)
 
 
 def main() -> int:

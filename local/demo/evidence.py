@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from local.demo.cases import reference_in
-from local.demo.institution import Institution
 from local.demo.play import EXPECTED_DEFERRALS, Play
 from local.demo.sample import Sample
 from local.demo.simulated_io import SimulatedIo
@@ -45,12 +44,9 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
         await account.aclose()
 
 
-async def gather(
-    sample: Sample, play: Play, stores: Stores, institution: Institution, io: SimulatedIo, logs: Path
-) -> Verdict:
+async def gather(sample: Sample, play: Play, stores: Stores, io: SimulatedIo, logs: Path) -> Verdict:
     """The verdict on a play; `logs` is the folder of its logs."""
     entries, parked_ones, at_io = await _entries(sample, stores), await _parked(stores), await _at_io(io)
-    left_behind, put_back = await institution.left_behind()
     return Verdict(
         found=[
             Found(
@@ -65,8 +61,8 @@ async def gather(
         at_io=sum(map(len, at_io.values())),
         deferrals=_deferrals([entries[case.request_id] for case in sample.delayed]),
         expected_deferrals=EXPECTED_DEFERRALS,
-        left_behind=left_behind,
-        put_back=put_back,
+        left_behind=play.left_behind,
+        put_back=play.put_back,
         exposed=_exposed(sample, play, logs),
         outcomes=sum(map(len, play.outcomes.values())),
         seconds=play.seconds,

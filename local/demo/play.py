@@ -25,10 +25,15 @@ type Condition = Callable[[], Awaitable[bool]]
 
 
 class Play:
-    """One performance; `outcomes` are those that came, by request_id, each once."""
+    """One performance.
+
+    `outcomes` are those that came, by request_id, each once; `left_behind` and `put_back` is what is on the
+    queues in the end, in sight or to come later.
+    """
 
     def __init__(self, sample: Sample, institution: Institution, io: SimulatedIo, screen: Screen) -> None:
         self.outcomes: defaultdict[str | None, list[Outcome]] = defaultdict(list)
+        self.left_behind = self.put_back = 0
         self._sample = sample
         self._institution = institution
         self._io = io
@@ -36,7 +41,7 @@ class Play:
         self._started = time.monotonic()
 
     async def perform(self) -> None:
-        """Returns when every expected outcome has come, or when the time is over."""
+        """Returns when every expected outcome has come and the queues are empty, or when the time is over."""
         sample = self._sample
         await self._io.script({case.fiscal_code: case.citizen for case in sample.cases})
         for cases, faults in ((sample.doubtful, BROKEN_CONNECTION), (sample.delayed, BUSY_OR_DOWN)):
@@ -74,7 +79,10 @@ class Play:
         return all("accepted" in self.words(case) for case in self._sample.others if case.late)
 
     async def _have_ended(self) -> bool:
-        return all(Counter(case.expected) <= Counter(self.words(case)) for case in self._sample.cases)
+        if not all(Counter(case.expected) <= Counter(self.words(case)) for case in self._sample.cases):
+            return False
+        self.left_behind, self.put_back = await self._institution.left_behind()
+        return self.left_behind == 0
 
 
 def _word(outcome: Outcome) -> str:

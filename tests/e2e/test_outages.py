@@ -9,7 +9,7 @@ from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
 from tests.e2e.sample import fiscal_code, request
 from tests.e2e.world import INNER_QUEUES, World
 
-OUTAGE_SECONDS = 5
+OUTAGE_SECONDS = 30
 
 
 def roads(requests: list[dict[str, Any]], road: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ IO_DOWN = {"operation": "get_profile", "kind": "503_before", "count": 1}
 
 
 async def test_damaged_row(world: World) -> None:
-    """A request at which the function fails five times is parked with its body, and told."""
+    """A request at which the function fails five times is parked with its body, and told; so again."""
     await world.io.faults(IO_DOWN)
     [host] = await world.start_hosts()
     asked = request("damaged", fiscal_code(1))
@@ -27,6 +27,10 @@ async def test_damaged_row(world: World) -> None:
     counts = await host.counts("check_recipient")
     assert (counts["failed"], counts["poison"]) == (5, 1)
     assert await world.io.messages() == []
+
+    await world.redrive(kept)
+    await world.until_parked(1)
+    assert world.told() == {"damaged": ["parked", "parked"]}
 
 
 async def test_key_that_is_gone(world: World) -> None:

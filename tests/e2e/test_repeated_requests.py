@@ -1,24 +1,30 @@
 """The same request_id more than once: the same message for ever, other content refused."""
 
+from collections import Counter
+
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
 from tests.e2e.sample import as_text, base64_text, fiscal_code, request
 from tests.e2e.world import World
 
 
-async def test_repetition_after_the_end(world: World) -> None:
-    """A request put again after it was sent, in whatever form, is not sent or told again, nor parked."""
+async def test_after_it_was_sent(world: World) -> None:
+    """Once a request is sent, the same again does nothing, and other content is parked and told each time."""
     await world.start_hosts()
-    asked = request("again", fiscal_code(1))
+    asked = request("taken", fiscal_code(1))
     await world.put(asked)
-    await world.until_gone({"again": "SENDING ACCEPTED"})
+    await world.until_gone({"taken": "SENDING ACCEPTED"})
     reordered = as_text(dict(reversed(asked.items())) | {"service": "default"})
     await world.put_text(as_text(asked), reordered, base64_text(reordered))
-    await world.until(world.queues_are_empty)
+    others = [request("taken", fiscal_code(2)), request("taken", fiscal_code(1), campaign="other")]
+    await world.put(*others)
+    await world.until_parked(len(others))
     await world.stop_hosts()
     await world.take_outcomes()
+    kept = await world.all_parked()
+    assert {world.parked.body_of(message) for message in kept} == {as_text(other) for other in others}
+    assert {(message.reason, message.request_id) for message in kept} == {("conflict", "taken")}
+    assert Counter(world.told()["taken"]) | {"processed": 1} == {"accepted": 1, "processed": 1, "parked": 2}
     assert len(await world.io.messages()) == 1
-    assert world.told()["again"].count("accepted") == 1
-    assert await world.all_parked() == []
 
 
 async def test_repetitions_at_once(world: World) -> None:
@@ -35,20 +41,3 @@ async def test_repetitions_at_once(world: World) -> None:
     await world.stop_hosts()
     people = sorted(message["fiscal_code"] for message in await world.io.messages())
     assert people == sorted(one["fiscal_code"] for one in asked)
-
-
-async def test_other_content(world: World) -> None:
-    """Other content under a request_id that is taken is parked and told, each time, and sends nothing."""
-    await world.start_hosts()
-    await world.put(request("taken", fiscal_code(1)))
-    await world.until_gone({"taken": "SENDING ACCEPTED"})
-    others = [request("taken", fiscal_code(2)), request("taken", fiscal_code(1), campaign="other")]
-    await world.put(*others)
-    await world.until_parked(2)
-    kept = await world.all_parked()
-    assert {(message.reason, message.request_id) for message in kept} == {("conflict", "taken")}
-    assert {world.parked.body_of(message) for message in kept} == {as_text(other) for other in others}
-    assert len(await world.io.messages()) == 1
-    told = [event for event in world.events if event["data"]["state"] == "parked"]
-    assert {event["data"]["parked_id"] for event in told} == {message.parked_id for message in kept}
-    assert len({event["id"] for event in told}) == 2

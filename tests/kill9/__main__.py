@@ -25,7 +25,7 @@ from tests.e2e.world import World, running_world
 HOSTS = 3
 SETTLE_SECONDS = 400
 # A killed host's messages come back when their lease is over: 600 s on the platform, less here.
-LEASE_SECONDS = "5"
+LEASE = {"LOCAL_HOST_LEASE_SECONDS": "5"}
 FAULTS = ("reset_before", "reset_after", "502_after", "503_before", "429", "accept_then_hang")
 AMBIGUOUS = frozenset({"timeout", "connection_lost", "server_error"})
 UNSENT = GIVEN_UP | {State.SKIPPED, State.EXPIRED}
@@ -53,7 +53,7 @@ async def run(seed: int, requests: int, faulty: float, kills: int, console: Cons
     with tempfile.TemporaryDirectory() as folder:
         async with running_world(Path(folder), Azurite()) as world:
             await world.io.faults(*_faults(seed, faulty))
-            await world.start_hosts(HOSTS, LOCAL_HOST_LEASE_SECONDS=LEASE_SECONDS)
+            await world.start_hosts(HOSTS, LEASE)
             feeding = asyncio.create_task(_feed(world, ids, rng, result))
             with console.status(f"seed {seed}: killing"):
                 while result.kills < kills or not feeding.done():
@@ -92,7 +92,7 @@ async def _kill_one(world: World, rng: random.Random) -> None:
     """SIGKILL one host, and start another in its place."""
     running = [host for host in world.hosts if host.exit_code is None]
     rng.choice(running).kill()
-    await world.start_hosts(1, LOCAL_HOST_LEASE_SECONDS=LEASE_SECONDS)
+    await world.start_hosts(1, LEASE)
 
 
 async def _settle(world: World, ids: list[str]) -> None:
