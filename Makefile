@@ -15,8 +15,8 @@ setup: .venv/.done node_modules/.done  ## virtual environment in .venv, npm part
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.13 or newer is needed: make setup PYTHON=...") if sys.version_info < (3, 13) else 0'
 	@echo "setup: Python packages into .venv (about a minute)"
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/pip install -qq --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@$(BIN)/pip install -qq --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
 node_modules/.done: package.json package-lock.json

@@ -24,4 +24,9 @@ REASONS: Final[Mapping[str, str]] = {
     "conflict": "il request_id è già di una richiesta con altro contenuto",
     "unknown_request": "rimanda a una richiesta che il registro non conosce",
     "failed_repeatedly": "fallita troppe volte",
+    "exhausted": "rimandata troppe volte o troppo a lungo",
+    "settled": "un operatore ha scritto che non è mai arrivata a IO",
+    "payment_amount_not_allowed": "l'importo supera il massimo del servizio su IO",
+    "invalid_message": "IO non accetta il contenuto così com'è",
+    "recipient_forbidden": "l'account può scrivere solo a destinatari di prova",
 }
