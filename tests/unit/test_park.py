@@ -286,3 +286,12 @@ async def test_violations_come_back_from_the_table(road: Road) -> None:
     message = await _only(road)
     assert Violation(field="fiscal_code", rule="is required") in message.violations
     assert await road.parked.get(MESSAGE_REQUESTS, message.parked_id) == replace(message)
+
+
+async def test_doubt_that_was_never_told_is_told_before_the_parking(road: Road) -> None:
+    """Who moved the request may have died before telling: giving it up tells all that it went through."""
+    claimed = await road.ledger.claim(await road.ledger.open(a_request()))
+    doubted = await road.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
+    await road.ledger.advance(doubted, Step(State.DEFERRED, "resend"), sequence=1)
+    await road.park(road.reference(), MESSAGE_SENDS)
+    assert road.told() == ["r-1/0/in_doubt", "r-1/0/parked"]
