@@ -57,8 +57,7 @@ async def park(
             return
         if not found.body:  # dropped by an operator meanwhile
             return
-        if found.state is State.DEAD:  # what it went through may not have been told by who died on the way
-            await outcomes.announce(found, newest=len(found.history))
+        await outcomes.announce(found, newest=len(found.history))
         kept = await parked.keep_sealed(_parked_entry(found, queue))
     log.warning("parked queue=%s parked_id=%s reason=%s", queue, kept.parked_id, kept.reason)
     await outcomes.announce_parked(kept)

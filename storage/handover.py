@@ -35,11 +35,12 @@ class Handover:
         reference = reference_to(entry, language)
         if entry.state is State.ACCEPTED and entry.message_id:
             await self._due_index.put(entry.request_id, (entry.accepted_at or entry.updated_at) + FIRST_CHECK)
+        if entry.state in GIVEN_UP:  # told when it is parked, with all that it went through
+            await self.park(reference.to_json(), queue)
+            return
         await self._outcomes.announce(entry, newest=len(entry.history) if retell else 1)
         if entry.state is State.DEFERRED:
             await self.again(reference, queue, (entry.next_at or self._clock()) - self._clock())
-        if entry.state in GIVEN_UP:
-            await self.park(reference.to_json(), queue)
 
     async def to_send(self, entry: Entry, language: Language | None) -> None:
         """The recipient can be contacted: on to message-sends."""

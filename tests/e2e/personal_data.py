@@ -6,18 +6,25 @@ from pathlib import Path
 
 
 def forms(code: str) -> frozenset[bytes]:
-    """What the code looks like: as it is, in lower case, in UTF-16, and in the base64 of a longer text."""
-    texts = (code, code.lower())
-    wide = {text.encode(encoding) for text in texts for encoding in ("utf-16-le", "utf-16-be")}
-    encoded = {_in_base64(text.encode(), before) for text in texts for before in range(3)}
-    return frozenset({text.encode() for text in texts} | wide | encoded)
+    """What the code looks like: as it is, in lower case, in UTF-16, in base64 of a longer text, and in base64
+    of that, as the emulator's files keep the bytes of a table's property.
+    """
+    plain = {text.encode() for text in (code, code.lower())}
+    wide = {text.decode().encode(encoding) for text in plain for encoding in ("utf-16-le", "utf-16-be")}
+    encoded = _in_base64(plain)
+    return frozenset(plain | wide | encoded | _in_base64(encoded))
 
 
-def _in_base64(code: bytes, before: int) -> bytes:
-    """The characters that only the code decides, when `before` bytes of a group of three precede it."""
-    encoded = base64.b64encode(bytes(before) + code + bytes(2))
-    first, last = -(-before * 8 // 6), (before + len(code)) * 8 // 6
-    return encoded[first:last]
+def _in_base64(texts: Iterable[bytes]) -> set[bytes]:
+    """Each text in each of the three ways in which base64 of a longer one can show it.
+
+    It depends on how many bytes of a group of three precede; characters that neighbours decide too are cut.
+    """
+    return {
+        base64.b64encode(bytes(before) + text + bytes(2))[-(-before * 8 // 6) : (before + len(text)) * 8 // 6]
+        for text in texts
+        for before in range(3)
+    }
 
 
 def sightings(codes: Iterable[str], texts: Iterable[bytes]) -> dict[str, int]:

@@ -53,7 +53,7 @@ async def put_in_batches(world: World, requests: list[dict[str, Any]]) -> None:
         await world.put(*batch)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(300)
 async def test_campaign(world: World) -> None:
     """Each of five hundred requests comes to its own end, none is sent twice, and no queue holds anything."""
     kinds = {f"r{number:03d}": KINDS[number % len(KINDS)] for number in range(SIZE)}
@@ -66,7 +66,7 @@ async def test_campaign(world: World) -> None:
     async def all_told() -> bool:
         return {request_id: set(told) for request_id, told in world.told().items()} == expected
 
-    await world.until(all_told)
+    await world.until(all_told, limit_seconds=180)
     await world.until(world.queues_are_empty)
     ids = {name: entry.message_id for name, entry in (await world.entries()).items() if entry.message_id}
     assert ids.keys() == {request_id for request_id, told in expected.items() if "accepted" in told}

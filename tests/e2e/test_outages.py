@@ -4,6 +4,8 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from storage.ledger import State
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
 from tests.e2e.sample import fiscal_code, request
@@ -17,6 +19,7 @@ def roads(requests: list[dict[str, Any]], road: str) -> dict[str, str]:
     return {one["request_id"]: road for one in requests}
 
 
+@pytest.mark.timeout(240)
 async def test_storage_goes_and_comes_back(world_on_disk: World) -> None:
     """While storage is away nothing is lost, and when it is back on its data nothing is sent twice."""
     world = world_on_disk

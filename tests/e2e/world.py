@@ -114,9 +114,11 @@ class World:
 
     # What can be seen of it
 
-    async def until(self, condition: Callable[[], Awaitable[bool]]) -> None:
+    async def until(
+        self, condition: Callable[[], Awaitable[bool]], limit_seconds: float = LIMIT_SECONDS
+    ) -> None:
         """Returns when the condition holds, taking outcomes meanwhile; a failure shows what is there."""
-        deadline = time.monotonic() + LIMIT_SECONDS
+        deadline = time.monotonic() + limit_seconds
         while True:
             await self.take_outcomes()
             if await condition():

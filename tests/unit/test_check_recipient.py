@@ -100,9 +100,10 @@ async def test_refused_check_is_told_and_parked(road: Road) -> None:
     await road.check(a_body())
     entry = road.entry()
     assert (entry.state, entry.last_step["http_status"]) == (State.REFUSED, 400)
-    assert road.told() == ["r-1/0/refused"]
     assert len(road.queues.bodies(poison(MESSAGE_REQUESTS))) == 1
     assert road.ledger.request_of(entry).request_id == "r-1"
+    await road.run()
+    assert road.told() == ["r-1/0/refused", "r-1/0/parked"]
 
 
 @pytest.mark.parametrize(

@@ -76,11 +76,13 @@ async def test_in_doubt_is_told_and_put_nowhere(road: Road) -> None:
 
 @pytest.mark.parametrize("queue", [MESSAGE_REQUESTS, MESSAGE_SENDS])
 async def test_refused_is_told_and_goes_to_the_poison_queue_of_its_road(road: Road, queue: str) -> None:
-    """A refusal reaches upstream and the operators, with the road to go back to."""
+    """A refusal reaches upstream and the operators by the poison queue, with the road to go back to."""
     entry = await _settled(road, Step(State.REFUSED, "invalid_message", 400))
     await road.handover.after(entry, queue)
-    assert road.told() == ["r-1/0/refused"]
-    assert json.loads(road.queues.only(poison(queue)).body) == json.loads(reference_to(entry).to_json())
+    body = road.queues.only(poison(queue)).body
+    assert json.loads(body) == json.loads(reference_to(entry).to_json())
+    await road.park(body, queue)
+    assert road.told() == ["r-1/0/refused", "r-1/0/parked"]
 
 
 async def test_dead_goes_to_the_poison_queue_and_is_told_there(road: Road) -> None:

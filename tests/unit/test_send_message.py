@@ -178,10 +178,11 @@ async def test_refused_message_is_told_and_parked(road: Road, reference: str) ->
     await road.send(reference)
     entry = road.entry()
     assert (entry.state, entry.last_step["http_status"]) == (State.REFUSED, 400)
-    assert road.told() == ["r-1/0/refused"]
-    assert road.events()[0]["data"]["reason"] == "payment_amount_not_allowed"
     assert len(road.queues.bodies(poison(MESSAGE_SENDS))) == 1
     assert road.ledger.request_of(entry).request_id == "r-1"
+    await road.run()
+    assert road.told() == ["r-1/0/refused", "r-1/0/parked"]
+    assert road.events()[0]["data"]["reason"] == "payment_amount_not_allowed"
 
 
 @pytest.mark.parametrize("redelivered", [False, True])
