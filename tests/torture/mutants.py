@@ -79,6 +79,7 @@ MUTANTS = (
             ),
             LEDGER: (("    raise IllegalStep(", "    return State(step.what)\n    raise IllegalStep("),),
         },
+        plan="faults, resends",
     ),
     Mutant(
         "claim without a condition",
