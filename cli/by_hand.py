@@ -75,4 +75,4 @@ def _print_for_people(action: str, results: Mapping[str, str], *, execute: bool)
         tell(f"Fatto: {counts}." if results else "")
     elif results:
         print_table(("id",), ([name] for name in results))
-        tell(f"Prova: {len(results)} messaggi, nessuna modifica. Ripeti con --execute per farlo davvero.")
+        tell(f"Prova, nessuna modifica. Messaggi: {len(results)}. Ripeti con --execute per farlo davvero.")

@@ -1,6 +1,6 @@
 """`postino in-doubt`: the requests of which nobody knows whether IO received them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -64,10 +64,11 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Mostra una richiesta in dubbio e che cosa si può decidere."""
+    ask(lambda stores: _named(stores, [request_id], _is_in_doubt))
     show_request(request_id, as_json=as_json)
     if not as_json:
         typer.echo(
-            "\nCerca nei log la riga «outcome request_id=...»: se dice ACCEPTED, il messaggio è arrivato.\n"
+            f"\nCerca nei log la riga «outcome request_id={request_id}»: se dice ACCEPTED, è arrivata.\n"
             f"  postino in-doubt settle {request_id} --accepted --message-id ID --execute\n"
             f"  postino in-doubt settle {request_id} --not-sent --execute\n"
             f"  postino in-doubt resend {request_id} --execute   (il cittadino può riceverlo due volte)"
@@ -88,12 +89,13 @@ def resend(
 ) -> None:
     """Invia di nuovo, anche se il cittadino può ricevere il messaggio due volte.
 
-    Il reinvio parte un'ora dopo la fine del tentativo in dubbio. Detto due volte, parte una volta sola.
+    Il reinvio parte un'ora dopo che il tentativo in dubbio non può più essere in corso (due minuti dal suo
+    inizio). Detto due volte, parte una volta sola.
     """
 
     async def find(stores: Stores) -> Mapping[str, Entry]:
         if request_ids:
-            return await _named(stores, request_ids)
+            return await _named(stores, request_ids, _can_be_resent)
         return {entry.request_id: entry for entry in await _in_doubt(stores, service, campaign, since, until)}
 
     async def act(stores: Stores, entry: Entry) -> str:
@@ -101,7 +103,7 @@ def resend(
             await resend_one(entry, ledger=stores.ledger, handover=stores.handover, clock=clock)
         except (NotInDoubt, NotMine):
             return "not_in_doubt"
-        return "resend"
+        return "already_resent" if is_resend(entry) else "resend"
 
     carry_out("resend", find, act, execute=execute, rate=rate, at_most=at_most, as_json=as_json)
 
@@ -110,8 +112,9 @@ def resend(
 def settle(
     request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="La chiave scelta da chi invia.")],
     accepted: Annotated[
-        bool, typer.Option("--accepted/--not-sent", help="IO l'ha ricevuta, oppure non è mai arrivata.")
-    ],
+        bool | None,
+        typer.Option("--accepted/--not-sent", help="IO l'ha ricevuta, oppure non è mai arrivata."),
+    ] = None,
     message_id: Annotated[
         str | None, typer.Option(help="L'id che IO le ha dato, se si conosce: serve per seguirla.")
     ] = None,
@@ -122,11 +125,13 @@ def settle(
 
     Una richiesta mai arrivata viene parcheggiata: `postino parked redrive` la rimette in moto.
     """
+    if accepted is None:
+        give_up(WRONG, "Scegli: --accepted se IO l'ha ricevuta, --not-sent se non è mai arrivata.")
     if message_id is not None and not (accepted and CreatedMessage.is_id(message_id)):
         give_up(WRONG, "--message-id va con --accepted ed è l'id di IO, come 01J5Q8ZC4V7R2M9T6W1X3Y5B7D.")
 
     async def find(stores: Stores) -> Mapping[str, Entry]:
-        return await _named(stores, [request_id])
+        return await _named(stores, [request_id], _is_in_doubt)
 
     async def act(stores: Stores, entry: Entry) -> str:
         try:
@@ -157,16 +162,23 @@ async def _in_doubt(
     return [entry for entry in by_age if between(entry.updated_at, since, until)]
 
 
-async def _named(stores: Stores, request_ids: list[str]) -> Mapping[str, Entry]:
+async def _named(
+    stores: Stores, request_ids: list[str], can_be_decided: Callable[[Entry], bool]
+) -> Mapping[str, Entry]:
     entries = {name: await stores.ledger.get(name) for name in request_ids}
-    found = {
-        name: entry
-        for name, entry in entries.items()
-        if entry and (entry.state is State.IN_DOUBT or is_resend(entry))
-    }
+    found = {name: entry for name, entry in entries.items() if entry and can_be_decided(entry)}
     if missing := [name for name in request_ids if name not in found]:
         give_up(NOT_FOUND, *(f"{name} non è in dubbio: guarda `postino show {name}`." for name in missing))
     return found
+
+
+def _is_in_doubt(entry: Entry) -> bool:
+    return entry.state is State.IN_DOUBT
+
+
+def _can_be_resent(entry: Entry) -> bool:
+    # Said again, a resend makes up for a command that died before its queue message.
+    return _is_in_doubt(entry) or is_resend(entry)
 
 
 def _facts(entry: Entry) -> dict[str, Any]:

@@ -187,9 +187,11 @@ async def _chosen(
     if not parked_ids and not wanted and since is None and until is None:
         give_up(WRONG, "Indica i PARKED_ID, o almeno un filtro, per esempio --reason invalid.")
     headers = await _matching(stores, wanted, since, until)
-    named = [message for message in headers if not parked_ids or message.parked_id in parked_ids]
+    names = set(parked_ids or ())
+    named = [one for one in headers if not names or names & {one.parked_id, one.request_id}]
     found = {message.parked_id: message for message in named}
-    if missing := [name for name in parked_ids or () if name not in found]:
+    known = {name for one in named for name in (one.parked_id, one.request_id)}
+    if missing := sorted(names - known):
         give_up(NOT_FOUND, *(f"{name} non è parcheggiato (o non corrisponde ai filtri)." for name in missing))
     return found
 

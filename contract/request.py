@@ -140,7 +140,8 @@ class MessageRequest(BaseModel):
     @classmethod
     def _configured(cls, service: str, info: ValidationInfo) -> str:
         if info.context is not None and service not in info.context:
-            raise broken(["is not a configured IO service: add it to IO_SERVICES or correct its name"])
+            known = ", ".join(sorted(info.context)) or "none"
+            raise broken([f"is not a configured IO service: name one of them ({known}) or configure it"])
         return service
 
     @field_validator("expires_at")

@@ -69,4 +69,8 @@ def _parked_outcome(message: ParkedMessage) -> Outcome:
         attempts=message.attempts,
         parked_id=message.parked_id,
     )
-    return Outcome.of(data, time=message.last_at, sequence=message.times - 1, traceparent=message.traceparent)
+    # A request is parked as often as its history tells. Any other body leaves no trace when it is redriven:
+    # only the time tells one parking from the next.
+    by_history = message.parked_id == message.request_id
+    sequence = message.times - 1 if by_history else int(message.last_at.timestamp() * 1000)
+    return Outcome.of(data, time=message.last_at, sequence=sequence, traceparent=message.traceparent)

@@ -32,7 +32,7 @@ PACE = {
 
 async def demo(screen: Screen, *, keep: bool) -> bool:
     """Start everything, perform, show; whether all was as expected. Raises ChildError."""
-    keys = {service: secrets.token_hex(16) for service in SERVICES}
+    keys = {service: secrets.token_hex(16) for service in (*SERVICES, "default")}
     settings = {
         "IO_SERVICES": json.dumps({service: {"key": key} for service, key in keys.items()}),
         "ENCRYPTION_KEYS": Fernet.generate_key().decode(),

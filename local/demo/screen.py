@@ -108,7 +108,7 @@ def _totals(verdict: Verdict, simulator: str) -> Table:
     reasons = ", ".join(f"{times} {reason}" for reason, times in sorted(verdict.deferrals.items()))
     rows = [
         (verdict.at_io, f"messages at IO, {verdict.duplicates} duplicates", f"{simulator}/messages"),
-        (verdict.outcomes, "outcomes, repetitions not counted", "queue message-outcomes"),
+        (verdict.outcomes, "outcomes, repetitions not counted", "taken from queue message-outcomes"),
         (verdict.in_ledger, "requests in the ledger", "postino status, table ledger"),
         (words[State.PARKED], "parked for an operator", "postino parked list, table parked"),
         (words[State.IN_DOUBT], "in doubt: never sent again by itself", "postino status"),

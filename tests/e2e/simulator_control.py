@@ -4,6 +4,17 @@ from typing import Any
 
 import aiohttp
 
+IN_FULL_SWING = 10
+"""How many messages IO takes at once before it becomes slow."""
+SLOW = {
+    "operation": "submit_message",
+    "kind": "slow",
+    "seconds": 5,
+    "after": IN_FULL_SWING,
+    "probability": 1,
+}
+"""From then on there are messages on their way to IO, for a time in which a test surely looks."""
+
 
 class SimulatorControl:
     """Scripts the simulated IO and tells what it has seen; `origin` is like http://127.0.0.1:7072."""
@@ -40,10 +51,11 @@ class SimulatorControl:
         operations: dict[str, Any] = (await self._get("calls"))["operations"]
         return operations
 
-    async def unanswered(self, operation: str) -> int:
-        """How many calls have been received and not answered: they wait, or their connection is gone."""
-        calls = (await self.calls()).get(operation, {"received": 0, "answered": {}})
-        return int(calls["received"]) - sum(calls["answered"].values())
+    async def in_full_swing(self) -> bool:
+        """Whether IO has accepted messages and, being SLOW, has not answered others yet."""
+        calls = (await self.calls()).get("submit_message", {"received": 0, "answered": {}})
+        unanswered = calls["received"] - sum(calls["answered"].values())
+        return len(await self.messages()) >= IN_FULL_SWING and unanswered > 3
 
     async def _post(self, name: str, document: Any) -> None:
         async with self._session.post(name, json=document):

@@ -5,26 +5,20 @@ from datetime import UTC, datetime
 
 from storage.ledger import State
 from tests.e2e.sample import fiscal_code, request
+from tests.e2e.simulator_control import SLOW
 from tests.e2e.world import World
 
-SLOW = {"operation": "submit_message", "kind": "slow", "seconds": 1, "probability": 1}
-"""Long enough that at any moment of the work some message has reached IO and its answer has not left."""
 AT_ONCE = 24
 """How many messages of a queue a host works on at most: batchSize and newBatchThreshold of host.json."""
 
 
-async def work_is_in_full_swing(world: World) -> bool:
-    """Whether IO has accepted some messages and is about to accept others."""
-    return len(await world.io.messages()) > 5 and await world.io.unanswered("submit_message") > 3
-
-
 async def test_sigterm(world: World) -> None:
     """A host that is told to stop finishes what it has begun and leaves the rest whole to the next one."""
-    asked = [request(f"r{number}", fiscal_code(number)) for number in range(40)]
+    asked = [request(f"r{number}", fiscal_code(number)) for number in range(60)]
     await world.io.faults(SLOW)
     await world.start_hosts()
     await world.put(*asked)
-    await world.until(lambda: work_is_in_full_swing(world))
+    await world.until(world.io.in_full_swing)
     await world.stop_hosts()
     entries = (await world.entries()).values()
     sent = {entry.message_id for entry in entries if entry.message_id}
@@ -49,7 +43,7 @@ async def test_kill(world: World) -> None:
     await world.io.faults(SLOW)
     hosts = await world.start_hosts(2, {"LOCAL_HOST_LEASE_SECONDS": "5"})
     await world.put(*asked)
-    await world.until(lambda: work_is_in_full_swing(world))
+    await world.until(world.io.in_full_swing)
     with_timer = next(host for host in hosts if "this host runs the timer" in host.output)
     with_timer.kill()
     killed_at = datetime.now(UTC)

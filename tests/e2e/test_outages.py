@@ -9,6 +9,7 @@ import pytest
 from storage.ledger import State
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
 from tests.e2e.sample import fiscal_code, request
+from tests.e2e.simulator_control import SLOW
 from tests.e2e.world import INNER_QUEUES, World
 
 OUTAGE_SECONDS = 30
@@ -26,13 +27,9 @@ async def test_storage_goes_and_comes_back(world_on_disk: World) -> None:
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(120)]
     # A batch that storage gave out when it went never came to a host: it comes back when its lease is over.
     await world.start_hosts(2, {"LOCAL_HOST_LEASE_SECONDS": "15"})
-    await world.io.faults({"operation": "submit_message", "kind": "slow", "seconds": 1, "probability": 1})
+    await world.io.faults(SLOW)
     await world.put(*asked)
-
-    async def in_full_swing() -> bool:
-        return len(await world.io.messages()) > 20 and await world.io.unanswered("submit_message") > 3
-
-    await world.until(in_full_swing)
+    await world.until(world.io.in_full_swing)
     world.storage.stop()
     await asyncio.sleep(OUTAGE_SECONDS)
     await world.io.clear_faults()
@@ -43,7 +40,7 @@ async def test_storage_goes_and_comes_back(world_on_disk: World) -> None:
     async def all_told() -> bool:
         return {request_id: set(told) for request_id, told in world.told().items()} == everything
 
-    await world.until(all_told)
+    await world.until(all_told, limit_seconds=150)
     people = Counter(message["fiscal_code"] for message in await world.io.messages())
     assert people == Counter(one["fiscal_code"] for one in asked)
     assert await world.states() == {State.PROCESSED: len(asked)}

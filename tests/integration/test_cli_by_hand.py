@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from cli.connection import Stores, ask
 from storage.ledger import Entry, State, Step
 from tests.integration.cli_account import CliAccount
@@ -116,9 +118,9 @@ def test_doubts_are_listed_with_their_reason(account: CliAccount) -> None:
 def test_resend_waits_for_the_quarantine(account: CliAccount) -> None:
     """A sanctioned resend is deferred to the end of the quarantine, and saying it twice changes nothing."""
     entry = _in_doubt(account)
-    for _ in range(2):
+    for said in ("resend", "already_resent"):
         result = account.run("in-doubt", "resend", entry.request_id, "--execute", "--json")
-        assert json.loads(result.stdout)["results"] == {entry.request_id: "resend"}
+        assert json.loads(result.stdout)["results"] == {entry.request_id: said}
     after = _entry(account, entry.request_id)
     assert (after.state, after.sequence) == (State.DEFERRED, entry.sequence + 1)
     assert after.next_at is not None
@@ -153,12 +155,39 @@ def test_impossible_message_id_is_refused(account: CliAccount) -> None:
     assert result.exit_code == 2
 
 
-def test_only_doubts_can_be_decided(account: CliAccount) -> None:
-    """A request that is not in doubt is neither resent nor settled, and the message says where to look."""
+@pytest.mark.parametrize(
+    "command", [["show"], ["resend", "--execute"], ["settle", "--not-sent", "--execute"]]
+)
+def test_only_doubts_can_be_decided(account: CliAccount, command: list[str]) -> None:
+    """A request that is not in doubt gets no advice, no resend, no settlement and no row in the audit."""
     entry = account.accepted()
-    result = account.run("in-doubt", "resend", entry.request_id, "--execute")
+    result = account.run("in-doubt", *command, entry.request_id)
     assert result.exit_code == 1
     assert "postino show" in result.stderr
+    assert "--execute" not in result.stdout
+    assert _actions_on(entry.request_id) == []
+
+
+def test_resent_request_is_not_settled(account: CliAccount) -> None:
+    """What an operator had sent again is in doubt no longer: settling it is refused, not reported as done."""
+    entry = _in_doubt(account)
+    account.run("in-doubt", "resend", entry.request_id, "--execute")
+    assert account.run("in-doubt", "settle", entry.request_id, "--not-sent", "--execute").exit_code == 1
+
+
+def test_settling_asks_how_it_ended(account: CliAccount) -> None:
+    """Without --accepted or --not-sent nothing is assumed: both are named."""
+    result = account.run("in-doubt", "settle", _in_doubt(account).request_id, "--execute")
+    assert result.exit_code == 2
+    assert "--accepted" in result.stderr
+    assert "--not-sent" in result.stderr
+
+
+def test_parked_message_is_chosen_by_its_request_id_too(account: CliAccount) -> None:
+    """The id that upstream knows names the parked message as well as the parked_id does."""
+    message = account.park("a", request_id=account.new_id())
+    result = account.run("parked", "drop", str(message.request_id), "--json")
+    assert list(json.loads(result.stdout)["results"]) == [message.parked_id]
 
 
 def test_revealing_a_body_is_written_down(account: CliAccount) -> None:

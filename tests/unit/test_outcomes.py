@@ -124,7 +124,7 @@ async def test_parked_message_is_told_with_what_an_operator_needs(road: Road) ->
     await road.outcomes.announce_parked(message)
     event = json.loads(road.queues.only(MESSAGE_OUTCOMES).body)
     assert event["type"] == "it.postino.message.parked"
-    assert event["id"] == "body-1/0/parked"
+    assert event["id"] == f"body-1/{int(road.clock().timestamp() * 1000)}/parked"
     assert event["data"] == {
         "state": "parked",
         "reason": "invalid",

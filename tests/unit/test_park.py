@@ -62,7 +62,7 @@ async def test_body_without_a_request_id_is_parked_under_an_id_of_its_own(road: 
     message = await _only(road)
     assert (message.reason, message.request_id) == ("invalid", None)
     assert message.parked_id == road.parked.id_of(body)
-    assert road.events()[0]["id"] == f"{message.parked_id}/0/parked"
+    assert road.events()[0]["id"].startswith(f"{message.parked_id}/")
     assert "subject" not in road.events()[0]
 
 
@@ -202,6 +202,18 @@ async def test_same_body_again_counts_up(road: Road, body: str) -> None:
     message = await _only(road)
     assert (message.times, len(set(road.told()))) == (3, 3)
     assert message.last_at - message.first_at == timedelta(hours=2)
+
+
+async def test_body_that_parks_again_after_a_redrive_is_told_anew(road: Road) -> None:
+    """A redriven body that is parked again is another happening: its event has another id."""
+    await road.park("not json")
+    await redrive(
+        await _only(road), ledger=road.ledger, parked=road.parked, queues=road.queues, clock=road.clock
+    )
+    road.clock.advance(minutes=1)
+    await road.run()
+    assert (await _only(road)).reason == "invalid"
+    assert len(set(road.told())) == 2
 
 
 async def test_same_end_of_a_request_is_parked_and_told_once(road: Road, entry: Entry) -> None:
