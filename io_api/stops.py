@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 from io_api.errors import Misconfigured, Stopped
 from storage.table import AlreadyThere, Changed, Row, Table
 
-PARTITION: Final = "account"
+PARTITION: Final = "io"
 ROW: Final = "stops"
 EVERY: Final = "*"
 

@@ -16,8 +16,8 @@ from settings import RateLimit
 from storage.storage_clock import StorageClock
 from storage.table import AlreadyThere, Changed, Row, Table
 
-TABLE: Final = "io"
-PARTITION: Final = "account"
+TABLE: Final = "account"
+PARTITION: Final = "io"
 BUDGET: Final = "budget"
 CLOCK: Final = "clock"
 
