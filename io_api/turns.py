@@ -25,6 +25,8 @@ PATIENCE_SECONDS = 60.0
 """Who cannot call by then comes back later; an invocation lasts five minutes at most (host.json)."""
 # The next chunk is asked for while the last one is still being used.
 AHEAD_SECONDS = 0.5
+# After an answer that leaves no call in the window, calls made at once would be refused.
+FULL_SECONDS = 0.25
 # Nothing was given, because others go first: time to look again.
 LOOK_AGAIN_SECONDS = 0.2
 # Who loses the race for the row comes back after this, at most.
@@ -53,11 +55,14 @@ class Turns:
         self._waiting: dict[Priority, deque[asyncio.Future[Slot]]] = {one: deque() for one in Priority}
         self._reserving: asyncio.Task[None] | None = None
         self._seen = Seen()
+        self._full_until = 0.0
         self._last_at = 0.0  # the last instant that this process was given
 
     def observe(self, answer: Answer) -> None:
         """Learn from an answer of IO how much of the limit is left."""
         left, seen = answer.calls_left, self._seen
+        if answer.status == 429 or left is not None:
+            self._full_until = self._monotonic() + (FULL_SECONDS if not left else 0)
         if answer.status == 429:
             longest = max(seen.retry_after, answer.retry_after)
             self._seen = replace(seen, refused=True, retry_after=longest)
@@ -70,9 +75,13 @@ class Turns:
         return Turn(self, await self._slot(priority))
 
     async def wait_until(self, slot: Slot, *, before: float = 0.0) -> bool:
-        """Wait for the slot's instant, or until so many seconds before it; whether it was not missed."""
+        """Wait for the slot's instant, or until so many seconds before it; whether it is any good then.
+
+        It is not when it was missed, or when IO has just said that the window is full.
+        """
         await asyncio.sleep(slot.at - before - self._clock.now())
-        return self._clock.now() - slot.at <= LATEST * self._limit.seconds
+        in_time = self._clock.now() - slot.at <= LATEST * self._limit.seconds
+        return in_time and self._monotonic() >= self._full_until
 
     async def _slot(self, priority: Priority) -> Slot:
         place: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
@@ -168,7 +177,7 @@ class Turn:
         await self._turns.wait_until(self._slot, before=seconds)
 
     async def has_come(self) -> None:
-        """Wait for its instant; one that was missed is made up for by another. Raises as `reserve`."""
+        """Wait for its instant; one that is no good is made up for by another. Raises as `reserve`."""
         while not await self._turns.wait_until(self._slot):
             self._slot = await self._turns._slot(self._slot.priority)
 

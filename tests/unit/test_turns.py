@@ -9,7 +9,7 @@ import pytest
 from io_api.answers import Answer
 from io_api.errors import RateLimited
 from io_api.rate_budget import Budget, Priority
-from io_api.turns import BUDGET, PARTITION, Turns
+from io_api.turns import BUDGET, FULL_SECONDS, PARTITION, Turns
 from local.io_simulator.rate_limit import RateLimit as SimulatedLimit
 from local.io_simulator.rate_limit import SlidingWindow
 from settings import RateLimit
@@ -57,6 +57,16 @@ async def test_turn_that_was_missed_is_made_up_for() -> None:
     other = await worker.reserve(Priority.SEND)
     await other.has_come()
     assert time.monotonic() - returned_at < 1
+
+
+async def test_full_window_is_not_called() -> None:
+    """After an answer that leaves no call in the window the next instants are given up, for later ones."""
+    worker = Turns(FakeTable(), LIMIT)
+    await (await worker.reserve(Priority.SEND)).has_come()
+    worker.observe(Answer(200, {"x-rate-limit-remaining": "0"}, b""))
+    told_at = time.monotonic()
+    await (await worker.reserve(Priority.SEND)).has_come()
+    assert time.monotonic() - told_at >= FULL_SECONDS
 
 
 async def test_nobody_waits_longer_than_patience() -> None:
