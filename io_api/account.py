@@ -32,7 +32,7 @@ class Keys(NamedTuple):
 
 
 class IoAccount:
-    """Makes each call at its turn, with a key of the service that it is made for. Raises what IoClient raises.
+    """Makes each call at its turn, with a key of the service that it is made for. Raises as IoClient does.
 
     Also Stopped, RateLimited (budget_spent), NotSent (not_ready) and Unanswered: no call was made.
     """

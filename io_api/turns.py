@@ -16,7 +16,7 @@ from settings import RateLimit
 from storage.storage_clock import StorageClock
 from storage.table import AlreadyThere, Changed, Row, Table
 
-TABLE: Final = "io"
+TABLE: Final = "ioaccount"  # Table storage takes no name of two letters
 PARTITION: Final = "account"
 BUDGET: Final = "budget"
 CLOCK: Final = "clock"
