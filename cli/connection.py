@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 import settings
 from cli.printing import WRONG, give_up, tell
+from io_api import turns
+from io_api.stops import StopBoard
 from settings import Settings, SettingsError
 from storage import audit, due_index, ledger, parked
 from storage.account import StorageAccount
@@ -35,6 +37,8 @@ class Stores:
     queues: Queues
     handover: Handover
     audit: Audit
+    stops: StopBoard
+    services: frozenset[str]
 
 
 def clock() -> datetime:
@@ -71,13 +75,13 @@ async def _answer[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> An
         NOTICE_SECONDS, tell, "Lo storage account non ha ancora risposto a tutto: attendo."
     )
     try:
-        return await question(_stores(account, cipher))
+        return await question(_stores(account, cipher, configured))
     finally:
         notice.cancel()
         await account.aclose()
 
 
-def _stores(account: StorageAccount, cipher: Cipher) -> Stores:
+def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Stores:
     queues = account.queues()
     due = DueIndex(account.table(due_index.TABLE))
     return Stores(
@@ -86,6 +90,8 @@ def _stores(account: StorageAccount, cipher: Cipher) -> Stores:
         queues,
         Handover(queues, due, Outcomes(queues), clock),
         Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
+        StopBoard(account.table(turns.TABLE), clock),
+        frozenset(configured.services),
     )
 
 

@@ -5,12 +5,15 @@ import logging
 import typer
 
 from cli import in_doubt, parked
+from cli.pauses import pause, resume
 from cli.show import show
 from cli.status import status
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
 app.command()(show)
 app.command()(status)
+app.command()(pause)
+app.command()(resume)
 app.add_typer(parked.app, name="parked")
 app.add_typer(in_doubt.app, name="in-doubt")
 

@@ -136,13 +136,18 @@ class StopBoard:
                     self._known_at = asked_at
         return self._known
 
-    async def pause(self, service: str, by: str) -> None:
-        """Let nobody call for this service ("*": for any) until it is resumed; raises Unanswered."""
-        await self._change(lambda stops: stops.with_pause(service, Pause(at=self._clock(), by=by)))
+    async def pause(self, service: str, by: str) -> Stops:
+        """Let nobody call for this service ("*": for any) until it is resumed; raises Unanswered.
 
-    async def resume(self, service: str) -> None:
-        """Take a pause back; raises Unanswered."""
+        Returns what is stopped after that.
+        """
+        await self._change(lambda stops: stops.with_pause(service, Pause(at=self._clock(), by=by)))
+        return self._known
+
+    async def resume(self, service: str) -> Stops:
+        """Take a pause back; returns what is stopped after that. Raises Unanswered."""
         await self._change(lambda stops: stops.with_pause(service, None))
+        return self._known
 
     async def why_stopped(self, keys: tuple[Key, ...], operation: str) -> Stopped | None:
         """Why it is no use to wait for a turn: paused, or no key is taken and none is due a probe."""
