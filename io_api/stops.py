@@ -9,7 +9,7 @@ import hashlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -39,10 +39,18 @@ class Key(NamedTuple):
         return hashlib.sha256(self.secret.get_secret_value().encode()).hexdigest()[:16]
 
 
+def named_keys(service: str, primary: SecretStr, secondary: SecretStr | None) -> tuple[Key, ...]:
+    """The keys of a service, in the order in which they are tried."""
+    pairs = (("primary", primary), ("secondary", secondary))
+    return tuple(Key(service, name, secret) for name, secret in pairs if secret)
+
+
 class Pause(BaseModel):
     """An operator wants no calls for now."""
 
     model_config = ConfigDict(frozen=True)
+    reason: ClassVar[str] = "paused"
+    http_status: ClassVar[int | None] = None
 
     at: datetime
     by: str
@@ -86,6 +94,20 @@ class Stops(BaseModel):
         found = (self.circuits[name] for name in names if name in self.circuits)
         return next((circuit for circuit in found if circuit.fingerprint == key.fingerprint), None)
 
+    def stop_of(self, keys: tuple[Key, ...], operation: str) -> Pause | Circuit | None:
+        """What holds a service back: its pause, or that IO takes none of its keys."""
+        return self.pause_of(keys[0].service) or self.all_open(keys, operation)
+
+    def all_open(self, keys: tuple[Key, ...], operation: str) -> Circuit | None:
+        """The first key's circuit when that of each key is open."""
+        circuits = [self.circuit_of(key, operation) for key in keys]
+        return circuits[0] if all(circuits) else None
+
+    def circuits_of(self, keys: tuple[Key, ...]) -> list[Circuit]:
+        """Every open circuit of these very keys; what former keys of the service left is none."""
+        named = {(key.service, key.name, key.fingerprint) for key in keys}
+        return [one for one in self.circuits.values() if (one.service, one.key, one.fingerprint) in named]
+
     def covers(self, circuit: Circuit) -> bool:
         """Whether that key is known to be refused, and no probe of it is under way."""
         known = self.circuits.get(circuit.name)
@@ -99,8 +121,11 @@ class Stops(BaseModel):
 
     def with_circuits(self, *circuits: Circuit) -> "Stops":
         """These, with some more open; one that is open already keeps its beginning."""
-        since = {name: circuit.at for name, circuit in self.circuits.items()}
-        new = {one.name: one.model_copy(update={"at": since.get(one.name, one.at)}) for one in circuits}
+        since = {(name, circuit.fingerprint): circuit.at for name, circuit in self.circuits.items()}
+        new = {
+            one.name: one.model_copy(update={"at": since.get((one.name, one.fingerprint), one.at)})
+            for one in circuits
+        }
         return self.model_copy(update={"circuits": {**self.circuits, **new}})
 
     def without(self, circuit: Circuit) -> "Stops":
@@ -151,11 +176,11 @@ class StopBoard:
 
     async def why_stopped(self, keys: tuple[Key, ...], operation: str) -> Stopped | None:
         """Why it is no use to wait for a turn: paused, or no key is taken and none is due a probe."""
-        stops = await self.news()
-        pause = stops.pause_of(keys[0].service)
+        stops, now = await self.news(), self._clock()
+        stop = stops.stop_of(keys, operation)
         circuits = [stops.circuit_of(key, operation) for key in keys]
-        closed = not all(circuit and circuit.probe_at > self._clock() for circuit in circuits)
-        return self._stopped(pause) if pause else None if closed else self._stopped(circuits[0])
+        may_probe = any(circuit and circuit.probe_at <= now for circuit in circuits)
+        return self._stopped(stop) if isinstance(stop, Pause) or (stop and not may_probe) else None
 
     async def usable(self, keys: tuple[Key, ...], operation: str) -> list[tuple[Key, Circuit | None]]:
         """The keys to try, in this order, with the circuit that each probes; raises Stopped.
@@ -203,8 +228,7 @@ class StopBoard:
 
     def _stopped(self, by: Pause | Circuit | None) -> Stopped:
         assert by is not None
-        reason, status = (by.reason, by.http_status) if isinstance(by, Circuit) else ("paused", None)
-        error = Stopped(reason=reason, status=status)
+        error = Stopped(reason=by.reason, status=by.http_status)
         age = (self._clock() - by.at).total_seconds()
         error.retry_after = min(LONGEST_WAIT, max(SHORTEST_WAIT, age / 2))
         return error

@@ -69,6 +69,10 @@ class Turns:
         """Wait for an instant of one's own, which is still to come; raises RateLimited, Unanswered."""
         return Turn(self, await self._slot(priority))
 
+    async def budget(self) -> Budget:
+        """The account's budget as it is now; raises Unanswered."""
+        return self._budget_in(await self._table.get(PARTITION, BUDGET))
+
     async def wait_until(self, slot: Slot, *, before: float = 0.0) -> bool:
         """Wait for the slot's instant, or until so many seconds before it; whether it was not missed."""
         await asyncio.sleep(slot.at - before - self._clock.now())
@@ -114,8 +118,7 @@ class Turns:
         """The instants that were reserved for those who wait here; None: another worker was faster."""
         row = await self._table.get(PARTITION, BUDGET)
         now, seen = self._clock.now(), self._seen
-        known = Budget.of(row.values, self._limit) if row else Budget.full(self._limit)
-        budget, slots = known.steered(self._limit, seen, now).reserve(self._wants(), now)
+        budget, slots = self._budget_in(row).steered(self._limit, seen, now).reserve(self._wants(), now)
         if slots and slots[0].at - now > self._patience_seconds:
             raise _spent(slots[0].at - now)
         if slots and not await self._write(row, budget):
@@ -123,6 +126,9 @@ class Turns:
         if slots and self._seen is seen:
             self._seen = Seen()
         return slots
+
+    def _budget_in(self, row: Row | None) -> Budget:
+        return Budget.of(row.values, self._limit) if row else Budget.full(self._limit)
 
     async def _write(self, row: Row | None, budget: Budget) -> bool:
         values, sent = budget.values(), self._monotonic()

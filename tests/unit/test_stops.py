@@ -136,6 +136,16 @@ async def test_new_key_is_used_at_once(workers: Workers) -> None:
     assert await _usable(workers.here, renewed) == ["primary"]
 
 
+async def test_new_key_that_is_refused_too_has_its_own_beginning(workers: Workers) -> None:
+    """When the key that replaces a refused one is refused as well, that is told from then on."""
+    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    workers.wait(60)
+    renewed = FIRST._replace(secret=SecretStr("brand-new-key"))
+    await workers.here.refused(renewed, "get_profile", WRONG_KEY)
+    (circuit,) = (await workers.there.news()).circuits_of((renewed,))
+    assert circuit.at == workers.clock()
+
+
 async def test_many_refusals_are_one(workers: Workers) -> None:
     """Calls that were under way when the key was refused neither write again nor put off the probe."""
     await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
