@@ -47,7 +47,7 @@ def _change(action: str, service: str | None, *, as_json: bool) -> None:
     before, after = ask(lambda stores: _act(stores, action, target))
     if as_json:
         changed = before.pauses != after.pauses
-        print_json({"action": action, "service": target, "changed": changed, "pauses": _facts(after)})
+        print_json({"action": action, "service": target, "changed": changed, "pauses": pause_facts(after)})
     else:
         _print_for_people(action, target, before, after)
 
@@ -55,7 +55,7 @@ def _change(action: str, service: str | None, *, as_json: bool) -> None:
 async def _act(stores: Stores, action: str, target: str) -> tuple[Stops, Stops]:
     before = await stores.stops.news()
     # The pause of a service that is configured no more can still be taken back.
-    _check_service(target, stores.services | (before.pauses.keys() if action == RESUME else set()))
+    _check_service(target, stores.keys.keys() | (before.pauses.keys() if action == RESUME else set()))
     await stores.audit.record(action, target)
     if action == PAUSE:
         return before, await stores.stops.pause(target, stores.audit.actor)
@@ -68,10 +68,6 @@ def _check_service(target: str, known: Collection[str]) -> None:
         give_up(WRONG, f"Nessun servizio si chiama {target}. Quelli configurati: {names}.")
 
 
-def _facts(stops: Stops) -> dict[str, dict[str, object]]:
-    return {service: pause.model_dump() for service, pause in stops.pauses.items()}
-
-
 def _print_for_people(action: str, target: str, before: Stops, after: Stops) -> None:
     name = shown_service(target)
     if action == PAUSE:
@@ -81,6 +77,11 @@ def _print_for_people(action: str, target: str, before: Stops, after: Stops) -> 
     if action == RESUME and EVERY in after.pauses:
         tell("Ma sono in pausa tutti i servizi: riprendono con `postino resume`.")
     print_pauses(after)
+
+
+def pause_facts(stops: Stops) -> list[dict[str, object]]:
+    """What is paused, since when and by whom, for scripts."""
+    return [{"service": service, **pause.model_dump()} for service, pause in stops.pauses.items()]
 
 
 def print_pauses(stops: Stops) -> None:
