@@ -6,6 +6,7 @@ end of either is known everywhere within that time.
 
 import asyncio
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -13,12 +14,15 @@ from typing import ClassVar, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+import telemetry
 from io_api.errors import Misconfigured, Stopped
 from storage.table import AlreadyThere, Changed, Row, Table
 
 PARTITION: Final = "account"
 ROW: Final = "stops"
 EVERY: Final = "*"
+
+log = logging.getLogger(__name__)
 
 NEWS_SECONDS = 1.0
 PROBE_AFTER = timedelta(seconds=30)
@@ -178,6 +182,7 @@ class StopBoard:
         """Why it is no use to wait for a turn: paused, or no key is taken and none is due a probe."""
         stops, now = await self.news(), self._clock()
         stop = stops.stop_of(keys, operation)
+        telemetry.io_stopped.tell(keys[0].service, operation, stop.reason if stop else None)
         circuits = [stops.circuit_of(key, operation) for key in keys]
         may_probe = any(circuit and circuit.probe_at <= now for circuit in circuits)
         return self._stopped(stop) if isinstance(stop, Pause) or (stop and not may_probe) else None
@@ -209,11 +214,13 @@ class StopBoard:
             probe_at=now + PROBE_AFTER,
         )
         self._known = self._known.with_circuits(circuit)  # this process stops before the row is written
-        await self._change(lambda stops: stops if stops.covers(circuit) else stops.with_circuits(circuit))
+        if await self._change(lambda stops: None if stops.covers(circuit) else stops.with_circuits(circuit)):
+            log.warning("circuit opened %s", _described(circuit))
 
     async def works(self, probed: Circuit) -> None:
         """Close the circuit of a key that IO took again."""
-        await self._change(lambda stops: stops.without(probed))
+        if await self._change(lambda stops: stops.without(probed) if probed.name in stops.circuits else None):
+            log.info("circuit closed %s", _described(probed))
 
     async def _may_try(self, circuit: Circuit | None) -> bool:
         now = self._clock()
@@ -261,3 +268,10 @@ class StopBoard:
         except (Changed, AlreadyThere):
             return False
         return True
+
+
+def _described(circuit: Circuit) -> str:
+    return (
+        f"service={circuit.service} key={circuit.key} operation={circuit.operation} "
+        f"reason={circuit.reason} http_status={circuit.http_status}"
+    )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+import telemetry
 from io_api.answers import Answer
 from io_api.errors import RateLimited
 from io_api.rate_budget import LATEST, Budget, Priority, Seen, Slot
@@ -67,7 +68,12 @@ class Turns:
 
     async def reserve(self, priority: Priority) -> "Turn":
         """Wait for an instant of one's own, which is still to come; raises RateLimited, Unanswered."""
-        return Turn(self, await self._slot(priority))
+        asked_at = self._monotonic()
+        slot = await self._slot(priority)
+        still = max(0.0, slot.at - self._clock.now())
+        waited = self._monotonic() - asked_at + still
+        telemetry.io_turn_wait.record(waited, {"priority": priority.name.lower()})
+        return Turn(self, slot)
 
     async def budget(self) -> Budget:
         """The account's budget as it is now; raises Unanswered."""

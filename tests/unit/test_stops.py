@@ -1,5 +1,6 @@
 """What is stopped: pauses and circuits, as workers share them."""
 
+import logging
 from datetime import timedelta
 
 import pytest
@@ -193,3 +194,20 @@ async def test_no_key_is_written_down(workers: Workers) -> None:
     """The row holds no key, only what tells one from another."""
     await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
     assert "first-key" not in str(workers.table.rows_by_key)
+
+
+async def test_circuit_that_opens_and_closes_is_told_once_each(
+    workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has a warning when IO stops taking a key and a line when it takes it again, never the key."""
+    caplog.set_level(logging.INFO, "io_api.stops")
+    for worker in (workers.here, workers.there):
+        await worker.refused(FIRST, "get_profile", WRONG_KEY)
+    (circuit,) = (await workers.here.news()).circuits.values()
+    for worker in (workers.here, workers.there):
+        await worker.works(circuit)
+    told = "service=tributi key=primary operation=* reason=invalid_key http_status=401"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", f"circuit opened {told}"),
+        ("INFO", f"circuit closed {told}"),
+    ]
