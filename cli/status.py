@@ -10,15 +10,10 @@ from cli.connection import Stores, ask
 from cli.meanings import REASONS, STATES
 from cli.printing import AsJson, print_json, print_table
 from storage.ledger import DELIVERED, Standing, State
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, Queues, poison
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
 
-QUEUES: Final = (
-    MESSAGE_REQUESTS,
-    MESSAGE_SENDS,
-    poison(MESSAGE_REQUESTS),
-    poison(MESSAGE_SENDS),
-    MESSAGE_OUTCOMES,
-)
+POISON_QUEUES: Final = (poison(MESSAGE_REQUESTS), poison(MESSAGE_SENDS))
+QUEUES: Final = (MESSAGE_REQUESTS, MESSAGE_SENDS, *POISON_QUEUES, MESSAGE_OUTCOMES)
 
 
 def status(
@@ -36,8 +31,7 @@ def status(
         return {
             "campaign": campaign,
             **await tally(stores.ledger.standings(campaign)),
-            "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
-            "queues": await _depths(stores.queues),
+            **await waiting(stores, **only),
         }
 
     document = ask(count)
@@ -66,8 +60,12 @@ async def tally(standings: AsyncIterable[Standing]) -> dict[str, Any]:
     }
 
 
-async def _depths(queues: Queues) -> dict[str, int]:
-    return {queue: await queues.depth(queue) for queue in QUEUES}
+async def waiting(stores: Stores, **only: str) -> dict[str, Any]:
+    """The parked messages with these columns, by reason, and how much each queue holds."""
+    return {
+        "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
+        "queues": {queue: await stores.queues.depth(queue) for queue in QUEUES},
+    }
 
 
 def _print_for_people(document: dict[str, Any]) -> None:
@@ -83,6 +81,11 @@ def _print_for_people(document: dict[str, Any]) -> None:
         f"non lette {read['UNREAD']}, lettura non disponibile {read['UNAVAILABLE']}; "
         f"pagate {payment['PAID']}, non risultano pagate {payment['NOT_PAID']}\n"
     )
+    print_waiting(document)
+
+
+def print_waiting(document: dict[str, Any]) -> None:
+    """Print what is parked and what is on the queues."""
     reasons = [(reason, number, REASONS.get(reason)) for reason, number in document["parked"].items()]
     if reasons:
         print_table(("parcheggiate", "numero", "significato"), reasons)

@@ -10,7 +10,7 @@ from io_api.client import IoClient
 from io_api.errors import Misconfigured, NotSent, Stopped
 from io_api.models import MessageStatus, NewMessage, Profile
 from io_api.rate_budget import Priority
-from io_api.stops import NEWS_SECONDS, Key, StopBoard
+from io_api.stops import NEWS_SECONDS, Key, StopBoard, named_keys
 from io_api.turns import Turn, Turns
 from storage.table import Unanswered
 
@@ -32,14 +32,14 @@ class Keys(NamedTuple):
 
 
 class IoAccount:
-    """Makes each call at its turn, with a key of the service it is made for. Raises what IoClient raises.
+    """Makes each call at its turn, with a key of the service that it is made for. Raises as IoClient does.
 
     Also Stopped, RateLimited (budget_spent), NotSent (not_ready) and Unanswered: no call was made.
     """
 
     def __init__(self, client: IoClient, keys: Mapping[str, Keys], *, turns: Turns, stops: StopBoard) -> None:
         self._client = client
-        self._keys = {name: tuple(_named(name, pair)) for name, pair in keys.items()}
+        self._keys = {name: named_keys(name, *pair) for name, pair in keys.items()}
         self._turns = turns
         self._stops = stops
 
@@ -128,8 +128,3 @@ class IoAccount:
         if keys is None:
             raise Misconfigured(reason="service_not_configured")
         return keys
-
-
-def _named(service: str, keys: Keys) -> list[Key]:
-    pairs = (("primary", keys.primary), ("secondary", keys.secondary))
-    return [Key(service, name, secret) for name, secret in pairs if secret]

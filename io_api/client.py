@@ -10,6 +10,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import SecretStr, ValidationError
 
+import telemetry
 from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE, Answer, error_in
 from io_api.errors import InDoubt, IoError, Misconfigured, Unavailable, Unreachable
 from io_api.models import CreatedMessage, MessageStatus, NewMessage, Profile
@@ -110,6 +111,7 @@ class IoClient:
         except Exception as error:  # noqa: BLE001 - handed on; what is not understood may have left
             failure = unproven(reason="unexpected_failure", cause=type(error).__name__)
             failure = failure.with_traceback(error.__traceback__)
+        _count(method, path, failure.reason)
         raise failure  # outside the handlers: a chained exception could hold the address
 
     async def _exchange(
@@ -121,6 +123,7 @@ class IoClient:
             response = await self._http().send(request, stream=True)
         answer = Answer(response.status_code, response.headers, await _whole_body(response, deadline))
         self._observe(answer)
+        _count(method, path, str(answer.status))
         return answer
 
     def _http(self) -> httpx.AsyncClient:
@@ -131,6 +134,12 @@ class IoClient:
                 max_connections=self._max_connections,
             )
         return self._opened
+
+
+def _count(method: str, path: str, status: str) -> None:
+    """What follows the first part of a path can be a fiscal code."""
+    resource, _, _ = path.partition("/")
+    telemetry.io_calls.add(1, {"call": f"{method} /{resource}", "status": status})
 
 
 async def _whole_body(response: httpx.Response, deadline: float) -> bytes:

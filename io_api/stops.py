@@ -6,21 +6,27 @@ end of either is known everywhere within that time.
 
 import asyncio
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+import telemetry
 from io_api.errors import Misconfigured, Stopped
-from storage.table import AlreadyThere, Changed, Row, Table
+from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
 
-PARTITION: Final = "io"
+PARTITION: Final = "account"
 ROW: Final = "stops"
 EVERY: Final = "*"
 
+log = logging.getLogger(__name__)
+
 NEWS_SECONDS = 1.0
+# So long a call whose answer is in hand waits until the others are told what it says of a key.
+TELL_SECONDS = 5.0
 PROBE_AFTER = timedelta(seconds=30)
 SHORTEST_WAIT = 5.0
 LONGEST_WAIT = 900.0
@@ -39,10 +45,18 @@ class Key(NamedTuple):
         return hashlib.sha256(self.secret.get_secret_value().encode()).hexdigest()[:16]
 
 
+def named_keys(service: str, primary: SecretStr, secondary: SecretStr | None) -> tuple[Key, ...]:
+    """The keys of a service, in the order in which they are tried."""
+    pairs = (("primary", primary), ("secondary", secondary))
+    return tuple(Key(service, name, secret) for name, secret in pairs if secret)
+
+
 class Pause(BaseModel):
     """An operator wants no calls for now."""
 
     model_config = ConfigDict(frozen=True)
+    reason: ClassVar[str] = "paused"
+    http_status: ClassVar[int | None] = None
 
     at: datetime
     by: str
@@ -86,6 +100,20 @@ class Stops(BaseModel):
         found = (self.circuits[name] for name in names if name in self.circuits)
         return next((circuit for circuit in found if circuit.fingerprint == key.fingerprint), None)
 
+    def stop_of(self, keys: tuple[Key, ...], operation: str) -> Pause | Circuit | None:
+        """What holds a service back: its pause, or that IO takes none of its keys."""
+        return self.pause_of(keys[0].service) or self.all_open(keys, operation)
+
+    def all_open(self, keys: tuple[Key, ...], operation: str) -> Circuit | None:
+        """The first key's circuit when that of each key is open."""
+        circuits = [self.circuit_of(key, operation) for key in keys]
+        return circuits[0] if all(circuits) else None
+
+    def circuits_of(self, keys: tuple[Key, ...]) -> list[Circuit]:
+        """Every open circuit of these very keys; what former keys of the service left is none."""
+        named = {(key.service, key.name, key.fingerprint) for key in keys}
+        return [one for one in self.circuits.values() if (one.service, one.key, one.fingerprint) in named]
+
     def covers(self, circuit: Circuit) -> bool:
         """Whether that key is known to be refused, and no probe of it is under way."""
         known = self.circuits.get(circuit.name)
@@ -99,8 +127,11 @@ class Stops(BaseModel):
 
     def with_circuits(self, *circuits: Circuit) -> "Stops":
         """These, with some more open; one that is open already keeps its beginning."""
-        since = {name: circuit.at for name, circuit in self.circuits.items()}
-        new = {one.name: one.model_copy(update={"at": since.get(one.name, one.at)}) for one in circuits}
+        since = {(name, circuit.fingerprint): circuit.at for name, circuit in self.circuits.items()}
+        new = {
+            one.name: one.model_copy(update={"at": since.get((one.name, one.fingerprint), one.at)})
+            for one in circuits
+        }
         return self.model_copy(update={"circuits": {**self.circuits, **new}})
 
     def without(self, circuit: Circuit) -> "Stops":
@@ -136,21 +167,27 @@ class StopBoard:
                     self._known_at = asked_at
         return self._known
 
-    async def pause(self, service: str, by: str) -> None:
-        """Let nobody call for this service ("*": for any) until it is resumed; raises Unanswered."""
-        await self._change(lambda stops: stops.with_pause(service, Pause(at=self._clock(), by=by)))
+    async def pause(self, service: str, by: str) -> Stops:
+        """Let nobody call for this service ("*": for any) until it is resumed; raises Unanswered.
 
-    async def resume(self, service: str) -> None:
-        """Take a pause back; raises Unanswered."""
+        Returns what is stopped after that.
+        """
+        await self._change(lambda stops: stops.with_pause(service, Pause(at=self._clock(), by=by)))
+        return self._known
+
+    async def resume(self, service: str) -> Stops:
+        """Take a pause back; returns what is stopped after that. Raises Unanswered."""
         await self._change(lambda stops: stops.with_pause(service, None))
+        return self._known
 
     async def why_stopped(self, keys: tuple[Key, ...], operation: str) -> Stopped | None:
         """Why it is no use to wait for a turn: paused, or no key is taken and none is due a probe."""
-        stops = await self.news()
-        pause = stops.pause_of(keys[0].service)
+        stops, now = await self.news(), self._clock()
+        stop = stops.stop_of(keys, operation)
+        telemetry.io_stopped.tell(keys[0].service, operation, stop.reason if stop else None)
         circuits = [stops.circuit_of(key, operation) for key in keys]
-        closed = not all(circuit and circuit.probe_at > self._clock() for circuit in circuits)
-        return self._stopped(pause) if pause else None if closed else self._stopped(circuits[0])
+        may_probe = any(circuit and circuit.probe_at <= now for circuit in circuits)
+        return self._stopped(stop) if isinstance(stop, Pause) or (stop and not may_probe) else None
 
     async def usable(self, keys: tuple[Key, ...], operation: str) -> list[tuple[Key, Circuit | None]]:
         """The keys to try, in this order, with the circuit that each probes; raises Stopped.
@@ -166,7 +203,7 @@ class StopBoard:
         return usable
 
     async def refused(self, key: Key, operation: str, error: Misconfigured) -> None:
-        """Open a key's circuit everywhere; a wrong key is wrong for every kind of call."""
+        """Open a key's circuit everywhere; a wrong key is wrong for every kind of call. Never fails."""
         now = self._clock()
         circuit = Circuit(
             service=key.service,
@@ -179,11 +216,13 @@ class StopBoard:
             probe_at=now + PROBE_AFTER,
         )
         self._known = self._known.with_circuits(circuit)  # this process stops before the row is written
-        await self._change(lambda stops: stops if stops.covers(circuit) else stops.with_circuits(circuit))
+        if await self._tell(lambda stops: None if stops.covers(circuit) else stops.with_circuits(circuit)):
+            log.warning("circuit opened %s", _described(circuit))
 
     async def works(self, probed: Circuit) -> None:
-        """Close the circuit of a key that IO took again."""
-        await self._change(lambda stops: stops.without(probed))
+        """Close the circuit of a key that IO took again. Never fails."""
+        if await self._tell(lambda stops: stops.without(probed) if probed.name in stops.circuits else None):
+            log.info("circuit closed %s", _described(probed))
 
     async def _may_try(self, circuit: Circuit | None) -> bool:
         now = self._clock()
@@ -198,8 +237,7 @@ class StopBoard:
 
     def _stopped(self, by: Pause | Circuit | None) -> Stopped:
         assert by is not None
-        reason, status = (by.reason, by.http_status) if isinstance(by, Circuit) else ("paused", None)
-        error = Stopped(reason=reason, status=status)
+        error = Stopped(reason=by.reason, status=by.http_status)
         age = (self._clock() - by.at).total_seconds()
         error.retry_after = min(LONGEST_WAIT, max(SHORTEST_WAIT, age / 2))
         return error
@@ -211,12 +249,25 @@ class StopBoard:
         row = await self._table.get(PARTITION, ROW)
         return row, Stops.model_validate_json(row.values["stops"]) if row else Stops()
 
+    async def _tell(self, decide: Callable[[Stops], Stops | None]) -> bool:
+        """Change the row if that can be done soon: what IO answered must not be lost over it.
+
+        If it cannot, the next call learns the same of the key, and tells it then.
+        """
+        try:
+            async with asyncio.timeout(TELL_SECONDS):
+                return await self._change(decide)
+        except (TimeoutError, Unanswered) as error:
+            log.warning("news of a key not shared reason=%s", type(error).__name__)
+            return False
+
     async def _change(self, decide: Callable[[Stops], Stops | None]) -> bool:
         """Write what `decide` makes of the row, however often others are faster; None: nothing."""
         while True:
             row, stops = await self._read()
             after = decide(stops)
             if after is None:
+                self._known = stops
                 return False
             if after == stops or await self._write(row, after):
                 self._known = after
@@ -232,3 +283,10 @@ class StopBoard:
         except (Changed, AlreadyThere):
             return False
         return True
+
+
+def _described(circuit: Circuit) -> str:
+    return (
+        f"service={circuit.service} key={circuit.key} operation={circuit.operation} "
+        f"reason={circuit.reason} http_status={circuit.http_status}"
+    )

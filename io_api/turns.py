@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+import telemetry
 from io_api.answers import Answer
 from io_api.errors import RateLimited
 from io_api.rate_budget import LATEST, Budget, Priority, Seen, Slot
@@ -16,8 +17,8 @@ from settings import RateLimit
 from storage.storage_clock import StorageClock
 from storage.table import AlreadyThere, Changed, Row, Table
 
-TABLE: Final = "account"
-PARTITION: Final = "io"
+TABLE: Final = "ioaccount"
+PARTITION: Final = "account"
 BUDGET: Final = "budget"
 CLOCK: Final = "clock"
 
@@ -72,7 +73,16 @@ class Turns:
 
     async def reserve(self, priority: Priority) -> "Turn":
         """Wait for an instant of one's own, which is still to come; raises RateLimited, Unanswered."""
-        return Turn(self, await self._slot(priority))
+        asked_at = self._monotonic()
+        slot = await self._slot(priority)
+        still = max(0.0, slot.at - self._clock.now())
+        waited = self._monotonic() - asked_at + still
+        telemetry.io_turn_wait.record(waited, {"priority": priority.name.lower()})
+        return Turn(self, slot)
+
+    async def budget(self) -> Budget:
+        """The account's budget as it is now; raises Unanswered."""
+        return self._budget_in(await self._table.get(PARTITION, BUDGET))
 
     async def wait_until(self, slot: Slot, *, before: float = 0.0) -> bool:
         """Wait for the slot's instant, or until so many seconds before it; whether it is any good then.
@@ -123,8 +133,7 @@ class Turns:
         """The instants that were reserved for those who wait here; None: another worker was faster."""
         row = await self._table.get(PARTITION, BUDGET)
         now, seen = self._clock.now(), self._seen
-        known = Budget.of(row.values, self._limit) if row else Budget.full(self._limit)
-        budget, slots = known.steered(self._limit, seen, now).reserve(self._wants(), now)
+        budget, slots = self._budget_in(row).steered(self._limit, seen, now).reserve(self._wants(), now)
         if slots and slots[0].at - now > self._patience_seconds:
             raise _spent(slots[0].at - now)
         if slots and not await self._write(row, budget):
@@ -132,6 +141,9 @@ class Turns:
         if slots and self._seen is seen:
             self._seen = Seen()
         return slots
+
+    def _budget_in(self, row: Row | None) -> Budget:
+        return Budget.of(row.values, self._limit) if row else Budget.full(self._limit)
 
     async def _write(self, row: Row | None, budget: Budget) -> bool:
         values, sent = budget.values(), self._monotonic()

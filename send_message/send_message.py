@@ -23,7 +23,7 @@ from storage.queues import MESSAGE_SENDS
 log = logging.getLogger(__name__)
 
 # A POST that starts later than this before the end of its lease could outlive it.
-LONGEST_POST = timedelta(seconds=READY_SECONDS + TIMEOUT_SECONDS + 15)
+LONGEST_POST = timedelta(seconds=READY_SECONDS + 2 * TIMEOUT_SECONDS + 15)
 
 
 async def send_message(

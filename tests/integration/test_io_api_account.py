@@ -207,6 +207,22 @@ async def test_storage_that_fails_at_the_last_moment_leaves_the_message_unsent()
         assert here.calls() == 0
 
 
+async def test_storage_that_fails_after_the_answer_does_not_lose_it() -> None:
+    """When the row cannot be written after a probe that IO took, the message counts as sent all the same."""
+    async with institution(default=("first", None), anagrafe=("third", None)) as here:
+        here.set_keys(default=())
+        worker = here.worker()
+        with pytest.raises(Stopped):
+            await worker.get_profile(FISCAL_CODE, service="default")
+        here.set_keys(default=("first",))
+        here.ahead += PROBE_AFTER
+        await asyncio.sleep(NEWS_SECONDS)
+        turn = await worker.turn_to_send("default")
+        here.steps.fail_before(Unanswered("no answer"), skip=2)  # the probe is a read and a write
+        assert await worker.submit_message(_message(), service="default", turn=turn)
+        assert here.steps.to_come == 0
+
+
 async def test_service_without_keys_is_misconfigured() -> None:
     """A service that is not configured any more makes its messages wait; no call is made."""
     async with institution(default=("first", None)) as here:

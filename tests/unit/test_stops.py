@@ -1,5 +1,6 @@
 """What is stopped: pauses and circuits, as workers share them."""
 
+import logging
 from datetime import timedelta
 
 import pytest
@@ -136,6 +137,16 @@ async def test_new_key_is_used_at_once(workers: Workers) -> None:
     assert await _usable(workers.here, renewed) == ["primary"]
 
 
+async def test_new_key_that_is_refused_too_has_its_own_beginning(workers: Workers) -> None:
+    """When the key that replaces a refused one is refused as well, that is told from then on."""
+    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    workers.wait(60)
+    renewed = FIRST._replace(secret=SecretStr("brand-new-key"))
+    await workers.here.refused(renewed, "get_profile", WRONG_KEY)
+    (circuit,) = (await workers.there.news()).circuits_of((renewed,))
+    assert circuit.at == workers.clock()
+
+
 async def test_many_refusals_are_one(workers: Workers) -> None:
     """Calls that were under way when the key was refused neither write again nor put off the probe."""
     await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
@@ -183,3 +194,20 @@ async def test_no_key_is_written_down(workers: Workers) -> None:
     """The row holds no key, only what tells one from another."""
     await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
     assert "first-key" not in str(workers.table.rows_by_key)
+
+
+async def test_circuit_that_opens_and_closes_is_told_once_each(
+    workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has a warning when IO stops taking a key and a line when it takes it again, never the key."""
+    caplog.set_level(logging.INFO, "io_api.stops")
+    for worker in (workers.here, workers.there):
+        await worker.refused(FIRST, "get_profile", WRONG_KEY)
+    (circuit,) = (await workers.here.news()).circuits.values()
+    for worker in (workers.here, workers.there):
+        await worker.works(circuit)
+    told = "service=tributi key=primary operation=* reason=invalid_key http_status=401"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", f"circuit opened {told}"),
+        ("INFO", f"circuit closed {told}"),
+    ]
