@@ -38,6 +38,7 @@ LIMIT = RateLimit(150, 5)
 WARM_UP_SECONDS = 10
 QUEUED = 150  # Azurite slows down with the length of its queues
 FOREIGN_KEY = "foreign-key"
+AS_DEPLOYED = {"CHECK_STATUS_SCHEDULE": "0 */5 * * * *"}
 
 
 @dataclass(frozen=True)
@@ -145,19 +146,19 @@ class Players:
         """What our own processes and the foreign one tell of their work."""
         for process in (*self._workers, *self._foreign):
             process.terminate()
-        return [await _told(one) for one in self._workers], [await _told(one) for one in self._foreign]
+        workers = [await _told(one) for one in self._workers]
+        return workers, [await _told(one) for one in self._foreign]
 
     async def _join(self, scenario: Scenario, number: int, polls: int = 0) -> None:
-        if scenario.strategy == "hosts":
-            await self._world.start_hosts(number)
-            return
         for _ in range(number):
-            name = f"worker-{len(self._workers)}"
-            arguments = (scenario.strategy, "--polls", str(0 if self._workers else polls))
-            self._workers.append(await self._start(name, "benchmarks.budget.worker", *arguments))
+            name = f"process-{len(self._workers) + 1}"
+            arguments = [scenario.strategy, "--polls", str(0 if self._workers else polls)]
+            worker = ["benchmarks.budget.worker", *arguments]
+            command = ["local.host", "--port", "0"] if scenario.strategy == "hosts" else worker
+            self._workers.append(await self._start(name, *command))
 
     async def _start(self, name: str, *command: str) -> ChildProcess:
-        process = ChildProcess(name, self._folder, list(command), self._world.environ)
+        process = ChildProcess(name, self._folder, list(command), {**self._world.environ, **AS_DEPLOYED})
         self._running.enter_context(process)
         while "ready" not in process.output:
             assert process.exit_code is None, process.output
@@ -184,8 +185,10 @@ class Players:
 
 
 async def _told(process: ChildProcess) -> dict[str, Any]:
+    """The line of JSON at the end of its output; a functions host tells nothing."""
     await process.end()
-    told: dict[str, Any] = json.loads(process.output.splitlines()[-1])
+    last = process.output.splitlines()[-1]
+    told: dict[str, Any] = json.loads(last) if last.startswith("{") else {}
     return told
 
 
@@ -209,7 +212,7 @@ def _result(
     else:
         calls = admitted + refused
     kinds = ("send", "check", "poll")
-    waits = {kind: [one for worker in workers for one in worker["seconds"][kind]] for kind in kinds}
+    waits = {kind: [one for told in workers if told for one in told["seconds"][kind]] for kind in kinds}
     sent = len(waits["send"])
     return Result(
         name=scenario.name,
