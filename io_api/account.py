@@ -15,7 +15,7 @@ from io_api.turns import Turn, Turns
 from storage.table import Unanswered
 
 # The intent to send is written while the message's instant comes near.
-CLAIM_SECONDS = 0.25
+CLAIM_SECONDS = 0.5
 READY_SECONDS = 20.0
 """A call whose turn is near leaves within these, or is not made."""
 # While nothing at all may be sent, messages wait here rather than going round the queues.
@@ -56,7 +56,7 @@ class IoAccount:
         )
 
     async def turn_to_send(self, service: str) -> Turn:
-        """Wait for the turn to send one message; when this returns its instant is a quarter of a second away.
+        """Wait for the turn to send one message; when this returns its instant is half a second away.
 
         Nobody else gets that instant: claim the message and submit it.
         """

@@ -25,7 +25,7 @@ CLOCK: Final = "clock"
 PATIENCE_SECONDS = 60.0
 """Who cannot call by then comes back later; an invocation lasts five minutes at most (host.json)."""
 # The next chunk is asked for while the last one is still being used.
-AHEAD_SECONDS = 0.5
+AHEAD_SECONDS = 1.0
 # After an answer that leaves no call in the window, calls made at once would be refused.
 FULL_SECONDS = 0.25
 # Nothing was given, because others go first: time to look again.
