@@ -33,7 +33,7 @@ io = IoAccount(
     {name: Keys(service.key, service.secondary_key) for name, service in configured.services.items()},
 )
 outcomes = Outcomes(account.queues())
-due = due_index.DueIndex(account.table(due_index.TABLE))
+due = due_index.DueIndex(account.table(due_index.TABLE), clock)
 requests = ledger.Ledger(account.table(ledger.TABLE), cipher, clock)
 handover = Handover(account.queues(), due, outcomes, clock)
 

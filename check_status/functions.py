@@ -5,7 +5,7 @@ from datetime import datetime
 
 import azure.functions as func
 
-from check_status.follow import follow_due
+from check_status.tick import follow_due
 from io_api.account import IoAccount
 from storage.due_index import DueIndex
 from storage.ledger import Ledger

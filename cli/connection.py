@@ -79,7 +79,7 @@ async def _answer[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> An
 
 def _stores(account: StorageAccount, cipher: Cipher) -> Stores:
     queues = account.queues()
-    due = DueIndex(account.table(due_index.TABLE))
+    due = DueIndex(account.table(due_index.TABLE), clock)
     return Stores(
         Ledger(account.table(ledger.TABLE), cipher, clock),
         Parked(account.table(parked.TABLE), cipher),

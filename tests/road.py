@@ -6,12 +6,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from check_status.follow import follow_due
+from check_status.tick import follow_due
 from poison.park import park
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
 from storage.cipher import Cipher
-from storage.due_index import DueIndex
+from storage.due_index import DueEntry, DueIndex
 from storage.handover import Handover
 from storage.ledger import Entry, Ledger, entry_of
 from storage.outcomes import Outcomes
@@ -37,7 +37,7 @@ class Road:
         self.parked_table = FakeTable("parked", self.steps)
         self.cipher = Cipher(KEYS)
         self.ledger = Ledger(self.ledger_table, self.cipher, self.clock)
-        self.due_index = DueIndex(self.due_table)
+        self.due_index = DueIndex(self.due_table, self.clock)
         self.parked = Parked(self.parked_table, self.cipher)
         self.outcomes = Outcomes(self.queues)
         self.handover = Handover(self.queues, self.due_index, self.outcomes, self.clock)
@@ -146,7 +146,12 @@ class Road:
 
     def due(self) -> list[str]:
         """The keys of the due index."""
-        return [row.key for row in self.due_table.rows_by_key.values()]
+        return [due.key for due in self.due_entries()]
+
+    def due_entries(self) -> list[DueEntry]:
+        """The rows of the due index, oldest first; not the one that tells whose turn it is."""
+        rows = sorted(at for at in self.due_table.rows_by_key if at[0] != "control")
+        return [DueEntry(*at) for at in rows]
 
     def everything_kept(self) -> Iterator[tuple[str, str]]:
         """Where and what, for every byte on tables and queues; poison queues hold what upstream wrote."""

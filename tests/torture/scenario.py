@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from check_status.follow import follow
+from check_status.gate import Gate
 from contract.request import MessageRequest
 from io_api.account import IoAccount
 from poison.park import park
@@ -108,7 +109,7 @@ class Scenario:
         self.io.answered = self._answered
         self.scheduler = Scheduler(self.rng, self.clock, plan.faults)
         self.ledger = Ledger(cast(Table, self.ledger_table), cast(Cipher, PlainCipher()), self.clock)
-        self.due = DueIndex(cast(Table, self.due_table))
+        self.due = DueIndex(cast(Table, self.due_table), self.clock)
         self.parked = Parked(cast(Table, self.parked_table), cast(Cipher, PlainCipher()))
         self.outcomes = Outcomes(cast(Queues, self.queues))
         self.handover = Handover(cast(Queues, self.queues), self.due, self.outcomes, self.clock)
@@ -190,10 +191,8 @@ class Scenario:
         return [(queue, message) for queue, waiting in self.queues.messages.items() for message in waiting]
 
     def _dues(self) -> list[tuple[DueEntry, datetime]]:
-        return [
-            (DueEntry(*key), max(_due_at(*key), self.looked_at.get(key, _due_at(*key))))
-            for key in self.due_table.fake.rows_by_key
-        ]
+        dues = [DueEntry(*key) for key in self.due_table.fake.rows_by_key]
+        return [(due, self.looked_at.get((due.bucket, due.key), due.due_at)) for due in dues]
 
     def _deliver(self, queue: str, message: HostMessage) -> None:
         message.dequeue_count += 1
@@ -249,6 +248,7 @@ class Scenario:
         self.looked_at[due.bucket, due.key] = self.clock() + TICK
         look = follow(
             due,
+            gate=Gate(),
             ledger=self.ledger,
             io=cast(IoAccount, self.io),
             due_index=self.due,
@@ -337,10 +337,6 @@ class Scenario:
         told = {json.loads(body)["type"].rpartition(".")[2] for body in self.queues.told}
         last = [step["what"] for step in entry.history if step["what"] not in UNTOLD]
         return not last or last[-1].lower() in told
-
-
-def _due_at(bucket: str, key: str) -> datetime:
-    return datetime.strptime(f"{bucket}{key[:2]}+0000", "%Y%m%d%H%M%S%z")
 
 
 def _request(number: int) -> MessageRequest:
