@@ -1,4 +1,4 @@
-"""What the states of the ledger and the reasons of parked messages mean to an operator."""
+"""What states, reasons of parked messages and lines of a timeline mean to an operator."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -29,4 +29,9 @@ REASONS: Final[Mapping[str, str]] = {
     "payment_amount_not_allowed": "l'importo supera il massimo del servizio su IO",
     "invalid_message": "IO non accetta il contenuto così com'è",
     "recipient_forbidden": "l'account può scrivere solo a destinatari di prova",
+}
+NOTES: Final[Mapping[str | None, str]] = {
+    "READ_UNAVAILABLE": "IO non può dire se è stato letto: non vuol dire non letto",
+    "MISSING": "IO non conosce un messaggio che aveva accettato: segnalalo all'assistenza di IO",
+    "settled_upstream": "lo ha comunicato il creditore",
 }

@@ -10,15 +10,17 @@ from cli.connection import Stores, ask
 from cli.meanings import REASONS, STATES
 from cli.printing import AsJson, print_json, print_table
 from storage.ledger import DELIVERED, Standing, State
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, Queues, poison
-
-QUEUES: Final = (
+from storage.queues import (
+    MESSAGE_OUTCOMES,
     MESSAGE_REQUESTS,
     MESSAGE_SENDS,
-    poison(MESSAGE_REQUESTS),
-    poison(MESSAGE_SENDS),
-    MESSAGE_OUTCOMES,
+    MESSAGE_SETTLED,
+    Queues,
+    poison,
 )
+
+WORKED_OFF: Final = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
+QUEUES: Final = (*WORKED_OFF, *map(poison, WORKED_OFF), MESSAGE_OUTCOMES)
 
 
 def status(

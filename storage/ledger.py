@@ -42,15 +42,14 @@ class State(StrEnum):
 GIVEN_UP = frozenset({State.REFUSED, State.DEAD})  # for an operator to look at
 WAITING = frozenset({State.REQUESTED, State.DEFERRED})
 DELIVERED = frozenset({State.PROCESSED, State.READ, State.PAID})
-AT_IO = DELIVERED | {State.ACCEPTED}
 MISSING: Final = "MISSING"
-# Facts about a message at IO that come in any order: PAID may be seen before READ, and be told by the
-# creditor before IO has delivered; IO may not know a message that it accepted.
+# Facts about a message that come in any order: PAID may be seen before READ. IO may not know a message that
+# it accepted.
 SIGHTINGS: Mapping[str, frozenset[State]] = {
     "READ": DELIVERED,
     "READ_UNAVAILABLE": DELIVERED,
-    "PAID": AT_IO,
-    MISSING: AT_IO,
+    "PAID": DELIVERED,
+    MISSING: DELIVERED | {State.ACCEPTED},
 }
 BEFORE_SENDING = frozenset(
     {State.SENDING, State.DEFERRED, State.REFUSED, State.SKIPPED, State.EXPIRED, State.DEAD}

@@ -22,6 +22,7 @@ from storage.cipher import Cipher
 from storage.due_index import DueEntry, DueIndex
 from storage.handover import Handover
 from storage.ledger import DELIVERED, NEXT, Entry, Ledger, State, entry_of
+from storage.notices import Notices
 from storage.outcomes import UNTOLD, Outcomes
 from storage.parked import Parked
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, Queues, poison
@@ -111,6 +112,7 @@ class Scenario:
         self.ledger = Ledger(cast(Table, self.ledger_table), cast(Cipher, PlainCipher()), self.clock)
         self.due = DueIndex(cast(Table, self.due_table), self.clock)
         self.parked = Parked(cast(Table, self.parked_table), cast(Cipher, PlainCipher()))
+        self.notices = Notices(cast(Table, SteppedTable("notices")), cast(Cipher, PlainCipher()))
         self.outcomes = Outcomes(cast(Queues, self.queues))
         self.handover = Handover(cast(Queues, self.queues), self.due, self.outcomes, self.clock)
         self.looked_at: dict[tuple[str, str], datetime] = {}
@@ -223,9 +225,18 @@ class Scenario:
 
     def _function(self, queue: str, message: HostMessage) -> Coroutine[Any, Any, None]:
         io, redelivered = cast(IoAccount, self.io), message.dequeue_count > 1
-        if queue in (MESSAGE_REQUESTS, MESSAGE_SENDS):
-            decision = check_recipient if queue == MESSAGE_REQUESTS else send_message
-            return decision(
+        if queue == MESSAGE_REQUESTS:
+            return check_recipient(
+                message.body,
+                redelivered=redelivered,
+                ledger=self.ledger,
+                io=io,
+                notices=self.notices,
+                handover=self.handover,
+                clock=self.clock,
+            )
+        if queue == MESSAGE_SENDS:
+            return send_message(
                 message.body,
                 redelivered=redelivered,
                 ledger=self.ledger,

@@ -36,8 +36,8 @@ ALLOWED = {
     "READ": "PAID",
 }
 SEEN = {
-    *product(("PROCESSED", "READ", "PAID"), ("READ", "READ_UNAVAILABLE")),
-    *product(("ACCEPTED", "PROCESSED", "READ", "PAID"), ("PAID", "MISSING")),
+    *product(("PROCESSED", "READ", "PAID"), ("READ", "READ_UNAVAILABLE", "PAID", "MISSING")),
+    ("ACCEPTED", "MISSING"),
 }
 MOVES = {(state, word) for state, words in ALLOWED.items() for word in words.split()}
 WORDS = [*map(str, State), "READ_UNAVAILABLE", "MISSING", "NONSENSE"]
