@@ -33,6 +33,7 @@ class Stores:
     ledger: Ledger
     parked: Parked
     queues: Queues
+    due_index: DueIndex
     handover: Handover
     audit: Audit
 
@@ -84,6 +85,7 @@ def _stores(account: StorageAccount, cipher: Cipher) -> Stores:
         Ledger(account.table(ledger.TABLE), cipher, clock),
         Parked(account.table(parked.TABLE), cipher),
         queues,
+        due,
         Handover(queues, due, Outcomes(queues), clock),
         Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
     )

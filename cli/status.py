@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterable
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import typer
@@ -30,7 +31,7 @@ def status(
     """Conta le richieste per stato, i messaggi parcheggiati e quelli nelle code.
 
     Legge tutto il registro: con centinaia di migliaia di richieste ci vuole qualche minuto e ogni mille
-    richieste si paga una lettura. Le code sono di tutte le campagne.
+    richieste si paga una lettura. Le code e il ritardo sono di tutte le campagne.
     """
 
     async def count(stores: Stores) -> dict[str, Any]:
@@ -40,6 +41,7 @@ def status(
             **await tally(stores.ledger.standings(campaign)),
             "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
             "queues": await _depths(stores.queues),
+            "days_behind": round(await stores.due_index.behind() / timedelta(days=1), 2),
         }
 
     document = ask(count)
@@ -90,3 +92,4 @@ def _print_for_people(document: dict[str, Any]) -> None:
         print_table(("parcheggiate", "numero", "significato"), reasons)
         typer.echo()
     print_table(("coda", "messaggi"), document["queues"].items())
+    typer.echo(f"\nRitardo nel seguire i messaggi: {document['days_behind']} giorni")
