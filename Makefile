@@ -4,10 +4,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 check lock schemas
+.PHONY: help setup demo run test torture kill9 bench-follow check lock schemas
 
 help:  ## list the commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/.done node_modules/.done  ## virtual environment in .venv, npm parts
 
@@ -38,6 +38,9 @@ torture: setup  ## a million failures at every step of sending, and every mutant
 
 kill9: setup  ## hosts killed with SIGKILL while they work, three seeds, a quarter of an hour
 	@python -m tests.kill9
+
+bench-follow: setup  ## cost of a tick from 10^4 to 10^7 messages; calls and lag by schedule; a few minutes
+	@python -m benchmarks.follow
 
 check: setup  ## format, lint, types
 	@ruff format --check .

@@ -1,0 +1,1 @@
+"""One command a figure: what the product costs, measured on this machine, next to the obvious other way."""
