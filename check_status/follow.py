@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from check_status.gate import Gate
 from check_status.observe import observe
-from check_status.schedule import is_over, next_look, put_off, stretch
+from check_status.schedule import is_over, look_again, next_look, put_off, stretch
 from io_api.account import IoAccount
 from io_api.errors import IoError, MessageNotFound, NotSent, RateLimited, Unavailable
 from io_api.models import MessageStatus
@@ -61,8 +61,8 @@ async def _look(
         return _not_made(entry, error, gate, clock())
     except Unavailable as error:
         entry = await _unanswered(entry, error, ledger)
-    else:
-        entry = await _record(entry, seen, ledger, outcomes)
+        return look_again(entry, clock(), stretch(clock() - due.due_at))
+    entry = await _record(entry, seen, ledger, outcomes)
     return next_look(entry, clock(), stretch(clock() - due.due_at))
 
 

@@ -17,8 +17,9 @@ AROUND_DUE_DATE = (timedelta(days=-3), timedelta(0), timedelta(days=1))
 SPREAD = timedelta(hours=12)
 # A look that could not be made at all is made up for, when what stands in the way may have gone.
 PUT_OFF = timedelta(minutes=15)
-# The last look may be made so late; later there is nothing to be made up for.
+# The last look may be made so late, and be repeated so often; after that it is over.
 GRACE = timedelta(days=7)
+LAST_AGAIN = timedelta(days=1)
 
 
 def next_look(entry: Entry, now: datetime, stretch: int = 1) -> datetime | None:
@@ -34,6 +35,11 @@ def next_look(entry: Entry, now: datetime, stretch: int = 1) -> datetime | None:
         return None
     not_before = now + (rungs[0] - now) * stretch
     return next((rung for rung in rungs if rung >= not_before), rungs[-1])
+
+
+def look_again(entry: Entry, now: datetime, stretch: int = 1) -> datetime:
+    """The time of the next look when this one failed; the last one is repeated, until it is over."""
+    return next_look(entry, now, stretch) or now + LAST_AGAIN
 
 
 def put_off(entry: Entry, now: datetime) -> datetime:

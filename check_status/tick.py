@@ -63,7 +63,7 @@ class _Tick:
         self._due_index = due_index
         self._clock = clock
         self._places = asyncio.Semaphore(CONCURRENT_LOOKS)
-        self._looks: set[asyncio.Task[None]] = set()
+        self._looks: dict[str, asyncio.Task[None]] = {}
         self._made = 0
         self._behind = timedelta(0)
         self._left = 0
@@ -74,7 +74,7 @@ class _Tick:
         try:
             await self._take_all()
         finally:
-            await asyncio.gather(*self._looks)
+            await asyncio.gather(*self._looks.values())
         await self._end()
         log.info(
             "followed looks=%d left=%d days_behind=%.2f",
@@ -86,6 +86,9 @@ class _Tick:
     async def _take_all(self) -> None:
         async with aclosing(self._due_index.due(self._turn.since)) as rows:
             async for due in rows:
+                if due.request_id in self._looks:  # a death left two rows; the second look is the next tick's
+                    self._leave(due)
+                    continue
                 await self._places.acquire()
                 if not await self._has_time():
                     self._leave(due)
@@ -112,9 +115,7 @@ class _Tick:
     def _start(self, due: DueEntry) -> None:
         self._made += 1
         self._behind = max(self._behind, self._clock() - due.due_at)
-        task = asyncio.create_task(self._try(due))
-        self._looks.add(task)
-        task.add_done_callback(self._looks.discard)
+        self._looks[due.request_id] = asyncio.create_task(self._try(due))
 
     async def _try(self, due: DueEntry) -> None:
         try:
@@ -124,6 +125,7 @@ class _Tick:
             self._failures.append(error)
             self._leave(due)
         finally:
+            del self._looks[due.request_id]
             self._places.release()
 
     def _leave(self, due: DueEntry) -> None:

@@ -1,4 +1,4 @@
-"""The same tick on real tables: Azurite, whose own scan of a table is what grows."""
+"""The same tick on real tables, as fast as Azurite is: one process, and its own scan of a table grows."""
 
 import asyncio
 import time

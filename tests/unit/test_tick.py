@@ -165,6 +165,17 @@ async def test_failing_message_is_not_passed_by() -> None:
     assert "r-0/0/processed" in road.told()
 
 
+async def test_two_rows_of_a_message_are_not_looked_at_together() -> None:
+    """Of two rows that a death left, the second is the next tick's, which knows what the first look found."""
+    road = await _road(messages=1)
+    await road.due_index.put("r-0", road.clock())
+    road.io.status = seen("PROCESSED", "READ")
+    await road.follow()
+    assert (len(road.io.asked), len(road.due())) == (1, 1)
+    await road.follow()
+    assert (len(road.io.asked), road.due()) == (1, [])
+
+
 async def test_tick_says_how_far_behind_it_is(caplog: pytest.LogCaptureFixture) -> None:
     """One line a tick tells how many looks it made and how late the latest of them was."""
     caplog.set_level(logging.INFO)
