@@ -117,10 +117,12 @@ class World:
 
     async def make_due(self) -> None:
         """Time passes for the messages that are followed: all are due now."""
-        index = DueIndex(self.due_table, lambda: datetime.now(UTC))
+        now = datetime.now(UTC)
+        index = DueIndex(self.due_table, lambda: now)
         for entry in await self.due_entries():
-            await index.put(entry.request_id, datetime.now(UTC))
-            await index.remove(entry)
+            if entry.due_at > now:
+                await index.put(entry.request_id, now)
+                await index.remove(entry)
 
     # What can be seen of it
 
