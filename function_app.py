@@ -13,7 +13,7 @@ from io_api import turns
 from io_api.account import IoAccount, Keys
 from io_api.client import IoClient
 from io_api.stops import StopBoard
-from storage import due_index, ledger, parked
+from storage import due_index, ledger, notices, parked
 from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.handover import Handover
@@ -39,13 +39,14 @@ io = IoAccount(
     stops=StopBoard(shared, clock),
 )
 outcomes = Outcomes(account.queues())
-due = due_index.DueIndex(account.table(due_index.TABLE))
+due = due_index.DueIndex(account.table(due_index.TABLE), clock)
 requests = ledger.Ledger(account.table(ledger.TABLE), cipher, clock)
+carried = notices.Notices(account.table(notices.TABLE), cipher)
 handover = Handover(account.queues(), due, outcomes, clock)
 
 app = func.FunctionApp()
 app.register_functions(
-    send_message.functions.blueprint(ledger=requests, io=io, handover=handover, clock=clock)
+    send_message.functions.blueprint(ledger=requests, io=io, notices=carried, handover=handover, clock=clock)
 )
 app.register_functions(
     check_status.functions.blueprint(
@@ -53,7 +54,9 @@ app.register_functions(
         ledger=requests,
         io=io,
         due_index=due,
+        notices=carried,
         outcomes=outcomes,
+        queues=account.queues(),
         clock=clock,
     )
 )

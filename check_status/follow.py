@@ -1,60 +1,26 @@
-"""Looks at every message that is due, records what changed, and decides when to look again."""
+"""Looks at one message that is due, records what changed, and decides when to look again."""
 
-import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from check_status.gate import Gate
 from check_status.observe import observe
-from check_status.schedule import after_failure, next_check
+from check_status.schedule import is_over, look_again, next_look, put_off, stretch
 from io_api.account import IoAccount
-from io_api.errors import IoError, MessageNotFound
+from io_api.errors import IoError, MessageNotFound, NotSent, RateLimited, Unavailable
 from io_api.models import MessageStatus
 from storage.due_index import DueEntry, DueIndex
-from storage.ledger import Entry, Ledger
+from storage.ledger import MISSING, Entry, Ledger, Step
 from storage.outcomes import Outcomes
 
 log = logging.getLogger(__name__)
-
-CONCURRENT_LOOKS = 8
-
-
-async def follow_due(
-    *,
-    ledger: Ledger,
-    io: IoAccount,
-    due_index: DueIndex,
-    outcomes: Outcomes,
-    clock: Callable[[], datetime],
-) -> None:
-    """One tick. A message whose look fails stays due; the failures are raised together at the end."""
-    places = asyncio.Semaphore(CONCURRENT_LOOKS)
-    failures: list[Exception] = []
-
-    async def look(due: DueEntry) -> None:
-        try:
-            await follow(due, ledger=ledger, io=io, due_index=due_index, outcomes=outcomes, clock=clock)
-        except Exception as error:  # noqa: BLE001 - raised below; one message must not stop the others
-            failures.append(error)
-        finally:
-            places.release()
-
-    looks: set[asyncio.Task[None]] = set()
-    try:
-        async for due in due_index.due(clock()):
-            await places.acquire()
-            task = asyncio.create_task(look(due))
-            looks.add(task)
-            task.add_done_callback(looks.discard)
-    finally:
-        await asyncio.gather(*looks)
-    if failures:
-        raise ExceptionGroup("messages that could not be followed stay due", failures)
 
 
 async def follow(
     due: DueEntry,
     *,
+    gate: Gate,
     ledger: Ledger,
     io: IoAccount,
     due_index: DueIndex,
@@ -66,18 +32,56 @@ async def follow(
     Dying between any two of them repeats the rest at the next tick, with the same event id.
     """
     entry = await ledger.get(due.request_id)
-    if entry and entry.message_id:
-        try:
-            seen = await io.get_message(ledger.fiscal_code_of(entry), entry.message_id, service=entry.service)
-        except IoError as error:
-            _report(entry, error)
-            next_at = after_failure(entry, error, clock())
-        else:
-            entry = await _record(entry, seen, ledger, outcomes)
-            next_at = next_check(entry, clock())
-        if next_at and await due_index.put(entry.request_id, next_at) == due:
-            return
+    next_at = None
+    if entry and entry.message_id and not is_over(entry, clock()):
+        next_at = await _look(entry, due, gate=gate, ledger=ledger, io=io, outcomes=outcomes, clock=clock)
+    if next_at and await due_index.put(due.request_id, next_at) == due:
+        return
     await due_index.remove(due)
+
+
+async def _look(
+    entry: Entry,
+    due: DueEntry,
+    *,
+    gate: Gate,
+    ledger: Ledger,
+    io: IoAccount,
+    outcomes: Outcomes,
+    clock: Callable[[], datetime],
+) -> datetime | None:
+    """Ask IO and write down what is new; returns the time of the next look."""
+    if gate.is_closed_to(entry.service):
+        return put_off(entry, clock())
+    try:
+        seen = await io.get_message(
+            ledger.fiscal_code_of(entry), str(entry.message_id), service=entry.service
+        )
+    except NotSent as error:
+        return _not_made(entry, error, gate, clock())
+    except Unavailable as error:
+        entry = await _unanswered(entry, error, ledger)
+        return look_again(entry, clock(), stretch(clock() - due.due_at))
+    entry = await _record(entry, seen, ledger, outcomes)
+    return next_look(entry, clock(), stretch(clock() - due.due_at))
+
+
+def _not_made(entry: Entry, error: NotSent, gate: Gate, now: datetime) -> datetime:
+    """A call that was not made costs the message no look: it is made up for."""
+    _report(entry, error)
+    gate.learn(entry.service, error, now)
+    if isinstance(error, RateLimited):
+        return now + timedelta(seconds=error.retry_after)
+    return put_off(entry, now)
+
+
+async def _unanswered(entry: Entry, error: Unavailable, ledger: Ledger) -> Entry:
+    """What is known stays; that IO does not know the message is written down once."""
+    _report(entry, error)
+    missed = any(line["what"] == MISSING for line in entry.history)
+    if not isinstance(error, MessageNotFound) or missed:
+        return entry
+    return await ledger.advance(entry, Step(MISSING, error.reason, error.status))
 
 
 async def _record(entry: Entry, seen: MessageStatus, ledger: Ledger, outcomes: Outcomes) -> Entry:

@@ -12,6 +12,7 @@ FINAL = {
 STEPS = {word: Step(word) for words in FINAL.values() for word in words} | {
     "UNAVAILABLE": Step("READ_UNAVAILABLE")
 }
+PAID_UPSTREAM = Step("PAID", "settled_upstream")
 
 
 def observe(entry: Entry, seen: MessageStatus) -> tuple[list[Step], dict[str, str]]:
@@ -27,4 +28,7 @@ def observe(entry: Entry, seen: MessageStatus) -> tuple[list[Step], dict[str, st
         and getattr(entry, column) not in final
         and getattr(seen, column) not in (None, getattr(entry, column))
     }
-    return [STEPS[word] for word in changes.values() if word in STEPS], changes
+    steps = [STEPS[word] for word in changes.values() if word in STEPS]
+    if changes.get("status") == "PROCESSED" and entry.settled_at:  # before its delivery, so it is news now
+        steps.append(PAID_UPSTREAM)
+    return steps, changes

@@ -1,46 +1,95 @@
 """When to look at a message again, and when nothing more can change that anyone waits for."""
 
+import hashlib
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from io_api.errors import IoError, RateLimited
 from storage.ledger import DELIVERED, Entry, State
 
-SHORTEST = timedelta(seconds=10)
-LONGEST = timedelta(days=7)
+# While IO works on a message: seconds as a rule, so these few cost next to nothing.
+DELIVERY = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30))
+# Then by age. Of the ladders in benchmarks/ this one has the shortest lag for about six calls a message.
+FIRST_WAIT = timedelta(hours=3, minutes=30)
+LONGEST_WAIT = timedelta(days=14)
 HORIZON = timedelta(days=60)
-AFTER_FAILURE = timedelta(minutes=5)
+# People pay around the due date, which is the last moment of its day.
+AROUND_DUE_DATE = (timedelta(days=-3), timedelta(0), timedelta(days=1))
+SPREAD = timedelta(hours=12)
+# A look that could not be made at all is made up for, when what stands in the way may have gone.
+PUT_OFF = timedelta(minutes=15)
+# The last look may be made so late, and be repeated so often; after that it is over.
+GRACE = timedelta(days=7)
+LAST_AGAIN = timedelta(days=1)
 
 
-def next_check(entry: Entry, now: datetime) -> datetime | None:
-    """The time of the next look; None: it is not followed any longer."""
-    return _next_rung(entry, now) if _can_change(entry) else None
+def next_look(entry: Entry, now: datetime, stretch: int = 1) -> datetime | None:
+    """The time of the next look; None: it is not followed any longer.
 
-
-def after_failure(entry: Entry, error: IoError, now: datetime) -> datetime | None:
-    """The time to look again after a look that failed; what is known stays."""
-    rung = _next_rung(entry, now)
-    if rung and isinstance(error, RateLimited):
-        return now + timedelta(seconds=error.retry_after)
-    return rung and max(rung, now + AFTER_FAILURE)
-
-
-def _next_rung(entry: Entry, now: datetime) -> datetime | None:
-    """The looks are at ten seconds from the acceptance, twenty, forty, ..., then every week, to the horizon.
-
-    Fixed times: two rows that a crash left of one message meet in one again.
+    The looks are at fixed times (rungs), so that two rows of the due index that a crash left of one message
+    meet in one again. `stretch` makes the wait so many times longer, by leaving rungs out.
     """
-    accepted_at = entry.accepted_at or now
-    if now - accepted_at > HORIZON:
+    if not _can_change(entry):
         return None
-    rung = SHORTEST
-    while accepted_at + rung <= now:
-        rung += min(rung, LONGEST)
-    return accepted_at + rung
+    rungs = [rung for rung in _rungs(entry, now) if rung > now]
+    if not rungs:
+        return None
+    not_before = now + (rungs[0] - now) * stretch
+    return next((rung for rung in rungs if rung >= not_before), rungs[-1])
+
+
+def look_again(entry: Entry, now: datetime, stretch: int = 1) -> datetime:
+    """The time of the next look when this one failed; the last one is repeated, until it is over."""
+    return next_look(entry, now, stretch) or now + LAST_AGAIN
+
+
+def put_off(entry: Entry, now: datetime) -> datetime:
+    """The time of a look that could not be made now; not the same for all that are put off together."""
+    return now + PUT_OFF * (1 + _fraction(entry.request_id))
+
+
+def stretch(late: timedelta) -> int:
+    """How many times longer the waits are when looks are made so late: IO's quota is not enough for all.
+
+    Each day adds one, so that the looks become fewer until they are made in time.
+    """
+    return 1 + max(late, timedelta(0)).days
+
+
+def is_over(entry: Entry, now: datetime) -> bool:
+    """Whether a message is not looked at any more: nothing can change, or its last look is long past."""
+    return not _can_change(entry) or now > _rungs(entry, now)[-1] + GRACE
 
 
 def _can_change(entry: Entry) -> bool:
+    """Whether IO may still tell something of a message that anyone waits for."""
     if entry.state is State.ACCEPTED:
         return True
     if entry.state not in DELIVERED or entry.feature_level_type != "ADVANCED":
         return False
     return entry.read_status != "READ" or (entry.has_payment and entry.payment_status != "PAID")
+
+
+def _rungs(entry: Entry, now: datetime) -> list[datetime]:
+    accepted_at = entry.accepted_at or now
+    rungs = [accepted_at + age * (1 - _fraction(entry.request_id) / 20) for age in _ages()]
+    if entry.state is State.ACCEPTED:
+        rungs += [accepted_at + age for age in DELIVERY]
+    if entry.has_payment and entry.due_date:
+        at = entry.due_date + SPREAD * _fraction(entry.request_id)
+        rungs += [at + days for days in AROUND_DUE_DATE if at + days > accepted_at]
+    return sorted(rungs)
+
+
+def _ages() -> Iterator[timedelta]:
+    """The ages of a message at which it is looked at: each wait twice the one before, up to the horizon."""
+    age, wait = FIRST_WAIT, FIRST_WAIT
+    while age < HORIZON:
+        yield age
+        wait = min(wait * 2, LONGEST_WAIT)
+        age += wait
+    yield HORIZON
+
+
+def _fraction(request_id: str) -> float:
+    """0 to 1, always the same for a request: messages sent together are not looked at together for ever."""
+    return int(hashlib.sha256(request_id.encode()).hexdigest()[-8:], 16) / 0xFFFFFFFF

@@ -36,6 +36,7 @@ class Stores:
     ledger: Ledger
     parked: Parked
     queues: Queues
+    due_index: DueIndex
     handover: Handover
     audit: Audit
     stops: StopBoard
@@ -86,12 +87,13 @@ async def _answer[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> An
 
 def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Stores:
     queues = account.queues()
-    due = DueIndex(account.table(due_index.TABLE))
+    due = DueIndex(account.table(due_index.TABLE), clock)
     shared = account.table(turns.TABLE)
     return Stores(
         Ledger(account.table(ledger.TABLE), cipher, clock),
         Parked(account.table(parked.TABLE), cipher),
         queues,
+        due,
         Handover(queues, due, Outcomes(queues), clock),
         Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
         StopBoard(shared, clock),

@@ -10,7 +10,7 @@ from contract.violations import InvalidRequest, kind_of, shown_name
 SHOWN: Final = frozenset(
     {
         *("request_id", "service", "feature_level_type", "campaign"),
-        *("not_before", "expires_at", "due_date", "traceparent"),
+        *("not_before", "expires_at", "due_date", "paid_at", "traceparent"),
         *("reference", "sequence", "language"),
     }
 )

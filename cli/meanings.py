@@ -1,4 +1,4 @@
-"""What states, reasons and refusals mean to an operator, and what he can do."""
+"""What states, reasons, refusals and lines of a timeline mean to an operator, and what he can do."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -56,4 +56,9 @@ ADVICE: Final[Mapping[str, str]] = {
     "wrong_base_url": "a questo indirizzo non c'è l'API di IO: "
     "correggi IO_API_BASE_URL, che di solito è https://api.io.pagopa.it/api/v1.",
     "not_found": "IO risponde 404 in parole sconosciute: controlla IO_API_BASE_URL e le chiavi del servizio.",
+}
+NOTES: Final[Mapping[str | None, str]] = {
+    "READ_UNAVAILABLE": "IO non può dire se è stato letto: non vuol dire non letto",
+    "MISSING": "IO non conosce un messaggio che aveva accettato: segnalalo all'assistenza di IO",
+    "settled_upstream": "lo ha comunicato il creditore",
 }

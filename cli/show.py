@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cli.connection import Stores, ask
 from cli.dossier import dossier
-from cli.meanings import REASONS, STATES
+from cli.meanings import NOTES, REASONS, STATES
 from cli.printing import NOT_FOUND, AsJson, give_up, print_facts, print_json, print_table, shown
 from contract.fields import RequestId
 from storage.ledger import Entry
@@ -22,6 +22,7 @@ LABELS = {
     "status": "stato su IO",
     "read_status": "lettura",
     "payment_status": "pagamento",
+    "settled_at": "pagata, dice il creditore",
     "attempt": "invii tentati",
     "failures": "errori di fila",
     "next_at": "prossimo tentativo",
@@ -73,14 +74,16 @@ def _print_for_people(document: dict[str, Any]) -> None:
     typer.echo(f"{document['request_id']}  {state}  {meaning}\n")
     print_facts(LABELS, document)
     typer.echo()
-    print_table(("quando", "che cosa", "perché", "HTTP", "volte"), map(_line, document["history"]))
+    print_table(("quando", "che cosa", "perché", "HTTP", "volte", "nota"), map(_line, document["history"]))
     if document["parked"]:
         _print_parked(document["parked"], document["parked_ids"])
 
 
 def _line(step: dict[str, Any]) -> tuple[object, ...]:
     at = step["at"] if isinstance(step["at"], datetime) else datetime.fromisoformat(step["at"])
-    return at, step["what"], step.get("reason"), step.get("http_status"), step.get("times")
+    reason = step.get("reason")
+    note = NOTES.get(reason) or NOTES.get(step["what"])
+    return at, step["what"], reason, step.get("http_status"), step.get("times"), note
 
 
 def _print_parked(parked: dict[str, Any], parked_ids: list[str]) -> None:

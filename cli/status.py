@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterable
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import typer
@@ -10,10 +11,11 @@ from cli.connection import Stores, ask
 from cli.meanings import REASONS, STATES
 from cli.printing import AsJson, print_json, print_table
 from storage.ledger import DELIVERED, Standing, State
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
 
-POISON_QUEUES: Final = (poison(MESSAGE_REQUESTS), poison(MESSAGE_SENDS))
-QUEUES: Final = (MESSAGE_REQUESTS, MESSAGE_SENDS, *POISON_QUEUES, MESSAGE_OUTCOMES)
+WORKED_OFF: Final = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
+POISON_QUEUES: Final = tuple(map(poison, WORKED_OFF))
+QUEUES: Final = (*WORKED_OFF, *POISON_QUEUES, MESSAGE_OUTCOMES)
 
 
 def status(
@@ -23,7 +25,7 @@ def status(
     """Conta le richieste per stato, i messaggi parcheggiati e quelli nelle code.
 
     Legge tutto il registro: con centinaia di migliaia di richieste ci vuole qualche minuto e ogni mille
-    richieste si paga una lettura. Le code sono di tutte le campagne.
+    richieste si paga una lettura. Le code e il ritardo sono di tutte le campagne.
     """
 
     async def count(stores: Stores) -> dict[str, Any]:
@@ -61,10 +63,11 @@ async def tally(standings: AsyncIterable[Standing]) -> dict[str, Any]:
 
 
 async def waiting(stores: Stores, **only: str) -> dict[str, Any]:
-    """The parked messages with these columns, by reason, and how much each queue holds."""
+    """What waits: the parked messages with these columns, the queues, and looks at messages that are due."""
     return {
         "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
         "queues": {queue: await stores.queues.depth(queue) for queue in QUEUES},
+        "days_behind": round(await stores.due_index.behind() / timedelta(days=1), 2),
     }
 
 
@@ -85,9 +88,10 @@ def _print_for_people(document: dict[str, Any]) -> None:
 
 
 def print_waiting(document: dict[str, Any]) -> None:
-    """Print what is parked and what is on the queues."""
+    """Print what is parked, what is on the queues and how late messages are looked at."""
     reasons = [(reason, number, REASONS.get(reason)) for reason, number in document["parked"].items()]
     if reasons:
         print_table(("parcheggiate", "numero", "significato"), reasons)
         typer.echo()
     print_table(("coda", "messaggi"), document["queues"].items())
+    typer.echo(f"\nRitardo nel seguire i messaggi: {document['days_behind']} giorni")

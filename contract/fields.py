@@ -1,7 +1,7 @@
 """The field types of the contract's models: what a value must be, and the words for it when it is not."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
@@ -12,6 +12,8 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     PlainSerializer,
+    TypeAdapter,
+    ValidationError,
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
@@ -123,6 +125,9 @@ FiscalCode = Annotated[
 RequestId = Annotated[
     str, identifier(r"^[A-Za-z0-9._:-]{1,128}$", "must be 1 to 128 characters of A-Z a-z 0-9 . _ : -")
 ]
+NoticeNumber = Annotated[
+    str, matching("^[0123][0-9]{17}$", "must be a pagoPA notice number: 18 digits, the first 0 to 3")
+]
 ServiceName = Annotated[
     str, identifier(r"^[A-Za-z0-9._-]{1,64}$", "must be 1 to 64 characters of A-Z a-z 0-9 . _ -")
 ]
@@ -151,3 +156,13 @@ def _not_italian(language: object) -> object:
 
 Language = Annotated[Literal["en_GB", "es_ES", "de_DE", "fr_FR"], BeforeValidator(_not_italian)]
 """A language of IO's profiles (`preferred_languages`) other than Italian, which content is written in."""
+
+_REQUEST_ID: TypeAdapter[str] = TypeAdapter(RequestId)
+
+
+def usable_request_id(document: Mapping[str, object]) -> str | None:
+    """Return the request_id of a body that is invalid otherwise, if that is what it should be."""
+    try:
+        return _REQUEST_ID.validate_python(document.get("request_id"), strict=True)
+    except ValidationError:
+        return None

@@ -50,7 +50,9 @@ class OutcomeData(BaseModel):
         default=None, description="IO's own word; UNAVAILABLE is not UNREAD."
     )
     payment_status: Literal["PAID", "NOT_PAID"] | None = Field(
-        default=None, description="IO's own word; NOT_PAID does not mean that the notice can be paid."
+        default=None,
+        description="IO's own word; NOT_PAID does not mean that the notice can be paid. PAID also when the "
+        "creditor said so on message-settled.",
     )
     reason: str | None = Field(default=None, description="Why, in a word or a sentence.")
     http_status: int | None = Field(default=None, ge=100, le=599, description="Status of IO's answer.")

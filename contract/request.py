@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from contract.body import load_object
 from contract.fields import (
@@ -15,11 +15,13 @@ from contract.fields import (
     FiscalCode,
     Instant,
     Language,
+    NoticeNumber,
     RequestId,
     Rule,
     ServiceName,
     Traceparent,
     matching,
+    usable_request_id,
     utf16_units,
 )
 from contract.front_matter import front_matter_rules
@@ -63,9 +65,9 @@ class PaymentData(BaseModel):
     model_config = STRICT
 
     amount: int = Field(ge=1, le=9_999_999_999, repr=False, description="Amount in euro cents.")
-    notice_number: Annotated[
-        str, matching("^[0123][0-9]{17}$", "must be a pagoPA notice number: 18 digits, the first 0 to 3")
-    ] = Field(repr=False, description="pagoPA notice number (numero avviso): 18 digits, the first 0 to 3.")
+    notice_number: NoticeNumber = Field(
+        repr=False, description="pagoPA notice number (numero avviso): 18 digits, the first 0 to 3."
+    )
     invalid_after_due_date: bool = Field(
         default=False, description="Whether the notice cannot be paid after content.due_date."
     )
@@ -196,14 +198,4 @@ def parse_request(body: str | bytes, *, services: Collection[str] | None = None)
         return MessageRequest.model_validate(document, context=services)
     except ValidationError as error:
         violations = violations_of(error)
-    raise InvalidRequest(violations, request_id=_usable_request_id(document))
-
-
-_REQUEST_ID: TypeAdapter[str] = TypeAdapter(RequestId)
-
-
-def _usable_request_id(document: dict[str, object]) -> str | None:
-    try:
-        return _REQUEST_ID.validate_python(document.get("request_id"), strict=True)
-    except ValidationError:
-        return None
+    raise InvalidRequest(violations, request_id=usable_request_id(document))

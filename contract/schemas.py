@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from contract.outcome import Outcome, OutcomeData, State
 from contract.request import MessageRequest
+from contract.settlement import Settlement
 
 DIRECTORY = Path(__file__).parent.parent / "docs" / "schemas"
 
@@ -56,6 +57,10 @@ _FULL_REQUEST = {
     "expires_at": "2026-06-30T21:59:59Z",
     "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 }
+_SETTLEMENTS = [
+    {"notice_number": "301000000000000123", "paid_at": "2026-06-12T10:21:37+02:00"},
+    {"request_id": "TARI:2026:000123"},
+]
 _OUTCOME = Outcome.of(
     OutcomeData(
         request_id="TARI:2026:000123",
@@ -86,9 +91,11 @@ class _Draft202012(GenerateJsonSchema):
 def schemas() -> dict[str, dict[str, Any]]:
     """Return every schema, with examples, by the name of its file."""
     request = MessageRequest.model_json_schema(schema_generator=_Draft202012)
+    settlement = Settlement.model_json_schema(schema_generator=_Draft202012)
     outcome = Outcome.model_json_schema(schema_generator=_Draft202012, mode="serialization")
     return {
         "message-request.schema.json": request | {"examples": [_SIMPLEST_REQUEST, _FULL_REQUEST]},
+        "message-settled.schema.json": settlement | {"examples": _SETTLEMENTS},
         "message-outcome.schema.json": outcome | {"examples": [json.loads(_OUTCOME.to_json())]},
     }
 

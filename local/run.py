@@ -6,11 +6,13 @@ What is stored stays in .local, the simulator forgets: after a restart IO does n
 import asyncio
 import socket
 import sys
+from contextlib import aclosing
 from datetime import UTC, datetime
 
 from cryptography.fernet import Fernet
 
 from local.child import ChildError
+from local.demo.simulated_io import SimulatedIo
 from local.interruption import EXIT_CODE, interruption, treat_sigterm_as_ctrl_c
 from local.stack import PROJECT, Place, Stack, running_stack
 
@@ -24,6 +26,8 @@ PLACE = Place(
 )
 KEY_FILE = HOME / "encryption-keys"
 IO_KEY = "simulator-key"
+# Postino looks ten seconds after IO has accepted a message, and then not for hours.
+QUICK_CITIZEN = {"default": {"reads_after_seconds": 3, "pays_after_seconds": 6}}
 
 HOW_TO_USE_IT = """\
 Up: functions host {host}, IO simulator {simulator}, storage in {data}.
@@ -43,7 +47,7 @@ In another terminal, in this folder, put a first request on the queue:
 }}
 END
 
-and see what becomes of it (the simulated citizen reads after a minute):
+and see what becomes of it (the simulated citizen reads within seconds):
 
 .venv/bin/postino show {request_id}
 
@@ -60,6 +64,8 @@ async def run() -> None:
         "CHECK_STATUS_SCHEDULE": "*/5 * * * * *",
     }
     async with running_stack(PLACE, keys={"default": IO_KEY}, settings=settings) as stack:
+        async with aclosing(SimulatedIo(stack.simulator)) as io:
+            await io.script(QUICK_CITIZEN)
         print(_how_to_use(stack), flush=True)
         await stack.while_up(interruption())
         print("\nStopping.", flush=True)

@@ -10,7 +10,7 @@ from storage.handover import Handover
 from storage.ledger import Ledger
 from storage.outcomes import Outcomes
 from storage.parked import Parked
-from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, poison
+from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
 
 STORAGE = "AzureWebJobsStorage"
 # As text, the top-level fields of a JSON body would replace what the platform says of the message, and a
@@ -27,7 +27,7 @@ def blueprint(
     handover: Handover,
     clock: Callable[[], datetime],
 ) -> func.Blueprint:
-    """Registers park_request and park_send."""
+    """Registers park_request, park_send and park_settlement."""
     functions = func.Blueprint()
 
     async def _park(message: func.QueueMessage, queue: str) -> None:
@@ -51,5 +51,10 @@ def blueprint(
     @functions.queue_trigger("message", poison(MESSAGE_SENDS), STORAGE, data_type=BINARY)
     async def _park_send(message: func.QueueMessage) -> None:
         await _park(message, MESSAGE_SENDS)
+
+    @functions.function_name("park_settlement")
+    @functions.queue_trigger("message", poison(MESSAGE_SETTLED), STORAGE, data_type=BINARY)
+    async def _park_settlement(message: func.QueueMessage) -> None:
+        await _park(message, MESSAGE_SETTLED)
 
     return functions

@@ -7,12 +7,13 @@ from datetime import datetime
 
 from contract.reference import parse_reference
 from contract.request import MessageRequest, parse_request
+from contract.settlement import parse_settlement
 from contract.violations import InvalidRequest, Violation
 from storage.handover import Handover
 from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step
 from storage.outcomes import Outcomes
 from storage.parked import Parked, ParkedMessage
-from storage.queues import MESSAGE_SENDS
+from storage.queues import MESSAGE_SENDS, MESSAGE_SETTLED
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,8 @@ async def park(
 
 
 async def _judge(body: str, queue: str, services: Collection[str], ledger: Ledger) -> Entry | Verdict:
+    if queue == MESSAGE_SETTLED:
+        return await _judge_settlement(body, ledger)
     try:
         reference = parse_reference(body)
         if reference is None and queue == MESSAGE_SENDS:
@@ -77,6 +80,17 @@ async def _judge(body: str, queue: str, services: Collection[str], ledger: Ledge
     if isinstance(named, MessageRequest) and not ledger.same_content(entry, named):
         return Verdict("conflict", named.request_id)
     return entry
+
+
+async def _judge_settlement(body: str, ledger: Ledger) -> Verdict:
+    """A settlement is parked by itself: the request that it names goes its own way."""
+    try:
+        request_id = parse_settlement(body).request_id
+    except InvalidRequest as error:
+        return Verdict("invalid", error.request_id, error.violations)
+    if request_id and await ledger.get(request_id) is None:
+        return Verdict("unknown_request", request_id)
+    return Verdict("failed_repeatedly", request_id)
 
 
 async def _given_up(entry: Entry, ledger: Ledger, clock: Callable[[], datetime]) -> Entry:

@@ -15,6 +15,7 @@ from send_message.deferral import deferral
 from send_message.turn import Delivery, UnknownRequest, look_up, take_turn
 from storage.handover import Handover
 from storage.ledger import DifferentContent, Entry, Ledger, State, Step
+from storage.notices import Notices
 from storage.queues import MESSAGE_REQUESTS
 
 log = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ async def check_recipient(
     redelivered: bool,
     ledger: Ledger,
     io: IoAccount,
+    notices: Notices,
     handover: Handover,
     clock: Callable[[], datetime],
 ) -> None:
@@ -35,7 +37,7 @@ async def check_recipient(
         return await _check(entry, ledger=ledger, io=io, handover=handover, clock=clock)
 
     try:
-        entry, reference = await _find(body, ledger, io)
+        entry, reference = await _find(body, ledger, notices, io)
     except (InvalidRequest, DifferentContent, UnknownRequest) as error:
         log.warning("request cannot be taken: %s", type(error).__name__)
         await handover.park(body, MESSAGE_REQUESTS)
@@ -44,12 +46,14 @@ async def check_recipient(
     await take_turn(entry, delivery, go=go, ledger=ledger, handover=handover, clock=clock)
 
 
-async def _find(body: str, ledger: Ledger, io: IoAccount) -> tuple[Entry, Reference]:
+async def _find(body: str, ledger: Ledger, notices: Notices, io: IoAccount) -> tuple[Entry, Reference]:
     reference = parse_reference(body)
     if reference:
         return await look_up(reference, ledger), reference
     request = parse_request(body, services=io.services)
     entry = await ledger.open(request)
+    if request.content.payment_data:
+        await notices.note(request.content.payment_data.notice_number, request.request_id)
     return entry, Reference(request_id=request.request_id, traceparent=request.traceparent)
 
 

@@ -10,6 +10,7 @@ from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
 from storage.handover import Handover
 from storage.ledger import Ledger
+from storage.notices import Notices
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
 
 STORAGE = "AzureWebJobsStorage"
@@ -19,7 +20,7 @@ BINARY = func.DataType.BINARY
 
 
 def blueprint(
-    *, ledger: Ledger, io: IoAccount, handover: Handover, clock: Callable[[], datetime]
+    *, ledger: Ledger, io: IoAccount, notices: Notices, handover: Handover, clock: Callable[[], datetime]
 ) -> func.Blueprint:
     """Registers check_recipient and send_message."""
     functions = func.Blueprint()
@@ -32,6 +33,7 @@ def blueprint(
             redelivered=(message.dequeue_count or 1) > 1,
             ledger=ledger,
             io=io,
+            notices=notices,
             handover=handover,
             clock=clock,
         )

@@ -48,12 +48,15 @@ class Cipher:
 
     def digest(self, plain: bytes) -> str:
         """A keyed hash by the first key: 64 hex digits that nobody can enumerate without the key."""
-        return hmac.digest(self._hash_keys[0], plain, hashlib.sha256).hex()
+        return self.digests(plain)[0]
+
+    def digests(self, plain: bytes) -> list[str]:
+        """The keyed hash by every key of the ring, the first key's first: where to look after a rotation."""
+        return [hmac.digest(key, plain, hashlib.sha256).hex() for key in self._hash_keys]
 
     def matches(self, digest: str, plain: bytes) -> bool:
         """Whether any key of the ring gives this digest, so that rotation loses nothing."""
-        candidates = (hmac.digest(key, plain, hashlib.sha256).hex() for key in self._hash_keys)
-        return any(hmac.compare_digest(digest, candidate) for candidate in candidates)
+        return any(hmac.compare_digest(digest, candidate) for candidate in self.digests(plain))
 
 
 def _hash_key(secret: bytes) -> bytes:

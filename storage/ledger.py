@@ -42,8 +42,15 @@ class State(StrEnum):
 GIVEN_UP = frozenset({State.REFUSED, State.DEAD})  # for an operator to look at
 WAITING = frozenset({State.REQUESTED, State.DEFERRED})
 DELIVERED = frozenset({State.PROCESSED, State.READ, State.PAID})
-# Facts about a delivered message that come in any order: PAID may be seen before READ.
-SIGHTINGS = frozenset({"READ", "READ_UNAVAILABLE", "PAID"})
+MISSING: Final = "MISSING"
+# Facts about a message that come in any order: PAID may be seen before READ. IO may not know a message that
+# it accepted.
+SIGHTINGS: Mapping[str, frozenset[State]] = {
+    "READ": DELIVERED,
+    "READ_UNAVAILABLE": DELIVERED,
+    "PAID": DELIVERED,
+    MISSING: DELIVERED | {State.ACCEPTED},
+}
 BEFORE_SENDING = frozenset(
     {State.SENDING, State.DEFERRED, State.REFUSED, State.SKIPPED, State.EXPIRED, State.DEAD}
 )
@@ -111,6 +118,7 @@ class Entry:
     status: str | None = None
     read_status: str | None = None
     payment_status: str | None = None
+    settled_at: datetime | None = None  # when the notice was paid, as the creditor knows it
     history: tuple[Mapping[str, Any], ...] = ()
     body: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     mark: str | None = None
@@ -272,7 +280,7 @@ def _partition(request_id: str) -> str:
 def _state_after(state: State, step: Step) -> State:
     if step.what in NEXT.get(state, ()):
         return State(step.what)
-    if state in DELIVERED and step.what in SIGHTINGS:
+    if state in SIGHTINGS.get(step.what, ()):
         return state
     raise IllegalStep(f"{IllegalStep.__doc__} ({state} -> {step.what})")
 

@@ -9,8 +9,8 @@ from storage.ledger import Entry
 from storage.parked import ParkedMessage
 from storage.queues import MESSAGE_OUTCOMES, Queues
 
-# Steps on the way, which nobody waits for; DEAD is told when it is parked.
-UNTOLD: Final = frozenset({"REQUESTED", "SENDING", "DEFERRED", "DEAD"})
+# Steps on the way, which nobody waits for; DEAD is told when it is parked, MISSING is an alarm in the log.
+UNTOLD: Final = frozenset({"REQUESTED", "SENDING", "DEFERRED", "DEAD", "MISSING"})
 
 
 class Outcomes:

@@ -10,6 +10,7 @@ from storage.table import answers
 
 MESSAGE_REQUESTS: Final = "message-requests"
 MESSAGE_SENDS: Final = "message-sends"
+MESSAGE_SETTLED: Final = "message-settled"
 MESSAGE_OUTCOMES: Final = "message-outcomes"
 
 # Put Message and Update Message allow at most seven days of invisibility (Azure Queue REST API).

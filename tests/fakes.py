@@ -157,7 +157,7 @@ def _compares(row: Row, comparison: str, parameters: Mapping[str, str]) -> bool:
     column, operator, parameter = comparison.split()
     value = {"PartitionKey": row.partition, "RowKey": row.key, **row.values}.get(column)
     other = parameters[parameter.removeprefix("@")]
-    return value is not None and {"eq": value == other, "lt": value < other}[operator]
+    return value is not None and {"eq": value == other, "lt": value < other, "ge": value >= other}[operator]
 
 
 @dataclass
@@ -218,7 +218,10 @@ def a_turn() -> Turn:
 
 @dataclass
 class FakeIo(IoAccount):
-    """IO: answers what it is told to, or raises it. `sent` holds every POST of a message."""
+    """IO: answers what it is told to, or raises it, `failing` for the services named there.
+
+    `sent` holds every POST of a message.
+    """
 
     steps: Steps = field(default_factory=Steps)
     configured: Collection[str] = ("default", "tributi")
@@ -226,6 +229,7 @@ class FakeIo(IoAccount):
     turn: Turn | IoError = field(default_factory=a_turn)
     submitted: str | BaseException | None = "01JWCZ5V6Q4M3N2P1R0T9S8W7X"
     status: MessageStatus | IoError = field(default_factory=lambda: seen("ACCEPTED"))
+    failing: dict[str, IoError] = field(default_factory=dict)
     while_sending: Callable[[], Awaitable[None]] = _nothing
     sent: list[tuple[NewMessage, str]] = field(default_factory=list)
     asked: list[tuple[str, ...]] = field(default_factory=list)
@@ -255,7 +259,7 @@ class FakeIo(IoAccount):
     ) -> MessageStatus:
         with self.steps.step("io.get_message"):
             self.asked.append(("message", fiscal_code, message_id, service))
-            return _answered(self.status)
+            return _answered(self.failing.get(service, self.status))
 
 
 def _answered[Answer](answer: Answer | BaseException) -> Answer:

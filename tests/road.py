@@ -6,14 +6,16 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from check_status.follow import follow_due
+from check_status.settle import settle_payment
+from check_status.tick import follow_due
 from poison.park import park
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
 from storage.cipher import Cipher
-from storage.due_index import DueIndex
+from storage.due_index import DueEntry, DueIndex
 from storage.handover import Handover
 from storage.ledger import Entry, Ledger, entry_of
+from storage.notices import Notices
 from storage.outcomes import Outcomes
 from storage.parked import Parked
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
@@ -35,10 +37,12 @@ class Road:
         self.ledger_table = FakeTable("ledger", self.steps)
         self.due_table = FakeTable("due", self.steps)
         self.parked_table = FakeTable("parked", self.steps)
+        self.notices_table = FakeTable("notices", self.steps)
         self.cipher = Cipher(KEYS)
         self.ledger = Ledger(self.ledger_table, self.cipher, self.clock)
-        self.due_index = DueIndex(self.due_table)
+        self.due_index = DueIndex(self.due_table, self.clock)
         self.parked = Parked(self.parked_table, self.cipher)
+        self.notices = Notices(self.notices_table, self.cipher)
         self.outcomes = Outcomes(self.queues)
         self.handover = Handover(self.queues, self.due_index, self.outcomes, self.clock)
 
@@ -49,6 +53,7 @@ class Road:
             redelivered=redelivered,
             ledger=self.ledger,
             io=self.io,
+            notices=self.notices,
             handover=self.handover,
             clock=self.clock,
         )
@@ -71,6 +76,17 @@ class Road:
             io=self.io,
             due_index=self.due_index,
             outcomes=self.outcomes,
+            clock=self.clock,
+        )
+
+    async def settle(self, body: str) -> None:
+        """Deliver a body of message-settled."""
+        await settle_payment(
+            body,
+            ledger=self.ledger,
+            notices=self.notices,
+            outcomes=self.outcomes,
+            queues=self.queues,
             clock=self.clock,
         )
 
@@ -146,11 +162,16 @@ class Road:
 
     def due(self) -> list[str]:
         """The keys of the due index."""
-        return [row.key for row in self.due_table.rows_by_key.values()]
+        return [due.key for due in self.due_entries()]
+
+    def due_entries(self) -> list[DueEntry]:
+        """The rows of the due index, oldest first; not the one that tells whose turn it is."""
+        rows = sorted(at for at in self.due_table.rows_by_key if at[0] != "control")
+        return [DueEntry(*at) for at in rows]
 
     def everything_kept(self) -> Iterator[tuple[str, str]]:
         """Where and what, for every byte on tables and queues; poison queues hold what upstream wrote."""
-        for table in (self.ledger_table, self.due_table, self.parked_table):
+        for table in (self.ledger_table, self.due_table, self.parked_table, self.notices_table):
             for row in table.rows_by_key.values():
                 yield f"keys of {table.name}", f"{row.partition} {row.key}"
                 for column, value in row.values.items():

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import SecretStr
 
 import settings
-from check_status.follow import CONCURRENT_LOOKS
+from check_status.tick import CONCURRENT_LOOKS
 from io_api import turns
 from io_api.account import IoAccount, Keys
 from io_api.client import IoClient

@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
+from contract.settlement import Settlement
 from local.demo.texts import IDENTITY_CARD, NURSERY, PARKING_PERMIT, WASTE_TAX, Text
 
 # The outcomes that a message comes to, by state and reason.
 DELIVERED = ("accepted", "processed")
 READ = (*DELIVERED, "read")
 PAID = (*READ, "paid")
+SETTLED = (*READ, "paid (settled_upstream)")
 IN_DOUBT = ("in_doubt (connection_lost)",)
 INVALID = ("parked (invalid)",)
 
@@ -30,8 +32,9 @@ class Case:
     """One request and its end.
 
     `kind` groups cases for people. The `bodies` go on the queue at once, the `late` ones when IO has accepted
-    the message. `subject` is what IO must hold if the message is to reach it; `violations` are the fields for
-    which an invalid request is parked. `request_id` is None for the one body that has none.
+    the message; `settlement` is what the creditor then says of its notice. `subject` is what IO must hold if
+    the message is to reach it; `violations` are the fields for which an invalid request is parked.
+    `request_id` is None for the one body that has none.
     """
 
     kind: str
@@ -42,6 +45,7 @@ class Case:
     expected: tuple[str, ...]
     subject: str
     late: tuple[str, ...] = field(default=(), repr=False)
+    settlement: str | None = None
     violations: frozenset[str] = frozenset()
 
     @property
@@ -63,6 +67,7 @@ class Row:
     citizen: Citizen = field(default_factory=lambda: IDLE)
     language: str = "it_IT"
     fields: Mapping[str, object] = field(default_factory=dict)
+    settled: bool = False
 
 
 class CaseMaker:
@@ -119,7 +124,8 @@ class CaseMaker:
         request_id = f"{row.text.code}-{number:04d}"
         # Made up on the pattern of PagoPA's specimen.
         fiscal_code = f"AAAAAA00A00A{number:03d}A"
-        request = self._request(row.text, request_id, fiscal_code, f"3010{number:014d}")
+        notice_number = f"3010{number:014d}"
+        request = self._request(row.text, request_id, fiscal_code, notice_number)
         for path, value in row.fields.items():
             _set(request, path, value)
         subject, _ = row.text.translations.get(row.language, (row.text.subject, ""))
@@ -131,6 +137,7 @@ class CaseMaker:
             bodies=(json.dumps(request, ensure_ascii=False),),
             expected=row.expected,
             subject=subject,
+            settlement=Settlement(notice_number=notice_number).to_json() if row.settled else None,
         )
 
     def _request(self, text: Text, request_id: str, fiscal_code: str, notice_number: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The institution's own system: it puts requests on `message-requests` and reads `message-outcomes`."""
+"""The institution's own system: requests and settlements go to its queues, outcomes come back."""
 
 import asyncio
 import contextlib
@@ -8,13 +8,14 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from contract.outcome import Outcome
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
 
-WORKED_OFF = (MESSAGE_REQUESTS, MESSAGE_SENDS, poison(MESSAGE_REQUESTS), poison(MESSAGE_SENDS))
+TRIGGERS = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
+WORKED_OFF = (*TRIGGERS, *map(poison, TRIGGERS))
 
 
 class Institution:
-    """Its connection to the two queues, which are made if they are not there."""
+    """Its connection to the queues, which are made if they are not there."""
 
     def __init__(self, connection_string: str) -> None:
         self._queues = QueueServiceClient.from_connection_string(connection_string)
@@ -28,6 +29,12 @@ class Institution:
     async def put(self, bodies: Iterable[str]) -> None:
         """Ask for messages, in this order."""
         queue = self._queue(MESSAGE_REQUESTS)
+        for body in bodies:
+            await queue.send_message(body)
+
+    async def settle(self, bodies: Iterable[str]) -> None:
+        """Tell of notices that were paid."""
+        queue = self._queue(MESSAGE_SETTLED)
         for body in bodies:
             await queue.send_message(body)
 

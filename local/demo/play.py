@@ -51,6 +51,7 @@ class Play:
         await self._institution.put(body for case in sample.others for body in case.bodies)
         await self._until(self._are_accepted)
         await self._institution.put(body for case in sample.others for body in case.late)
+        await self._institution.settle(case.settlement for case in sample.others if case.settlement)
         await self._until(self._have_ended)
 
     @property

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from local.demo.cases import DELIVERED, IDLE, IN_DOUBT, PAID, READ, Case, CaseMaker, Citizen, Row
+from local.demo.cases import DELIVERED, IDLE, IN_DOUBT, PAID, READ, SETTLED, Case, CaseMaker, Citizen, Row
 from local.demo.texts import APPOINTMENT, IDENTITY_CARD, NURSERY, PARKING_PERMIT, SCHOOL_MEALS, WASTE_TAX
 
 SERVICES = ("anagrafe", "scuola", "tributi")
 
-# The app looks at a message 10 s after its acceptance, and again when it is twice as old.
+# The app looks at a message 10 s after its acceptance, and then not for hours.
 READER: Citizen = {**IDLE, "reads_after_seconds": 2}
 PAYER: Citizen = {**READER, "pays_after_seconds": 4}
-LATE_PAYER: Citizen = {**READER, "pays_after_seconds": 15}
 PAYER_ELSEWHERE: Citizen = {**IDLE, "pays_after_seconds": 4}
 SILENT_READER: Citizen = {**READER, "read_status_unavailable": [{}]}
 OUTSIDER: Citizen = {"on_io": False}
@@ -90,7 +89,7 @@ def _premium() -> list[Row]:
         ),
         Row("Premium payment, read", 2, WASTE_TAX, READ, READER, fields=PREMIUM),
         Row("Premium payment, read, paid", 4, WASTE_TAX, PAID, PAYER, fields=PREMIUM),
-        Row("Premium payment, paid later", 2, WASTE_TAX, PAID, LATE_PAYER, fields=PREMIUM),
+        Row("Premium payment, paid at the bank", 2, WASTE_TAX, SETTLED, READER, fields=PREMIUM, settled=True),
         Row(
             "Premium payment, paid unread",
             1,

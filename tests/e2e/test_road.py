@@ -108,7 +108,7 @@ async def test_every_kind_of_request(world: World) -> None:
 
 
 async def test_time(world: World) -> None:
-    """Nothing is sent before its `not_before`, and what changes after the first look is told too."""
+    """Nothing is sent before its `not_before`, and what changes after a look is told after the next."""
     await world.io.citizens({fiscal_code(1): {"read_status_unavailable": [{}]}, fiscal_code(2): READER})
     await world.start_hosts()
     start = (datetime.now(UTC) + timedelta(seconds=4)).replace(microsecond=0)
@@ -124,6 +124,7 @@ async def test_time(world: World) -> None:
     }
     await world.until_gone(first)
     await world.io.citizens({fiscal_code(1): READER, fiscal_code(2): PAYER})
+    await world.make_due()
     then = {"hidden": f"{first['hidden']} READ", "unpaid": f"{first['unpaid']} PAID"}
     await world.until_gone(then)
     heard = {name: set(states) for name, states in world.told().items()}

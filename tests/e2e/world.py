@@ -18,16 +18,18 @@ from jsonschema import Draft202012Validator, FormatChecker
 from local.azurite import Azurite
 from poison.redrive import redrive
 from settings import Settings
-from storage import ledger, parked
+from storage import due_index, ledger, parked
 from storage.account import StorageAccount
 from storage.cipher import Cipher
+from storage.due_index import DueEntry, DueIndex
 from storage.ledger import Entry, Ledger, entry_of
 from storage.parked import Parked, ParkedMessage
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
 from tests.e2e.processes import PROJECT, ChildProcess, host_process, simulator_process
 from tests.e2e.simulator_control import SimulatorControl
 
-INNER_QUEUES = (MESSAGE_REQUESTS, MESSAGE_SENDS, poison(MESSAGE_REQUESTS), poison(MESSAGE_SENDS))
+WORKED_OFF = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
+INNER_QUEUES = (*WORKED_OFF, *map(poison, WORKED_OFF))
 LIMIT_SECONDS = 90
 """It only ends a test that would hang: what holds is seen within a fraction of a second."""
 
@@ -61,6 +63,7 @@ class World:
         self.ledger_table = account.table(ledger.TABLE)
         self.ledger = Ledger(self.ledger_table, cipher, lambda: datetime.now(UTC))
         self.parked = Parked(account.table(parked.TABLE), cipher)
+        self.due_table = account.table(due_index.TABLE)
         self._account = account
 
     async def aclose(self) -> None:
@@ -112,6 +115,15 @@ class World:
                 clock=lambda: datetime.now(UTC),
             )
 
+    async def make_due(self) -> None:
+        """Time passes for the messages that are followed: all are due now."""
+        now = datetime.now(UTC)
+        index = DueIndex(self.due_table, lambda: now)
+        for entry in await self.due_entries():
+            if entry.due_at > now:
+                await index.put(entry.request_id, now)
+                await index.remove(entry)
+
     # What can be seen of it
 
     async def until(
@@ -150,6 +162,11 @@ class World:
         """The ledger, by request_id."""
         rows = [entry_of(row) async for row in self.ledger_table.rows("")]
         return {entry.request_id: entry for entry in rows}
+
+    async def due_entries(self) -> list[DueEntry]:
+        """The rows of the due index, oldest first."""
+        rows = self.due_table.rows("PartitionKey lt @control", control="control")
+        return [DueEntry(row.partition, row.key) async for row in rows]
 
     async def roads(self) -> dict[str, str]:
         """What each request went through after REQUESTED, by request_id, such as "SENDING ACCEPTED"."""

@@ -1,6 +1,7 @@
 """`postino show`, on a real storage account."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -94,3 +95,18 @@ def test_what_cannot_be_a_request_id_is_wrong_use(account: CliAccount, request_i
     shown = account.run("show", request_id)
     assert shown.exit_code == 2
     assert "1 a 128 caratteri" in shown.stderr
+
+
+def test_timeline_explains_what_the_creditor_said(account: CliAccount) -> None:
+    """A payment that came from upstream says so, and when it was made, in both forms."""
+    entry = account.accepted(feature_level_type="ADVANCED")
+    paid_at = datetime(2026, 6, 12, 8, 21, 37, tzinfo=UTC)
+    account.advance(
+        entry, Step("PROCESSED"), Step("PAID", "settled_upstream"), payment_status="PAID", settled_at=paid_at
+    )
+    document = json.loads(account.run("show", entry.request_id, "--json").stdout)
+    assert document["settled_at"] == "2026-06-12T08:21:37.000+00:00"
+    assert document["history"][-1]["reason"] == "settled_upstream"
+    timeline = account.run("show", entry.request_id).stdout.splitlines()
+    assert timeline[-1].split()[2:4] == ["PAID", "settled_upstream"]
+    assert timeline[-1].rstrip().endswith("lo ha comunicato il creditore")

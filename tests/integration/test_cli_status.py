@@ -1,8 +1,11 @@
 """`postino status`, on a real storage account."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from cli.connection import ask
+from storage.due_index import DueIndex
 from storage.ledger import Step
 from tests.integration.cli_account import CliAccount
 
@@ -51,3 +54,16 @@ def test_people_see_counts_with_their_meaning(account: CliAccount) -> None:
     lines = [line.split() for line in account.run("status", "--campaign", campaign).stdout.splitlines()]
     assert ["Richieste", "della", "campagna", f"{campaign}:", "1"] in lines
     assert ["ACCEPTED", "1", "accettata", "da", "IO,", "non", "ancora", "consegnata"] in lines
+
+
+def test_delay_of_the_following_is_told(account: CliAccount) -> None:
+    """How long the oldest message has waited to be looked at is a number of days, for people and programs."""
+    request_id = account.new_id()
+    overdue = datetime.now(UTC) - timedelta(days=1, hours=12)
+    entry = ask(lambda stores: DueIndex(stores.due_index._table, lambda: overdue).put(request_id, overdue))
+    try:
+        assert _status(account)["days_behind"] == 1.5
+        assert "Ritardo nel seguire i messaggi: 1.5 giorni" in account.run("status").stdout
+    finally:
+        ask(lambda stores: stores.due_index.remove(entry))
+    assert _status(account)["days_behind"] < 1.5

@@ -15,7 +15,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueClient
 
 from local.azurite import Azurite
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
 from tests.integration.host_process import PROJECT, QueueOf, SampleApp, StartHost, eventually
 from tests.samples import KEYS, a_body
 
@@ -70,8 +70,8 @@ def good(nobody: str) -> dict[str, str]:
 @pytest.fixture
 def queues(queue_of: QueueOf) -> Iterator[Mapping[str, QueueClient]]:
     """The queues of the road, empty."""
-    names = [MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_OUTCOMES]
-    names += [poison(MESSAGE_REQUESTS), poison(MESSAGE_SENDS)]
+    worked_off = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
+    names = [*worked_off, *map(poison, worked_off), MESSAGE_OUTCOMES]
     clients = {name: queue_of(name) for name in names}
     for client in clients.values():
         try:
@@ -108,6 +108,8 @@ def test_app_registers_its_functions_with_their_bindings(
         "send_message": ("message-sends", "AzureWebJobsStorage"),
         "park_request": ("message-requests-poison", "AzureWebJobsStorage"),
         "park_send": ("message-sends-poison", "AzureWebJobsStorage"),
+        "settle_payment": ("message-settled", "AzureWebJobsStorage"),
+        "park_settlement": ("message-settled-poison", "AzureWebJobsStorage"),
     }
     assert triggers["check_status"]["type"] == "timerTrigger"
     assert triggers["check_status"]["schedule"] == SCHEDULE
@@ -121,13 +123,15 @@ def test_host_runs_the_app_to_the_first_call_of_io(
     host = start_host(app, ready=True, **good)
     queues[MESSAGE_REQUESTS].send_message("not json")
     queues[MESSAGE_SENDS].send_message('{"reference": 1, "request_id": "nobody"}')
+    queues[MESSAGE_SETTLED].send_message('{"request_id": "nobody"}')
     queues[MESSAGE_REQUESTS].send_message(a_body())
     host.run_now("check_status")
-    least = {"check_recipient": 2, "send_message": 1, "park_request": 1, "park_send": 1, "check_status": 1}
+    least = {"check_recipient": 2, "send_message": 1, "settle_payment": 1, "check_status": 1}
+    least |= {"park_request": 1, "park_send": 1, "park_settlement": 1}
     eventually(lambda: all(host.counts(name)["ok"] >= count for name, count in least.items()))
-    assert [host.counts(name)["failed"] for name in least] == [0] * 5
+    assert [host.counts(name)["failed"] for name in least] == [0] * len(least)
     reasons = sorted(event["data"]["reason"] for event in _events(queues))
-    assert reasons == ["invalid", "unknown_request"]
+    assert reasons == ["invalid", "unknown_request", "unknown_request"]
     assert queues[MESSAGE_REQUESTS].get_queue_properties().approximate_message_count
     assert "RSSMRA" not in host.stdout + host.stderr
     assert SECRET not in host.stdout + host.stderr

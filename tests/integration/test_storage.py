@@ -17,7 +17,7 @@ from local.azurite import Azurite, connection_string
 from settings import Settings
 from storage.account import StorageAccount
 from storage.cipher import PROPERTY_BYTES, Cipher
-from storage.due_index import DueIndex
+from storage.due_index import MARGIN, DueIndex, OutOfTurn, Turn
 from storage.ledger import IllegalStep, Ledger, NotMine, State, Step
 from storage.outcomes import Outcomes
 from storage.parked import Parked, ParkedMessage
@@ -157,10 +157,11 @@ async def test_delete_twice_does_no_harm(table: Table) -> None:
         ("", {}, ["a1", "a2", "b1", "b2", "b3"]),
         ("RowKey eq @key", {"key": "1"}, ["a1", "b1"]),
         ("PartitionKey lt @partition", {"partition": "b"}, ["a1", "a2"]),
+        ("PartitionKey ge @since and PartitionKey lt @until", {"since": "0", "until": "b"}, ["a1", "a2"]),
         (
-            "PartitionKey lt @partition or PartitionKey eq @partition and RowKey lt @key",
-            {"partition": "b", "key": "3"},
-            ["a1", "a2", "b1", "b2"],
+            "PartitionKey ge @since and PartitionKey lt @until",
+            {"since": "b", "until": "c"},
+            ["b1", "b2", "b3"],
         ),
         ("colour eq @colour", {"colour": "it's red"}, ["a2", "b3"]),
         ("RowKey eq @id or colour eq @id", {"id": "it's red"}, ["a2", "b3"]),
@@ -415,14 +416,27 @@ async def test_race_for_a_request_has_one_winner(ledger: Ledger) -> None:
 
 async def test_due_index_finds_by_time(account: StorageAccount) -> None:
     """A range over partitions gives what is due, and nothing that is not."""
-    due_index = DueIndex(account.table(_new_name()))
+    clock = FakeClock(NOW - timedelta(minutes=600))
+    due_index = DueIndex(account.table(_new_name()), clock)
     for minutes in (-600, -1, 0, 1):
         await due_index.put(f"r{minutes}", NOW + timedelta(minutes=minutes))
-    found = [entry async for entry in due_index.due(NOW)]
+    clock.now = NOW
+    found = [entry async for entry in due_index.due()]
     assert [entry.request_id for entry in found] == ["r-600", "r-1", "r0"]
     for entry in found:
         await due_index.remove(entry)
-    assert [entry async for entry in due_index.due(NOW)] == []
+    assert [entry async for entry in due_index.due()] == []
+
+
+async def test_turn_of_the_due_index_is_kept_in_the_table(account: StorageAccount) -> None:
+    """One of many hosts gets the turn, and the next one starts from the watermark that it left."""
+    clock = FakeClock(NOW)
+    due_index = DueIndex(account.table(_new_name()), clock)
+    results = await asyncio.gather(*(due_index.begin() for _ in range(8)), return_exceptions=True)
+    (turn,) = [result for result in results if isinstance(result, Turn)]
+    assert [type(result) for result in results].count(OutOfTurn) == 7
+    await due_index.end(await due_index.go_on(turn), None)
+    assert (await due_index.begin()).since == f"{NOW - MARGIN:%Y%m%d%H%M}"
 
 
 async def test_parked_message_is_read_as_it_was_kept(account: StorageAccount) -> None:

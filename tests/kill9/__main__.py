@@ -1,7 +1,9 @@
 """`make kill9`: several hosts on Azurite, a faulty IO, duplicate deliveries, SIGKILL every second or so.
 
-Then it lets everything settle and compares the ledger with what IO really accepted. Prints one row a seed;
-exits 1 on a duplicate, a lost request, a false row, or a doubt that neither a kill nor an answer explains.
+Meanwhile what was accepted is followed, all of it due again every few seconds. Then it lets everything settle
+and compares the ledger with what IO really accepted, and the due index with what can still change. Prints one
+row a seed; exits 1 on a duplicate, a lost request, a false row, a doubt that neither a kill nor an answer
+explains, a message that left the due index too early, or a row that is left in it.
 """
 
 import argparse
@@ -12,14 +14,16 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from local.azurite import Azurite
 from storage.ledger import DELIVERED, GIVEN_UP, Entry, State
-from tests.e2e.sample import fiscal_code, request
+from tests.e2e.sample import fiscal_code, payment, request
 from tests.e2e.world import World, running_world
 
 HOSTS = 3
@@ -27,6 +31,14 @@ SETTLE_SECONDS = 400
 # A killed host's messages come back when their lease is over: 600 s on the platform, less here.
 LEASE = {"LOCAL_HOST_LEASE_SECONDS": "5"}
 FAULTS = ("reset_before", "reset_after", "502_after", "503_before", "429", "accept_then_hang")
+PREMIUM = {"feature_level_type": "ADVANCED"}
+# One in three reads and pays, one reads, one does neither.
+HABITS = (
+    {"reads_after_seconds": 5, "pays_after_seconds": 5},
+    {"reads_after_seconds": 20, "pays_after_seconds": None},
+    {"reads_after_seconds": None, "pays_after_seconds": None},
+)
+CITIZENS = {fiscal_code(number): HABITS[number % 3] for number in range(1000)}
 AMBIGUOUS = frozenset({"timeout", "connection_lost", "server_error"})
 UNSENT = GIVEN_UP | {State.SKIPPED, State.EXPIRED}
 ENDS = DELIVERED | UNSENT | {State.ACCEPTED, State.REJECTED, State.FAILED, State.IN_DOUBT}
@@ -40,6 +52,8 @@ class Result:
     deliveries: int = 0
     kills: int = 0
     accepted: int = 0
+    looks: int = 0
+    followed: int = 0
     in_doubt: Counter[str] = field(default_factory=Counter)
     in_doubt_but_accepted: int = 0
     broken: Counter[str] = field(default_factory=Counter)
@@ -52,6 +66,7 @@ async def run(seed: int, requests: int, faulty: float, kills: int, console: Cons
     ids = [f"kill9-{seed}-{number:04d}" for number in range(requests)]
     with tempfile.TemporaryDirectory() as folder:
         async with running_world(Path(folder), Azurite()) as world:
+            await world.io.citizens(CITIZENS)
             await world.io.faults(*_faults(seed, faulty))
             await world.start_hosts(HOSTS, LEASE)
             feeding = asyncio.create_task(_feed(world, ids, rng, result))
@@ -60,10 +75,13 @@ async def run(seed: int, requests: int, faulty: float, kills: int, console: Cons
                     await asyncio.sleep(rng.uniform(0.5, 1.5))
                     await _kill_one(world, rng)
                     result.kills += 1
+                    if result.kills % 4 == 0:
+                        await world.make_due()
             await feeding
             await world.io.clear_faults()
             with console.status(f"seed {seed}: settling, until the last lease is over"):
                 await _settle(world, ids)
+                await _look_once_more(world)
             await _judge(world, ids, result)
     result.seconds = time.monotonic() - began
     return result
@@ -84,8 +102,14 @@ async def _feed(world: World, ids: list[str], rng: random.Random, result: Result
     result.deliveries = len(deliveries)
     for at in range(0, len(deliveries), 40):
         batch = deliveries[at : at + 40]
-        await world.put(*(request(each, fiscal_code(ids.index(each))) for each in batch))
+        await world.put(*(_request(each, ids.index(each)) for each in batch))
         await asyncio.sleep(1.5)
+
+
+def _request(request_id: str, number: int) -> dict[str, Any]:
+    """STANDARD, Premium, Premium with a notice; every citizen of CITIZENS gets each of them."""
+    kinds: list[dict[str, Any]] = [{}, PREMIUM, PREMIUM | {"content": {"payment_data": payment()}}]
+    return request(request_id, fiscal_code(number), **kinds[number // 3 % 3])
 
 
 async def _kill_one(world: World, rng: random.Random) -> None:
@@ -105,6 +129,18 @@ async def _settle(world: World, ids: list[str]) -> None:
         await asyncio.sleep(2)
 
 
+async def _look_once_more(world: World) -> None:
+    """Everything followed is due a last time, and is looked at when a dead host's turn is over."""
+    await world.make_due()
+    deadline = time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < deadline:
+        await world.take_outcomes()
+        due = await world.due_entries()
+        if all(entry.due_at > datetime.now(UTC) for entry in due):
+            return
+        await asyncio.sleep(2)
+
+
 def _ended(entry: Entry | None) -> bool:
     return entry is not None and entry.state in ENDS
 
@@ -115,8 +151,12 @@ async def _judge(world: World, ids: list[str], result: Result) -> None:
         accepted[message["subject"].split()[-1]].append(message["id"])
     entries = await world.entries()
     result.accepted = len(accepted)
+    result.looks = (await world.io.calls())["get_message"]["received"]
+    rows = Counter(entry.request_id for entry in await world.due_entries())
+    result.followed = rows.total()
     for each in ids:
         _judge_one(entries.get(each), accepted[each], result)
+        _judge_rows(entries.get(each), rows[each], result)
     result.broken["left on queues"] = sum((await world.depths()).values())
 
 
@@ -135,12 +175,28 @@ def _judge_one(entry: Entry | None, accepted: list[str], result: Result) -> None
         broken["unexplained doubt"] += reason not in AMBIGUOUS | {"lease_over"}
 
 
+def _judge_rows(entry: Entry | None, rows: int, result: Result) -> None:
+    """One row for each message that can still change, and none for any other."""
+    followed = entry is not None and _can_change(entry)
+    result.broken["left the index"] += followed and rows == 0
+    result.broken["row too many"] += rows > followed
+
+
+def _can_change(entry: Entry) -> bool:
+    if entry.state is State.ACCEPTED:
+        return entry.message_id is not None
+    if entry.state not in DELIVERED or entry.feature_level_type != "ADVANCED":
+        return False
+    return entry.read_status != "READ" or (entry.has_payment and entry.payment_status != "PAID")
+
+
 def show(console: Console, results: list[Result]) -> None:
     """One row a seed."""
     table = Table(title="Hosts killed with SIGKILL while they work")
     for column in (
         *("seed", "deliveries", "kills", "accepted by IO", "in doubt: answer", "in doubt: kill"),
-        *("of these accepted", "duplicates", "lost", "false rows", "unexplained", "left", "seconds"),
+        *("of these accepted", "duplicates", "lost", "false rows", "unexplained", "left"),
+        *("looks", "still followed", "left the index", "rows too many", "seconds"),
     ):
         table.add_column(column, justify="right")
     for result in results:
@@ -151,6 +207,8 @@ def show(console: Console, results: list[Result]) -> None:
             *(str(number) for number in (result.in_doubt.total() - by_kill, by_kill)),
             str(result.in_doubt_but_accepted),
             *(str(result.broken[kind]) for kind in kinds),
+            *(str(number) for number in (result.looks, result.followed)),
+            *(str(result.broken[kind]) for kind in ("left the index", "row too many")),
             f"{result.seconds:.0f}",
         )
     console.print(table)
@@ -164,7 +222,7 @@ async def main() -> int:
     parser.add_argument("--kills", type=int, default=20, help="at least so many a seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 210)
     results = [
         await run(seed, arguments.requests, arguments.faulty, arguments.kills, console)
         for seed in arguments.seeds

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from check_status.follow import follow
+from check_status.gate import Gate
 from contract.request import MessageRequest
 from io_api.account import IoAccount
 from poison.park import park
@@ -21,6 +22,7 @@ from storage.cipher import Cipher
 from storage.due_index import DueEntry, DueIndex
 from storage.handover import Handover
 from storage.ledger import DELIVERED, NEXT, Entry, Ledger, State, entry_of
+from storage.notices import Notices
 from storage.outcomes import UNTOLD, Outcomes
 from storage.parked import Parked
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, Queues, poison
@@ -108,8 +110,9 @@ class Scenario:
         self.io.answered = self._answered
         self.scheduler = Scheduler(self.rng, self.clock, plan.faults)
         self.ledger = Ledger(cast(Table, self.ledger_table), cast(Cipher, PlainCipher()), self.clock)
-        self.due = DueIndex(cast(Table, self.due_table))
+        self.due = DueIndex(cast(Table, self.due_table), self.clock)
         self.parked = Parked(cast(Table, self.parked_table), cast(Cipher, PlainCipher()))
+        self.notices = Notices(cast(Table, SteppedTable("notices")), cast(Cipher, PlainCipher()))
         self.outcomes = Outcomes(cast(Queues, self.queues))
         self.handover = Handover(cast(Queues, self.queues), self.due, self.outcomes, self.clock)
         self.looked_at: dict[tuple[str, str], datetime] = {}
@@ -190,10 +193,8 @@ class Scenario:
         return [(queue, message) for queue, waiting in self.queues.messages.items() for message in waiting]
 
     def _dues(self) -> list[tuple[DueEntry, datetime]]:
-        return [
-            (DueEntry(*key), max(_due_at(*key), self.looked_at.get(key, _due_at(*key))))
-            for key in self.due_table.fake.rows_by_key
-        ]
+        dues = [DueEntry(*key) for key in self.due_table.fake.rows_by_key]
+        return [(due, self.looked_at.get((due.bucket, due.key), due.due_at)) for due in dues]
 
     def _deliver(self, queue: str, message: HostMessage) -> None:
         message.dequeue_count += 1
@@ -224,9 +225,18 @@ class Scenario:
 
     def _function(self, queue: str, message: HostMessage) -> Coroutine[Any, Any, None]:
         io, redelivered = cast(IoAccount, self.io), message.dequeue_count > 1
-        if queue in (MESSAGE_REQUESTS, MESSAGE_SENDS):
-            decision = check_recipient if queue == MESSAGE_REQUESTS else send_message
-            return decision(
+        if queue == MESSAGE_REQUESTS:
+            return check_recipient(
+                message.body,
+                redelivered=redelivered,
+                ledger=self.ledger,
+                io=io,
+                notices=self.notices,
+                handover=self.handover,
+                clock=self.clock,
+            )
+        if queue == MESSAGE_SENDS:
+            return send_message(
                 message.body,
                 redelivered=redelivered,
                 ledger=self.ledger,
@@ -249,6 +259,7 @@ class Scenario:
         self.looked_at[due.bucket, due.key] = self.clock() + TICK
         look = follow(
             due,
+            gate=Gate(),
             ledger=self.ledger,
             io=cast(IoAccount, self.io),
             due_index=self.due,
@@ -337,10 +348,6 @@ class Scenario:
         told = {json.loads(body)["type"].rpartition(".")[2] for body in self.queues.told}
         last = [step["what"] for step in entry.history if step["what"] not in UNTOLD]
         return not last or last[-1].lower() in told
-
-
-def _due_at(bucket: str, key: str) -> datetime:
-    return datetime.strptime(f"{bucket}{key[:2]}+0000", "%Y%m%d%H%M%S%z")
 
 
 def _request(number: int) -> MessageRequest:

@@ -74,3 +74,8 @@ def test_key_is_in_no_repr() -> None:
     cipher = Cipher(KEYS)
     shown = repr(cipher) + repr(vars(cipher))
     assert not [key for key in KEYS if key.get_secret_value() in shown]
+
+
+def test_rotated_ring_tells_where_the_old_key_put_things() -> None:
+    """What was filed under the old key's hash is looked for there too, after the new key's."""
+    assert Cipher([NEW, OLD]).digests(PLAIN) == [Cipher([NEW]).digest(PLAIN), Cipher([OLD]).digest(PLAIN)]

@@ -11,10 +11,12 @@ from jsonschema import Draft202012Validator
 from contract.outcome import Outcome, OutcomeData, State
 from contract.request import parse_request
 from contract.schemas import DIRECTORY, as_text, schemas
+from contract.settlement import parse_settlement
 from contract.violations import InvalidRequest
 
 REQUEST = schemas()["message-request.schema.json"]
 OUTCOME = schemas()["message-outcome.schema.json"]
+SETTLED = schemas()["message-settled.schema.json"]
 SIMPLEST, FULL = REQUEST["examples"]
 
 
@@ -34,14 +36,21 @@ def test_file_is_that_of_the_models(name: str) -> None:
     assert (DIRECTORY / name).read_text(encoding="utf-8") == as_text(schemas()[name])
 
 
-@pytest.mark.parametrize("schema", [REQUEST, OUTCOME], ids=["request", "outcome"])
+@pytest.mark.parametrize("schema", [REQUEST, OUTCOME, SETTLED], ids=["request", "outcome", "settled"])
 def test_schema_is_draft_2020_12(schema: dict[str, Any]) -> None:
     """The schema is valid in its own dialect, closed, and describes every field."""
     Draft202012Validator.check_schema(schema)
-    for part in [schema, *schema["$defs"].values()]:
+    for part in [schema, *schema.get("$defs", {}).values()]:
         if part["type"] == "object":
             assert part["additionalProperties"] is False
             assert all("description" in field for field in part["properties"].values())
+
+
+@pytest.mark.parametrize("example", SETTLED["examples"])
+def test_documented_settlements_pass_both(example: dict[str, Any]) -> None:
+    """The examples in the schema are settlements to the schema and to the model."""
+    Draft202012Validator(SETTLED).validate(example)
+    assert parse_settlement(json.dumps(example)).request_id == example.get("request_id")
 
 
 @pytest.mark.parametrize("example", [SIMPLEST, FULL], ids=["simplest", "full"])

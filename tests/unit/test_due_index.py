@@ -1,72 +1,112 @@
-"""The due index: found by time, one row a message, and gone when dealt with."""
+"""The due index: found by time, one row a request, gone when dealt with; and one reader at a time."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.due_index import DueEntry, DueIndex
-from tests.fakes import FakeTable
+from storage.due_index import LEASE, MARGIN, SWEEP, DueEntry, DueIndex, OutOfTurn, Turn
+from storage.table import Changed
+from tests.fakes import FakeClock, FakeTable, Steps
 
 NOON = datetime(2026, 12, 31, 12, 0, 30, tzinfo=UTC)
 LONGEST_ID = "x" * 128
 
 
 @pytest.fixture
-def table() -> FakeTable:
-    return FakeTable()
+def clock() -> FakeClock:
+    return FakeClock(NOON)
 
 
 @pytest.fixture
-def due_index(table: FakeTable) -> DueIndex:
-    return DueIndex(table)
+def steps() -> Steps:
+    return Steps()
 
 
-async def _due(due_index: DueIndex, now: datetime) -> list[str]:
-    return [entry.request_id async for entry in due_index.due(now)]
+@pytest.fixture
+def table(steps: Steps) -> FakeTable:
+    return FakeTable("due", steps)
+
+
+@pytest.fixture
+def due_index(table: FakeTable, clock: FakeClock) -> DueIndex:
+    return DueIndex(table, clock)
+
+
+async def _due(due_index: DueIndex, since: str = "0") -> list[str]:
+    return [entry.request_id async for entry in due_index.due(since)]
 
 
 @pytest.mark.parametrize("request_id", ["r-1", "a:b.c_d-e", "-", LONGEST_ID])
-async def test_entry_names_its_request(due_index: DueIndex, request_id: str) -> None:
-    """The request is known from the key alone, whatever characters its id has."""
-    assert await due_index.put(request_id, NOON) == DueEntry("202612311200", f"30-{request_id}")
-    assert await _due(due_index, NOON) == [request_id]
+async def test_entry_names_its_request_and_its_time(due_index: DueIndex, request_id: str) -> None:
+    """Both are known from the keys alone, whatever characters the id has."""
+    entry = await due_index.put(request_id, NOON)
+    assert (entry.bucket[:13], entry.key) == ("202612311200-", f"30-{request_id}")
+    assert (entry.request_id, entry.due_at) == (request_id, NOON)
+    assert await _due(due_index) == [request_id]
 
 
 @pytest.mark.parametrize(
     "late", [timedelta(0), timedelta(seconds=29), timedelta(minutes=1), timedelta(days=40)]
 )
-async def test_what_is_due_is_found_however_late_the_look(due_index: DueIndex, late: timedelta) -> None:
+async def test_what_is_due_is_found_however_late_the_look(
+    due_index: DueIndex, clock: FakeClock, late: timedelta
+) -> None:
     """A row is found from its second on, over minutes, days and years."""
     await due_index.put("r-1", NOON)
-    assert await _due(due_index, NOON + late) == ["r-1"]
+    clock.now += late
+    assert await _due(due_index) == ["r-1"]
 
 
 @pytest.mark.parametrize("early", [timedelta(seconds=1), timedelta(seconds=31), timedelta(days=40)])
-async def test_what_is_not_due_yet_is_not_found(due_index: DueIndex, early: timedelta) -> None:
+async def test_what_is_not_due_yet_is_not_found(
+    due_index: DueIndex, clock: FakeClock, early: timedelta
+) -> None:
     """Nothing is looked at before its second, also at the edge of a minute."""
+    clock.now -= early
     await due_index.put("r-1", NOON)
-    assert await _due(due_index, NOON - early) == []
+    assert await _due(due_index) == []
 
 
-async def test_last_second_of_a_minute_is_due_in_that_second(due_index: DueIndex) -> None:
+async def test_last_second_of_a_minute_is_due_in_that_second(due_index: DueIndex, clock: FakeClock) -> None:
     """The range is right where the next second belongs to another partition, and another year."""
     await due_index.put("last", datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC))
     await due_index.put("next", datetime(2027, 1, 1, tzinfo=UTC))
-    assert await _due(due_index, datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)) == ["last"]
-    assert await _due(due_index, datetime(2027, 1, 1, tzinfo=UTC)) == ["last", "next"]
+    clock.now = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert await _due(due_index) == ["last"]
+    clock.now = datetime(2027, 1, 1, tzinfo=UTC)
+    assert await _due(due_index) == ["last", "next"]
 
 
-async def test_oldest_comes_first(due_index: DueIndex) -> None:
-    """A tick that is cut short has dealt with what waited longest."""
-    for seconds in (300, 0, 29, 30):
-        await due_index.put(f"after-{seconds}", NOON + timedelta(seconds=seconds))
-    found = await _due(due_index, NOON + timedelta(hours=1))
-    assert found == ["after-0", "after-29", "after-30", "after-300"]
+async def test_oldest_minute_comes_first(due_index: DueIndex, clock: FakeClock) -> None:
+    """A tick that is cut short has dealt with what waited longest, to the minute."""
+    for minutes in (5, 0, 2, 1):
+        await due_index.put(f"after-{minutes}", NOON + timedelta(minutes=minutes))
+    clock.advance(hours=1)
+    assert await _due(due_index) == ["after-0", "after-1", "after-2", "after-5"]
+
+
+async def test_rows_of_a_minute_are_in_sixteen_partitions(due_index: DueIndex, table: FakeTable) -> None:
+    """A minute in which very much is due is more than one partition of the service."""
+    for number in range(200):
+        await due_index.put(f"r-{number}", NOON)
+    shards = {partition[13:] for partition, _ in table.rows_by_key}
+    assert shards == set("0123456789abcdef")
 
 
 async def test_noting_the_same_twice_makes_one_row(due_index: DueIndex, table: FakeTable) -> None:
     """A repetition costs no second look."""
     assert await due_index.put("r-1", NOON) == await due_index.put("r-1", NOON)
+    assert len(table.rows_by_key) == 1
+
+
+async def test_noting_again_a_little_late_makes_no_second_row(
+    due_index: DueIndex, table: FakeTable, clock: FakeClock
+) -> None:
+    """A queue message that comes back after ten minutes notes the row that is there."""
+    await due_index.put("r-1", NOON)
+    clock.advance(minutes=10)
+    await due_index.put("r-1", NOON)
     assert len(table.rows_by_key) == 1
 
 
@@ -76,4 +116,106 @@ async def test_removed_row_is_not_due_and_removing_it_again_does_no_harm(due_ind
     await due_index.put("r-2", NOON)
     await due_index.remove(entry)
     await due_index.remove(entry)
-    assert await _due(due_index, NOON) == ["r-2"]
+    assert await _due(due_index) == ["r-2"]
+
+
+async def test_row_for_the_past_is_put_for_now(due_index: DueIndex) -> None:
+    """What is noted late is due at once, and never behind the watermark that a reader may have left."""
+    await due_index.end(await due_index.begin(), None)
+    entry = await due_index.put("r-1", NOON - timedelta(days=30))
+    assert entry.due_at == NOON
+    assert await _due(due_index, (await due_index.begin()).since) == ["r-1"]
+
+
+async def test_watermark_stays_behind_now_and_behind_what_was_left(
+    due_index: DueIndex, clock: FakeClock
+) -> None:
+    """The next reader passes by what was removed long ago, and by nothing that is still there."""
+    left = await due_index.put("left", NOON)
+    clock.advance(days=2)
+    turn = await due_index.begin()
+    clock.advance(minutes=1)
+    await due_index.end(turn, left)
+    turn = await due_index.begin()
+    assert turn.since == "202612311200"
+    await due_index.end(turn, None)
+    assert (await due_index.begin()).since == f"{turn.began_at - MARGIN:%Y%m%d%H%M}"
+
+
+async def test_turn_without_a_proper_end_moves_no_watermark(due_index: DueIndex, clock: FakeClock) -> None:
+    """A reader that died left rows anywhere: the next one reads from where that one did."""
+    turn = await due_index.begin()
+    await due_index.end(turn, None)
+    since = (await due_index.begin()).since
+    clock.now += LEASE + MARGIN
+    assert (await due_index.begin()).since == since
+
+
+async def test_row_behind_the_watermark_is_found_within_a_day(due_index: DueIndex, clock: FakeClock) -> None:
+    """A write that came unbelievably late is not lost: the index is read from its start once a day."""
+    clock.now -= timedelta(hours=1)
+    await due_index.end(await due_index.begin(), None)
+    late = DueIndex(due_index._table, lambda: NOON - timedelta(hours=3))
+    await late.put("r-1", NOON - timedelta(hours=3))
+    clock.now = NOON
+    turn = await due_index.begin()
+    assert await _due(due_index, turn.since) == []
+    await due_index.end(turn, None)
+    clock.now += SWEEP
+    turn = await due_index.begin()
+    assert await _due(due_index, turn.since) == ["r-1"]
+
+
+async def test_turn_is_one_readers(due_index: DueIndex) -> None:
+    """Of many hosts that ask at once one gets the turn, the first time and later."""
+    for _ in range(2):
+        results = await asyncio.gather(*(due_index.begin() for _ in range(8)), return_exceptions=True)
+        (turn,) = [result for result in results if isinstance(result, Turn)]
+        assert [type(result) for result in results].count(OutOfTurn) == 7
+        await due_index.end(turn, None)
+
+
+async def test_turn_of_a_dead_host_passes_on(due_index: DueIndex, clock: FakeClock) -> None:
+    """The lease is over by itself, and who held it can neither go on nor end it for the other one."""
+    dead = await due_index.begin()
+    clock.now += LEASE
+    alive = await due_index.begin()
+    with pytest.raises(OutOfTurn):
+        await due_index.go_on(dead)
+    with pytest.raises(OutOfTurn):
+        await due_index.end(dead, None)
+    clock.now += LEASE / 2
+    alive = await due_index.go_on(alive)
+    clock.now += LEASE / 2
+    with pytest.raises(OutOfTurn):
+        await due_index.begin()
+    await due_index.end(alive, None)
+
+
+async def test_lost_race_for_the_turn_is_no_error(due_index: DueIndex, steps: Steps) -> None:
+    """Who reads the control row and loses the write is out of turn."""
+    await due_index.end(await due_index.begin(), None)
+    steps.fail_before(Changed(), skip=1)
+    with pytest.raises(OutOfTurn):
+        await due_index.begin()
+
+
+async def test_empty_tick_costs_four_operations(due_index: DueIndex, steps: Steps) -> None:
+    """A tick without anything due reads the control row, writes it twice, and asks once."""
+    await due_index.end(await due_index.begin(), None)
+    before = len(steps.done)
+    turn = await due_index.begin()
+    assert await _due(due_index, turn.since) == []
+    await due_index.end(turn, None)
+    assert steps.done[before:] == ["due.get", "due.replace", "due.rows", "due.replace"]
+
+
+async def test_behind_is_the_age_of_the_oldest_row(due_index: DueIndex, clock: FakeClock) -> None:
+    """An operator sees how late the looks are; nothing due is not late, nor is what is due later."""
+    assert await due_index.behind() == timedelta(0)
+    await due_index.put("r-2", NOON + timedelta(days=1))
+    await due_index.put("r-1", NOON)
+    clock.advance(hours=5)
+    assert await due_index.behind() == timedelta(hours=5)
+    await due_index.end(await due_index.begin(), DueEntry("202612311200-0", "30-r-1"))
+    assert await due_index.behind() == timedelta(hours=5)

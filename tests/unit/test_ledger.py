@@ -36,10 +36,11 @@ ALLOWED = {
     "READ": "PAID",
 }
 SEEN = {
-    (state, word) for state in ("PROCESSED", "READ", "PAID") for word in ("READ", "READ_UNAVAILABLE", "PAID")
+    *product(("PROCESSED", "READ", "PAID"), ("READ", "READ_UNAVAILABLE", "PAID", "MISSING")),
+    ("ACCEPTED", "MISSING"),
 }
 MOVES = {(state, word) for state, words in ALLOWED.items() for word in words.split()}
-WORDS = [*map(str, State), "READ_UNAVAILABLE", "NONSENSE"]
+WORDS = [*map(str, State), "READ_UNAVAILABLE", "MISSING", "NONSENSE"]
 
 
 @pytest.fixture
@@ -70,10 +71,10 @@ async def test_allowed_step_moves_to_its_state(road: Road, entry: Entry, state: 
 
 
 @pytest.mark.parametrize(("state", "word"), sorted(SEEN - MOVES))
-async def test_fact_about_a_delivered_message_leaves_its_state(
+async def test_fact_about_a_message_at_io_leaves_its_state(
     road: Road, entry: Entry, state: str, word: str
 ) -> None:
-    """What is seen of a delivered message is written down in any order and undoes nothing."""
+    """What is seen of a message that IO has is written down in any order and undoes nothing."""
     planned = _plan(road, entry, state, word)
     assert (planned.state, planned.last_step["what"]) == (state, word)
 

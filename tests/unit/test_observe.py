@@ -117,3 +117,15 @@ async def test_reading_of_a_message_not_known_as_processed_is_no_dead_end(accept
     steps, changes = observe(accepted, seen("DELIVERED_TO_A_NEW_APP", "READ"))
     planned = Road().ledger.plan(accepted, *steps, **changes)
     assert planned.state in (State.ACCEPTED, State.READ)
+
+
+async def test_payment_that_the_creditor_told_first_is_told_with_the_delivery(accepted: Entry) -> None:
+    """Before its delivery there was nothing to tell; IO's own word on the payment is no second news."""
+    known: dict[str, Any] = {"payment_status": "PAID", "settled_at": accepted.created_at}
+    steps, _ = observe(replace(accepted, **known), seen("PROCESSED", "READ", "PAID"))
+    assert [(step.what, step.reason) for step in steps] == [
+        ("PROCESSED", None),
+        ("READ", None),
+        ("PAID", "settled_upstream"),
+    ]
+    assert _words(accepted, "PROCESSED", "READ", "PAID", status="PROCESSED", **known)[0] == ["READ"]

@@ -14,11 +14,11 @@ from poison.park import StillSending
 from poison.redrive import redrive
 from storage.ledger import LEASE, Entry, State, Step
 from storage.parked import ParkedMessage
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED
 from storage.table import Unanswered
 from tests.fakes import Died
 from tests.road import Road
-from tests.samples import FISCAL_CODE, a_body, a_request, payment, personal_data_in
+from tests.samples import FISCAL_CODE, NOTICE_NUMBER, a_body, a_request, payment, personal_data_in
 
 
 @pytest.fixture
@@ -307,3 +307,29 @@ async def test_doubt_that_was_never_told_is_told_before_the_parking(road: Road) 
     await road.ledger.advance(doubted, Step(State.DEFERRED, "resend"), sequence=1)
     await road.park(road.reference(), MESSAGE_SENDS)
     assert road.told() == ["r-1/0/in_doubt", "r-1/0/parked"]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason", "request_id", "fields"),
+    [
+        ("not json", "invalid", None, ["body"]),
+        ('{"request_id": "r-1", "paid": true}', "invalid", "r-1", ["paid"]),
+        ('{"request_id": "r-2"}', "unknown_request", "r-2", []),
+        ('{"request_id": "r-1"}', "failed_repeatedly", "r-1", []),
+        (f'{{"notice_number": "{NOTICE_NUMBER}"}}', "failed_repeatedly", None, []),
+    ],
+)
+async def test_settlement_is_parked_and_goes_back_to_its_own_queue(
+    road: Road, entry: Entry, body: str, reason: str, request_id: str | None, fields: list[str]
+) -> None:
+    """What a settlement fails by is told, the request it names is left alone, and redrive puts it back."""
+    await road.park(body, MESSAGE_SETTLED)
+    message = await _only(road)
+    assert (message.queue, message.reason, message.request_id) == (MESSAGE_SETTLED, reason, request_id)
+    assert [violation.field for violation in message.violations] == fields
+    (event,) = road.events()
+    assert (event["data"]["state"], event["data"]["reason"]) == ("parked", reason)
+    assert NOTICE_NUMBER not in json.dumps(event)
+    assert road.entry() == entry
+    await redrive(message, ledger=road.ledger, parked=road.parked, queues=road.queues, clock=road.clock)
+    assert road.queues.bodies(MESSAGE_SETTLED) == [body]

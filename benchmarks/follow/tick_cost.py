@@ -1,0 +1,130 @@
+"""What one tick costs, by how many messages are tracked, when the same number is due."""
+
+import gc
+import time
+import tracemalloc
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from benchmarks.follow.bill import PAGE, Bill, BilledTable
+from benchmarks.follow.tracked import TrackedTable
+from check_status.tick import follow_due
+from io_api.models import MessageStatus
+from io_api.rate_budget import Priority
+from storage.cipher import Cipher
+from storage.due_index import DueIndex
+from storage.ledger import Ledger, State, Step
+from storage.outcomes import Outcomes
+from storage.table import Table
+from tests.fakes import FakeClock, FakeIo, FakeQueues, FakeTable, seen
+from tests.samples import KEYS, a_request
+
+START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+# One look in ten brings news, which costs an event and a write of the ledger.
+NEWS: Final = 10
+REPETITIONS: Final = 5
+
+
+@dataclass(frozen=True)
+class TickCost:
+    """One tick: what is billed for it, and what it takes of this machine, the stores' own part included."""
+
+    tracked: int
+    due: int
+    calls: int
+    bill: Bill
+    cpu_seconds: float
+    peak_bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return asdict(self) | {"naive": asdict(naive(self.tracked, self.due))}
+
+
+@dataclass(frozen=True)
+class NaiveCost:
+    """A tick that reads every tracked message and asks IO for each, by arithmetic."""
+
+    transactions: int
+    rows_read: int
+    calls: int
+
+
+def naive(tracked: int, due: int) -> NaiveCost:
+    """Pages of the scan, and a write for each of the same messages that have news."""
+    return NaiveCost(-(-tracked // PAGE) + due // NEWS, tracked, tracked)
+
+
+class ReadingIo(FakeIo):
+    """IO, where every tenth message has been read since the last look."""
+
+    async def get_message(
+        self, fiscal_code: str, message_id: str, *, service: str, priority: Priority = Priority.POLL
+    ) -> MessageStatus:
+        self.status = seen("PROCESSED", "UNREAD" if int(message_id) % NEWS else "READ")
+        return await super().get_message(fiscal_code, message_id, service=service)
+
+
+class Post:
+    """What ticks on given tables; `due` delivered messages have just become due on them."""
+
+    def __init__(self, ledger_table: Table, due_table: Table) -> None:
+        self.clock = FakeClock(START)
+        self.io = ReadingIo()
+        self.ledger = Ledger(ledger_table, Cipher(KEYS[:1]), self.clock)
+        self.due_index = DueIndex(due_table, self.clock)
+        self.outcomes = Outcomes(FakeQueues(self.clock))
+
+    async def deliver(self, due: int) -> None:
+        """Messages as they are some hours after acceptance; their rows spread over the minutes of a tick."""
+        for number in range(due):
+            request = a_request(request_id=f"due-{number:06}", feature_level_type="ADVANCED")
+            entry = await self.ledger.claim(await self.ledger.open(request))
+            steps = Step(State.ACCEPTED), Step(State.PROCESSED)
+            known = {"message_id": str(number), "status": "PROCESSED", "read_status": "UNREAD", "body": {}}
+            await self.ledger.advance(entry, *steps, **known)
+            await self.due_index.put(request.request_id, START + timedelta(seconds=300 * number // due))
+        self.clock.advance(minutes=5)
+        await self.due_index.end(await self.due_index.begin(), None)
+
+    async def tick(self) -> None:
+        """Follow what is due."""
+        await follow_due(
+            ledger=self.ledger,
+            io=self.io,
+            due_index=self.due_index,
+            outcomes=self.outcomes,
+            clock=self.clock,
+        )
+
+
+async def measure(tracked: int, due: int) -> TickCost:
+    """The bill of one tick; the least CPU of some repetitions, and the peak of memory during another."""
+    table = TrackedTable(tracked - due, START)
+    seconds = [await _cpu_seconds(table, due) for _ in range(REPETITIONS)]
+    bill = Bill()
+    post = await _post(table, due, bill)
+    gc.collect()
+    tracemalloc.start()
+    await post.tick()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return TickCost(tracked, due, len(post.io.asked), bill, min(seconds), peak)
+
+
+async def _cpu_seconds(table: TrackedTable, due: int) -> float:
+    post = await _post(table, due, Bill())
+    gc.collect()
+    began = time.process_time()
+    await post.tick()
+    return time.process_time() - began
+
+
+async def _post(table: TrackedTable, due: int, bill: Bill) -> Post:
+    """A post whose bill begins with the tick."""
+    ledger_table, due_table = FakeTable("ledger"), table.cleared()
+    await Post(ledger_table, due_table).deliver(due)
+    post = Post(BilledTable(ledger_table, bill), BilledTable(due_table, bill))
+    post.clock.advance(minutes=5)
+    return post

@@ -1,0 +1,79 @@
+"""Takes the creditor's word that a notice was paid: it comes before IO's, and for every way of paying."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from check_status.observe import PAID_UPSTREAM
+from contract.settlement import Settlement, parse_settlement
+from contract.violations import InvalidRequest
+from storage.ledger import DELIVERED, LEASE, Entry, Ledger, NotMine, State
+from storage.notices import Notices
+from storage.outcomes import Outcomes
+from storage.queues import MESSAGE_SETTLED, Queues, poison
+
+log = logging.getLogger(__name__)
+
+
+class UnknownRequest(Exception):
+    """The settlement names a request that the ledger does not hold."""
+
+
+async def settle_payment(
+    body: str,
+    *,
+    ledger: Ledger,
+    notices: Notices,
+    outcomes: Outcomes,
+    queues: Queues,
+    clock: Callable[[], datetime],
+) -> None:
+    """Take a settlement from `message-settled`: each request it means is paid, which is told once.
+
+    It comes back later for a request that another worker has in hand.
+    """
+    try:
+        settlement = parse_settlement(body)
+        entries = await _meant(settlement, ledger, notices)
+    except (InvalidRequest, UnknownRequest) as error:
+        log.warning("settlement cannot be taken: %s", type(error).__name__)
+        await queues.put(poison(MESSAGE_SETTLED), body)
+        return
+    paid_at = settlement.paid_at or clock()
+    done = [await _settle(entry, paid_at, ledger, outcomes) for entry in entries]
+    if not all(done):
+        await queues.put(MESSAGE_SETTLED, body, delay=LEASE)
+
+
+async def _meant(settlement: Settlement, ledger: Ledger, notices: Notices) -> list[Entry]:
+    """A creditor tells of all its notices: one that no request carried is none of ours, and no mistake."""
+    if settlement.request_id:
+        entry = await ledger.get(settlement.request_id)
+        if entry is None:
+            raise UnknownRequest(UnknownRequest.__doc__)
+        return [entry]
+    names = [name async for name in notices.requests(settlement.notice_number or "")]
+    if not names:
+        log.info("settlement of a notice that no request carried")
+    found = [await ledger.get(name) for name in names]
+    return [entry for entry in found if entry]
+
+
+async def _settle(entry: Entry, paid_at: datetime, ledger: Ledger, outcomes: Outcomes) -> bool:
+    """Whether it is written down; the event comes first, so that a death in between repeats it.
+
+    A payment that comes before the message is delivered is told with its delivery.
+    """
+    if entry.settled_at:
+        return True
+    if entry.state is State.SENDING:  # a write now would make the sender lose the answer to its POST
+        return False
+    news = entry.state in DELIVERED and entry.payment_status != "PAID"
+    steps = [PAID_UPSTREAM] if news else []
+    planned = ledger.plan(entry, *steps, payment_status="PAID", settled_at=paid_at)
+    await outcomes.announce(planned, newest=len(steps))
+    try:
+        await ledger.commit(planned)
+    except NotMine:
+        return False
+    return True

@@ -1,0 +1,162 @@
+"""When to look again: by age, around a due date, sparser under pressure; and when it is over."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from check_status.schedule import FIRST_WAIT, GRACE, HORIZON, LONGEST_WAIT, is_over, next_look, stretch
+from storage.ledger import Entry, State
+from tests.road import Road
+
+ACCEPTED_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+async def accepted() -> Entry:
+    """A Premium message just accepted."""
+    road = Road()
+    road.clock.now = ACCEPTED_AT
+    return await road.accepted(feature_level_type="ADVANCED")
+
+
+@pytest.fixture
+def delivered(accepted: Entry) -> Entry:
+    """The same, delivered and not read."""
+    return replace(accepted, state=State.PROCESSED, status="PROCESSED", read_status="UNREAD")
+
+
+def _looks(entry: Entry, times: int = 1) -> list[timedelta]:
+    """The ages at which a message is looked at, when every look is in time and brings nothing."""
+    at, ages = ACCEPTED_AT + timedelta(seconds=15), []
+    while (found := next_look(entry, at, times)) is not None:
+        at = found
+        ages.append(at - ACCEPTED_AT)
+    return ages
+
+
+def test_delivery_is_looked_for_within_minutes(accepted: Entry) -> None:
+    """While IO works on a message a few looks are soon, and then it is looked at by age."""
+    ages = _looks(accepted)
+    assert ages[:3] == [timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30)]
+    assert ages[3] > timedelta(hours=3)
+
+
+def test_reading_is_looked_for_by_age(delivered: Entry) -> None:
+    """Each wait is twice the one before, up to a cap, and the last look is at the horizon."""
+    ages = _looks(delivered)
+    waits = [later - earlier for earlier, later in pairwise([timedelta(0), *ages])]
+    assert FIRST_WAIT * 0.95 <= waits[0] <= FIRST_WAIT
+    assert all(wait == pytest.approx(waits[0] * 2**k, rel=1e-9) for k, wait in enumerate(waits[:6]))
+    assert max(waits) <= LONGEST_WAIT
+    assert HORIZON * 0.95 <= ages[-1] <= HORIZON
+    assert len(ages) == 10
+
+
+@pytest.mark.parametrize("hour", range(0, 1440, 7))
+def test_looks_are_at_fixed_times(delivered: Entry, hour: int) -> None:
+    """Whenever a message is looked at, its next look is one of the same few times: copies meet again."""
+    fixed = [ACCEPTED_AT + age for age in _looks(delivered)]
+    found = next_look(delivered, ACCEPTED_AT + timedelta(hours=hour))
+    assert found in fixed or found is None
+
+
+def test_messages_sent_together_are_looked_at_apart(delivered: Entry) -> None:
+    """The looks of a campaign spread over a twentieth of their age, the same way at each reckoning."""
+    campaign = [replace(delivered, request_id=f"r-{number}") for number in range(200)]
+    lasts = [_looks(entry)[-1] for entry in campaign]
+    assert timedelta(days=2.5) < max(lasts) - min(lasts) <= HORIZON / 20
+    assert lasts == [_looks(entry)[-1] for entry in campaign]
+
+
+@pytest.mark.parametrize("days", [5, 20, 50, 90])
+def test_payment_is_looked_for_around_its_due_date(delivered: Entry, days: int) -> None:
+    """Days before, right after and the day after it, also when it is beyond the horizon."""
+    due_date = ACCEPTED_AT + timedelta(days=days)
+    paying = replace(delivered, read_status="READ", state=State.READ, has_payment=True, due_date=due_date)
+    more = sorted(set(_looks(paying)) - set(_looks(delivered)))
+    assert len(more) == 3
+    offsets = [ACCEPTED_AT + age - due_date for age in more]
+    assert [offset.days for offset in offsets] == [-3, 0, 1]
+
+
+def test_due_date_without_a_payment_changes_nothing(delivered: Entry) -> None:
+    """A deadline that nothing is to be paid for says nothing about reading."""
+    assert _looks(replace(delivered, due_date=ACCEPTED_AT + timedelta(days=9))) == _looks(delivered)
+
+
+def test_due_date_in_the_past_adds_no_look(delivered: Entry) -> None:
+    """A notice that was overdue when it was sent is looked at by age."""
+    overdue = replace(delivered, has_payment=True, due_date=ACCEPTED_AT - timedelta(days=2))
+    assert _looks(overdue) == _looks(delivered)
+
+
+@pytest.mark.parametrize(
+    ("late", "times"),
+    [(timedelta(0), 1), (timedelta(hours=23), 1), (timedelta(days=1), 2), (timedelta(days=6, hours=5), 7)],
+)
+def test_late_looks_make_the_waits_longer(late: timedelta, times: int) -> None:
+    """Minutes are the timer's own; each day behind adds one time the wait."""
+    assert stretch(late) == times
+    assert stretch(-late) == 1
+
+
+def test_under_pressure_there_are_fewer_looks_at_the_same_times(delivered: Entry) -> None:
+    """The stretched looks are some of the usual ones, and the last of them is kept."""
+    usual = _looks(delivered)
+    counts = []
+    for times in (1, 2, 4, 8):
+        stretched = _looks(delivered, times)
+        assert set(stretched) <= set(usual)
+        assert stretched[-1] == usual[-1]
+        counts.append(len(stretched))
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] < counts[0] / 2
+
+
+@pytest.mark.parametrize(
+    ("word", "has_payment", "read", "paid", "followed"),
+    [
+        ("PROCESSED", False, "UNREAD", None, True),
+        ("PROCESSED", False, None, None, True),
+        ("PROCESSED", False, "UNAVAILABLE", None, True),
+        ("PROCESSED", True, "UNAVAILABLE", "NOT_PAID", True),
+        ("READ", False, "READ", None, False),
+        ("READ", True, "READ", "NOT_PAID", True),
+        ("PAID", True, "UNREAD", "PAID", True),
+        ("PAID", True, "UNAVAILABLE", "PAID", True),
+        ("PAID", True, "READ", "PAID", False),
+        ("REJECTED", True, None, None, False),
+        ("FAILED", True, None, None, False),
+    ],
+)
+def test_message_is_followed_while_something_can_change(
+    delivered: Entry, word: str, has_payment: bool, read: str | None, paid: str | None, followed: bool
+) -> None:
+    """Following ends when nothing more can change that anyone waits for."""
+    known = replace(
+        delivered, state=State(word), has_payment=has_payment, read_status=read, payment_status=paid
+    )
+    assert (next_look(known, ACCEPTED_AT) is not None) == followed
+    assert is_over(known, ACCEPTED_AT) != followed
+
+
+def test_standard_message_is_over_when_delivered(delivered: Entry) -> None:
+    """Of a STANDARD message IO tells nothing after its delivery."""
+    assert is_over(replace(delivered, feature_level_type="STANDARD"), ACCEPTED_AT)
+
+
+def test_last_look_may_be_late(delivered: Entry) -> None:
+    """A tick that comes after the horizon still makes the last look, but not for ever."""
+    assert not is_over(delivered, ACCEPTED_AT + HORIZON + timedelta(days=1))
+    assert is_over(delivered, ACCEPTED_AT + HORIZON + GRACE)
+    assert next_look(delivered, ACCEPTED_AT + HORIZON) is None
+
+
+def test_message_of_a_clock_that_runs_ahead_is_followed(accepted: Entry) -> None:
+    """A host whose clock is behind the one that wrote the acceptance looks again later."""
+    early = ACCEPTED_AT - timedelta(minutes=1)
+    found = next_look(accepted, early)
+    assert found is not None
+    assert found > early
