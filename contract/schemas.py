@@ -56,6 +56,32 @@ _FULL_REQUEST = {
     "expires_at": "2026-06-30T21:59:59Z",
     "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 }
+_REMINDED_REQUEST = {
+    "request_id": "TARI:2026:000124",
+    "service": "tributi",
+    "fiscal_code": "AAAAAA00A00A000A",
+    "feature_level_type": "ADVANCED",
+    "content": _FULL_REQUEST["content"],
+    "reminders": {
+        "unread": {
+            "after_days": 7,
+            "times": 2,
+            "days_between": 5,
+            "subject": "TARI 2026: un avviso ti aspetta",
+            "markdown": "A maggio ti abbiamo scritto della TARI 2026. Trovi l'avviso tra i tuoi messaggi: "
+            "aprilo per sapere quanto e quando pagare.",
+            "translations": {
+                "en_GB": {
+                    "subject": "Waste tax 2026: a notice waits for you",
+                    "markdown": "In May we wrote to you about the 2026 waste tax (TARI). Open the notice "
+                    "among your messages to see how much to pay, and when.",
+                }
+            },
+        },
+        "unpaid": {"days_before_due": [8, 1, 0]},
+        "feature_level_type": "STANDARD",
+    },
+}
 _OUTCOME = Outcome.of(
     OutcomeData(
         request_id="TARI:2026:000123",
@@ -88,7 +114,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     request = MessageRequest.model_json_schema(schema_generator=_Draft202012)
     outcome = Outcome.model_json_schema(schema_generator=_Draft202012, mode="serialization")
     return {
-        "message-request.schema.json": request | {"examples": [_SIMPLEST_REQUEST, _FULL_REQUEST]},
+        "message-request.schema.json": request
+        | {"examples": [_SIMPLEST_REQUEST, _FULL_REQUEST, _REMINDED_REQUEST]},
         "message-outcome.schema.json": outcome | {"examples": [json.loads(_OUTCOME.to_json())]},
     }
 
