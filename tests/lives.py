@@ -4,6 +4,7 @@ Pure: no table, no queue, no IO. The citizens read, pay, hide, block and change 
 """
 
 import heapq
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -67,12 +68,13 @@ class Life:
         """What the polls have left in the ledger, which forgets nothing."""
         if self.state is not State.PROCESSED:
             return self.state
-        told = [self.answer(at) for at in self._polls(now)]
+        told = [self.answer(at) for at in self.polls(now)]
         if any(answer.payment_status == "PAID" for answer in told):
             return State.PAID
         return State.READ if any(answer.read_status == "READ" for answer in told) else State.PROCESSED
 
-    def _polls(self, now: datetime) -> Iterator[datetime]:
+    def polls(self, now: datetime) -> Iterator[datetime]:
+        """When IO was asked, and answered, by now."""
         at = self.accepted_at
         while at <= now:
             if not within(at, self.silent):
@@ -98,8 +100,9 @@ class World:
     of_service: ReminderPolicy
     most_per_day: int
     down: Sequence[Span] = ()
-    records: list[Record] = field(default_factory=list)
     laters: list[tuple[Life, Planned, datetime, Later]] = field(default_factory=list)
+    _by_message: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
+    _by_citizen: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
 
     def run(self) -> None:
         """Until every reminder that was planned is decided."""
@@ -121,20 +124,27 @@ class World:
         """The policy of a life's message."""
         return policy_for(life.request, self.of_service)
 
-    def sent(self, life: Life | None = None, citizen: str | None = None) -> list[Record]:
-        """The reminders that went off, of a message or of a citizen, oldest first."""
-        return [
-            record
-            for record in self.records
-            if isinstance(record.decision, Send)
-            and (life is None or record.life is life)
-            and (citizen is None or record.life.citizen == citizen)
-        ]
+    @property
+    def records(self) -> list[Record]:
+        """How every reminder ended."""
+        return [record for of_message in self._by_message.values() for record in of_message]
+
+    def sent(self, life: Life) -> list[Record]:
+        """The reminders of a message that went off, oldest first."""
+        return _sent(self._by_message[life.request.request_id])
+
+    def sent_to(self, citizen: str) -> list[Record]:
+        """The reminders that went off to a citizen, oldest first."""
+        return _sent(self._by_citizen[citizen])
 
     def undecided(self, life: Life) -> list[Planned]:
         """What is planned for a message and neither sent nor given up."""
-        done = {record.planned.name for record in self.records if record.life is life}
+        done = {record.planned.name for record in self._by_message[life.request.request_id]}
         return [planned for planned in self.plan_of(life) if planned.name not in done]
+
+    def _end(self, record: Record) -> None:
+        self._by_message[record.life.request.request_id].append(record)
+        self._by_citizen[record.life.citizen].append(record)
 
     def _next(self, life: Life, now: datetime) -> datetime | None:
         return min((max(planned.at, now) for planned in self.undecided(life)), default=None)
@@ -154,7 +164,7 @@ class World:
                 back.append(decision.when)
                 self.laters.append((life, planned, now, decision))
             elif isinstance(decision, Send | NotBecause):
-                self.records.append(Record(life, planned, now, decision))
+                self._end(Record(life, planned, now, decision))
         return min(back, default=None)
 
     def _decide(self, life: Life, planned: Planned, now: datetime) -> Decision:
@@ -170,8 +180,8 @@ class World:
         return decision
 
     def _facts(self, life: Life, now: datetime) -> Facts:
-        sent = self.sent(life)
-        today = [record for record in self.sent(citizen=life.citizen) if day(record.at) == day(now)]
+        sent, polls = self.sent(life), [*life.polls(now)]
+        today = [record for record in self.sent_to(life.citizen) if day(record.at) == day(now)]
         return Facts(
             state=life.ledger_state(now),
             settled_at=life.settled_at if has_come(life.settled_at, now) else None,
@@ -179,7 +189,13 @@ class World:
             is_turned_away=any(has_come(life.blocked_at, record.at) for record in sent),
             last_reminded_at=sent[-1].at if sent else None,
             reminders_today=len(today),
+            seen=life.answer(polls[-1]) if polls else None,
+            seen_at=polls[-1] if polls else None,
         )
+
+
+def _sent(records: list[Record]) -> list[Record]:
+    return [record for record in records if isinstance(record.decision, Send)]
 
 
 def day(instant: datetime) -> date:
