@@ -2,6 +2,7 @@
 
 import copy
 import json
+import traceback
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from contract.fiscal_code import FISCAL_CODE_PATTERN, contains_fiscal_code
 from contract.reminders import Reminders
 from contract.request import MessageRequest, parse_request
 from contract.schemas import schemas
@@ -152,3 +154,23 @@ def test_any_value_is_equal_or_refused(path: str, value: Any) -> None:
     else:
         above = f"reminders.{path}".rpartition(".")[0]
         assert all(violation.field.startswith((above, "body")) for violation in error.violations)
+
+
+@UNHURRIED
+@given(
+    code=st.from_regex(FISCAL_CODE_PATTERN.replace("$", r"\Z")),
+    path=st.sampled_from(paths(REMINDED["reminders"])),
+)
+def test_no_error_shows_a_fiscal_code(code: str, path: str) -> None:
+    """A fiscal code anywhere in the reminders is in no text of the refusal, not even in its traceback."""
+    for document in (changed(f"reminders.{path}", f"x {code}"), changed(f"reminders.{path}", {code: 1})):
+        error = refusal(json.dumps(document))
+        shown = f"{error!r}{error}" + "".join(traceback.format_exception(error)) if error else ""
+        assert not contains_fiscal_code(shown)
+        assert code not in shown
+
+
+def test_only_markdown_may_name_a_person() -> None:
+    """A fiscal code in the text is the institution's affair; in the subject of a reminder it is refused."""
+    text = TEXT | {"markdown": TEXT["markdown"] + "RSSMRA80A01H501U"}
+    assert read(changed("reminders.unpaid", {"days_before_due": [1], **text})).reminders is not None
