@@ -92,21 +92,25 @@ class _Frame:
 
 
 def _frame(request: MessageRequest, accepted_at: datetime, policy: ReminderPolicy) -> _Frame:
-    payment, due = request.content.payment_data, request.content.due_date
-    may_io_remind = tells_paying(request) and _is_ahead(due, accepted_at) and policy.on_io_days == "avoid"
+    payment = request.content.payment_data
     return _Frame(
         request_id=request.request_id,
         accepted_at=accepted_at,
-        due=due,
+        due=request.content.due_date,
         is_void_after_due=payment is not None and payment.invalid_after_due_date,
-        avoided=frozenset(_days_before(due, days) for days in IO_DAYS)
-        if due and may_io_remind
-        else frozenset(),
+        avoided=_io_days(request, accepted_at) if policy.on_io_days == "avoid" else frozenset(),
     )
 
 
-def _is_ahead(due: datetime | None, accepted_at: datetime) -> bool:
-    return due is not None and accepted_at < due < accepted_at + FARTHEST_DUE
+def _io_days(request: MessageRequest, accepted_at: datetime) -> frozenset[date]:
+    due = request.content.due_date
+    if due is None or not tells_paying(request) or not _is_ahead(due, accepted_at):
+        return frozenset()
+    return frozenset(_days_before(due, days) for days in IO_DAYS)
+
+
+def _is_ahead(due: datetime, accepted_at: datetime) -> bool:
+    return accepted_at < due < accepted_at + FARTHEST_DUE
 
 
 def _days_before(due: datetime, days: int) -> date:

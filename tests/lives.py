@@ -101,6 +101,7 @@ class World:
     most_per_day: int
     down: Sequence[Span] = ()
     laters: list[tuple[Life, Planned, datetime, Later]] = field(default_factory=list)
+    asked: list[tuple[Life, Planned, datetime]] = field(default_factory=list)
     _by_message: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
     _by_citizen: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
 
@@ -171,6 +172,7 @@ class World:
         facts, policy = self._facts(life, now), self.policy_of(life)
         decision = decide(planned, facts, policy, most_per_day=self.most_per_day, now=now)
         if isinstance(decision, Ask):
+            self.asked.append((life, planned, now))
             if within(now, life.silent):
                 return unanswered(planned, SILENCE, now)
             fresh = replace(facts, seen=life.answer(now), seen_at=now)

@@ -214,6 +214,18 @@ def test_nobody_is_written_to_again_after_turning_away(world: World) -> None:
 
 
 @in_worlds
+def test_io_is_asked_only_when_the_answer_decides(world: World) -> None:
+    """What the ledger, the clock or the creditor says already costs no call to IO."""
+    for life, planned, at in world.asked:
+        known = {State.PAID, State.READ} if planned.kind is Kind.UNREAD else {State.PAID}
+        assert life.ledger_state(at) not in known | {State.IN_DOUBT, State.REJECTED}
+        assert not has_come(life.settled_at, at)
+        assert not has_come(life.stopped_at, at)
+        assert is_decent(at)
+        assert at < planned.until
+
+
+@in_worlds
 def test_nothing_keeps_a_reminder_for_no_reason(world: World) -> None:
     """What nothing puts off goes off at the first tick, and what is put off is put off into the future."""
     put_off = {(life.request.request_id, planned.name) for life, planned, _, later in world.laters
