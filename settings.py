@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contract.fields import ServiceName
+from contract.reminders import ReminderPolicy
 
 # The account and key that Azurite and Microsoft's documentation publish for local development.
 DEVELOPMENT_STORAGE = (
@@ -71,12 +72,14 @@ class RateLimit(NamedTuple):
 
 
 class IoService(BaseModel):
-    """The API keys of one IO service ("use" keys, one pair a service: IO guide, Authorizations)."""
+    """One IO service: its API keys ("use" keys, one pair a service: IO guide, Authorizations) and whom it
+    reminds, when a request says nothing of that."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     key: SecretStr = Field(min_length=1)
     secondary_key: SecretStr | None = None
+    reminders: ReminderPolicy = ReminderPolicy()
 
 
 class Settings(BaseSettings):
@@ -99,6 +102,11 @@ class Settings(BaseSettings):
     io_api_secondary_key: SecretStr | None = Field(None, validation_alias="IO_API_SECONDARY_KEY")
     io_api_key: SecretStr | None = Field(None, validation_alias="IO_API_KEY", validate_default=True)
     io_rate_limit: Annotated[RateLimit, NoDecode] = Field(RateLimit(150, 5), validation_alias="IO_RATE_LIMIT")
+    reminders: Annotated[ReminderPolicy, NoDecode] = Field(ReminderPolicy(), validation_alias="REMINDERS")
+    reminders_schedule: str = Field("0 */15 * * * *", validation_alias="REMINDERS_SCHEDULE")
+    reminders_per_citizen_per_day: int = Field(
+        1, ge=1, le=10, validation_alias="REMINDERS_PER_CITIZEN_PER_DAY"
+    )
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(validation_alias="ENCRYPTION_KEYS")
     check_status_schedule: str = Field("0 */5 * * * *", validation_alias="CHECK_STATUS_SCHEDULE")
 
@@ -139,6 +147,18 @@ class Settings(BaseSettings):
     def _read_rate_limit(cls, value: Any) -> Any:
         return RateLimit.parse(value) if isinstance(value, str) else value
 
+    @field_validator("reminders", mode="before")
+    @classmethod
+    def _read_reminders(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str):  # the default
+            return value
+        if info.data.get("io_api_key", "wrong") is None:
+            raise ValueError("is for the service of IO_API_KEY; others have their reminders in IO_SERVICES")
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError('must be JSON such as {"unread": {"after_days": 7}}') from None
+
     @field_validator("encryption_keys", mode="before")
     @classmethod
     def _read_keys(cls, value: Any) -> Any:
@@ -150,7 +170,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"key {number} is not url-safe base64 of 32 bytes; {NEW_KEY}") from None
         return keys
 
-    @field_validator("check_status_schedule")
+    @field_validator("check_status_schedule", "reminders_schedule")
     @classmethod
     def _check_schedule(cls, value: str) -> str:
         if len(value.split()) != 6:
@@ -162,7 +182,9 @@ class Settings(BaseSettings):
         """Every configured IO service by the name that requests use."""
         if not self.io_api_key:
             return self.io_services
-        default = IoService(key=self.io_api_key, secondary_key=self.io_api_secondary_key)
+        default = IoService(
+            key=self.io_api_key, secondary_key=self.io_api_secondary_key, reminders=self.reminders
+        )
         return {"default": default, **self.io_services}
 
 
@@ -180,6 +202,8 @@ def _line(mistake: dict[str, Any]) -> str:
     if setting in Settings.model_fields:  # a default that is refused is reported by the field's own name
         setting = Settings.model_fields[setting].validation_alias
     where = ".".join(str(part) for part in (setting, *path))
-    what = SAID_BETTER.get(mistake["type"], str(mistake["msg"]).removeprefix("Value error, "))
+    rules = mistake.get("ctx", {}).get("rules")  # of the contract's own types
+    said = "; ".join(rules) if rules else str(mistake["msg"]).removeprefix("Value error, ")
+    what = SAID_BETTER.get(mistake["type"], said)
     advice = f"; {NEW_KEY}" if where == "ENCRYPTION_KEYS" and what == "missing" else ""
     return f"{where}: {what}{advice}"

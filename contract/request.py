@@ -17,36 +17,14 @@ from contract.fields import (
     Language,
     NoticeNumber,
     RequestId,
-    Rule,
     ServiceName,
     Traceparent,
     matching,
     usable_request_id,
-    utf16_units,
 )
-from contract.front_matter import front_matter_rules
-from contract.violations import InvalidRequest, broken, violations_of
-
-_MARKDOWN_LENGTH = utf16_units(80, 10_000)
-
-
-def _markdown_rules(markdown: str) -> list[str]:
-    return _MARKDOWN_LENGTH.broken_by(markdown) + front_matter_rules(markdown)
-
-
-class Text(BaseModel):
-    """What the citizen reads, in one language."""
-
-    model_config = STRICT
-
-    subject: Annotated[str, utf16_units(10, 120)] = Field(
-        repr=False, description="Title: 10 to 120 UTF-16 code units (an emoji counts two). No personal data."
-    )
-    markdown: Annotated[str, Rule(_markdown_rules, _MARKDOWN_LENGTH.schema)] = Field(
-        repr=False,
-        description="Text in IO's markdown: 80 to 10000 UTF-16 code units (an emoji counts two), "
-        "counting the front matter with the buttons (CTA) that it may start with.",
-    )
+from contract.reminders import Reminders
+from contract.text import Text
+from contract.violations import InvalidRequest, broken, broken_below, violations_of
 
 
 class Payee(BaseModel):
@@ -130,6 +108,15 @@ class MessageRequest(BaseModel):
         default=None,
         description="Label to follow many requests together; no fiscal code in it.",
     )
+    in_reply_to: RequestId | None = Field(
+        default=None, description="The request_id of an earlier message that this one comes back to."
+    )
+    reminders: Reminders | None = Field(
+        default=None,
+        repr=False,
+        description="Whom to remind and when, instead of what the service's settings say; {} for nobody. "
+        "Needs feature_level_type ADVANCED, and unpaid a payment with a due date.",
+    )
     not_before: Instant | None = Field(default=None, description="Do not send before this instant.")
     expires_at: Instant | None = Field(
         default=None, description="Do not send from this instant on; after not_before."
@@ -145,6 +132,23 @@ class MessageRequest(BaseModel):
             known = ", ".join(sorted(info.context)) or "none"
             raise broken([f"is not a configured IO service: name one of them ({known}) or configure it"])
         return service
+
+    @field_validator("in_reply_to")
+    @classmethod
+    def _another(cls, in_reply_to: str | None, info: ValidationInfo) -> str | None:
+        if in_reply_to is not None and in_reply_to == info.data.get("request_id"):
+            raise broken(["must be the request_id of another request"])
+        return in_reply_to
+
+    @field_validator("reminders")
+    @classmethod
+    def _possible(cls, reminders: Reminders | None, info: ValidationInfo) -> Reminders | None:
+        asked = {name: getattr(reminders, name, None) for name in ("unread", "unpaid")}
+        needs = {"unread": _unmet_by_level(info), "unpaid": _unmet_by_level(info) + _unmet_by_payment(info)}
+        unmet = {name: rules for name, rules in needs.items() if asked[name] and rules}
+        if unmet:
+            raise broken_below(unmet)
+        return reminders
 
     @field_validator("expires_at")
     @classmethod
@@ -186,6 +190,19 @@ class MessageRequest(BaseModel):
         """
         meaning = self.model_dump(mode="json", exclude_none=True, exclude={"traceparent"})
         return json.dumps(meaning, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _unmet_by_level(info: ValidationInfo) -> list[str]:
+    # A field that is wrong itself is not in `data`, and has a violation of its own.
+    if info.data.get("feature_level_type") != "STANDARD":
+        return []
+    return ["needs feature_level_type ADVANCED: of other messages IO does not tell who has read or paid"]
+
+
+def _unmet_by_payment(info: ValidationInfo) -> list[str]:
+    content: Content | None = info.data.get("content")
+    wanted = ("payment_data", "due_date") if content else ()
+    return [f"needs content.{name}" for name in wanted if getattr(content, name) is None]
 
 
 def parse_request(body: str | bytes, *, services: Collection[str] | None = None) -> MessageRequest:

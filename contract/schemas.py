@@ -61,6 +61,32 @@ _SETTLEMENTS = [
     {"notice_number": "301000000000000123", "paid_at": "2026-06-12T10:21:37+02:00"},
     {"request_id": "TARI:2026:000123"},
 ]
+_REMINDED_REQUEST = {
+    "request_id": "TARI:2026:000124",
+    "service": "tributi",
+    "fiscal_code": "AAAAAA00A00A000A",
+    "feature_level_type": "ADVANCED",
+    "content": _FULL_REQUEST["content"],
+    "reminders": {
+        "unread": {
+            "after_days": 7,
+            "times": 2,
+            "days_between": 5,
+            "subject": "TARI 2026: un avviso ti aspetta",
+            "markdown": "A maggio ti abbiamo scritto della TARI 2026. Trovi l'avviso tra i tuoi messaggi: "
+            "aprilo per sapere quanto e quando pagare.",
+            "translations": {
+                "en_GB": {
+                    "subject": "Waste tax 2026: a notice waits for you",
+                    "markdown": "In May we wrote to you about the 2026 waste tax (TARI). Open the notice "
+                    "among your messages to see how much to pay, and when.",
+                }
+            },
+        },
+        "unpaid": {"days_before_due": [8, 1, 0]},
+        "feature_level_type": "STANDARD",
+    },
+}
 _OUTCOME = Outcome.of(
     OutcomeData(
         request_id="TARI:2026:000123",
@@ -94,7 +120,8 @@ def schemas() -> dict[str, dict[str, Any]]:
     settlement = Settlement.model_json_schema(schema_generator=_Draft202012)
     outcome = Outcome.model_json_schema(schema_generator=_Draft202012, mode="serialization")
     return {
-        "message-request.schema.json": request | {"examples": [_SIMPLEST_REQUEST, _FULL_REQUEST]},
+        "message-request.schema.json": request
+        | {"examples": [_SIMPLEST_REQUEST, _FULL_REQUEST, _REMINDED_REQUEST]},
         "message-settled.schema.json": settlement | {"examples": _SETTLEMENTS},
         "message-outcome.schema.json": outcome | {"examples": [json.loads(_OUTCOME.to_json())]},
     }

@@ -11,6 +11,7 @@ from contract.fiscal_code import FISCAL_CODE_SHAPE, MASK
 _LONGEST_NAME = 64
 _MOST_VIOLATIONS = 50
 _BROKEN_RULES = "broken_rules"
+_BROKEN_RULES_BELOW = "broken_rules_below"
 _RULES = {
     "missing": "is required",
     "extra_forbidden": "is not a known field: remove it or correct its name",
@@ -19,6 +20,9 @@ _RULES = {
     "bool_type": "must be true or false, is {found}",
     "model_type": "must be an object, is {found}",
     "dict_type": "must be an object, is {found}",
+    "list_type": "must be an array, is {found}",
+    "too_short": "must have at least {min_length} values, has {actual_length}",
+    "too_long": "must have at most {max_length} values, has {actual_length}",
     "literal_error": "must be {expected}",
     "greater_than_equal": "must be at least {ge}",
     "less_than_equal": "must be at most {le}",
@@ -51,13 +55,14 @@ def broken(rules: list[str]) -> PydanticCustomError:
     return PydanticCustomError(_BROKEN_RULES, "breaks a rule", {"rules": rules})
 
 
+def broken_below(rules: Mapping[str, list[str]]) -> PydanticCustomError:
+    """As `broken`, for rules that fields below the validated one break, by the name of the field."""
+    return PydanticCustomError(_BROKEN_RULES_BELOW, "breaks rules below", {"rules": rules})
+
+
 def violations_of(error: ValidationError) -> list[Violation]:
     """Translate what pydantic found, up to as much as an outcome on a queue has room for."""
-    found = [
-        Violation(field=_path(detail["loc"]), rule=rule)
-        for detail in error.errors(include_url=False)
-        for rule in _rules(detail)
-    ]
+    found = [violation for detail in error.errors(include_url=False) for violation in _violations(detail)]
     if len(found) <= _MOST_VIOLATIONS:
         return found
     rest = Violation(field="body", rule=f"breaks {len(found) - _MOST_VIOLATIONS} more rules")
@@ -86,6 +91,14 @@ def kind_of(value: object) -> str:
             return "an array"
         case _:
             return "an object"
+
+
+def _violations(detail: ErrorDetails) -> list[Violation]:
+    path = _path(detail["loc"])
+    if detail["type"] != _BROKEN_RULES_BELOW:
+        return [Violation(field=path, rule=rule) for rule in _rules(detail)]
+    below: Mapping[str, list[str]] = detail["ctx"]["rules"]
+    return [Violation(field=f"{path}.{name}", rule=rule) for name, rules in below.items() for rule in rules]
 
 
 def _path(location: tuple[int | str, ...]) -> str:

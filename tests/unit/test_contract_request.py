@@ -17,7 +17,7 @@ from contract.schemas import schemas
 from contract.violations import InvalidRequest
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-SIMPLEST, FULL = schemas()["message-request.schema.json"]["examples"]
+SIMPLEST, FULL, REMINDED = schemas()["message-request.schema.json"]["examples"]
 EMOJI = "🙂"  # outside the Basic Multilingual Plane: two UTF-16 code units
 
 JSON_VALUES = st.recursive(
@@ -130,7 +130,9 @@ def test_base64_is_the_same_request() -> None:
         ("expires_at", "2026-05-04T09:00:00+02:00", "must be after not_before"),
         ("traceparent", "00-0123-4567-01", "must be a W3C traceparent"),
         ("remote_content", {}, "is not a known field"),
-        ("reminders", {}, "is not a known field"),
+        ("reminders", [], "must be an object, is an array"),
+        ("in_reply_to", "TARI:2026:000123", "must be the request_id of another request"),
+        ("in_reply_to", "x-RSSMRA80A01H501U", "must not contain a fiscal code"),
         ("content.third_party_data", {}, "is not a known field"),
     ],
 )
@@ -268,7 +270,7 @@ def test_translated_content_keeps_everything_but_the_text() -> None:
     assert request.content_in(None) == request.content
 
 
-@pytest.mark.parametrize("example", [SIMPLEST, FULL], ids=["simplest", "full"])
+@pytest.mark.parametrize("example", [SIMPLEST, FULL, REMINDED], ids=["simplest", "full", "reminded"])
 def test_request_reads_back_as_written(example: dict[str, Any]) -> None:
     """What to_json writes, parse_request reads as an equal request."""
     request = read(example)
@@ -321,6 +323,8 @@ def test_canonical_bytes_ignore_how_it_is_written(
         ("translations", {}),
         ("translations.en_GB.subject", "Waste tax 2026: notice to settle"),
         ("campaign", "TARI 2027"),
+        ("in_reply_to", "TARI:2025:000123"),
+        ("reminders", {}),
         ("not_before", None),
         ("expires_at", None),
     ],

@@ -17,7 +17,7 @@ from contract.violations import InvalidRequest
 REQUEST = schemas()["message-request.schema.json"]
 OUTCOME = schemas()["message-outcome.schema.json"]
 SETTLED = schemas()["message-settled.schema.json"]
-SIMPLEST, FULL = REQUEST["examples"]
+SIMPLEST, FULL, REMINDED = REQUEST["examples"]
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def test_documented_settlements_pass_both(example: dict[str, Any]) -> None:
     assert parse_settlement(json.dumps(example)).request_id == example.get("request_id")
 
 
-@pytest.mark.parametrize("example", [SIMPLEST, FULL], ids=["simplest", "full"])
+@pytest.mark.parametrize("example", [SIMPLEST, FULL, REMINDED], ids=["simplest", "full", "reminded"])
 def test_documented_requests_pass_both(example: dict[str, Any]) -> None:
     """The examples in the schema are requests to the schema and to the model."""
     Draft202012Validator(REQUEST).validate(example)
@@ -91,7 +91,8 @@ def test_documented_requests_pass_both(example: dict[str, Any]) -> None:
         ("not_before", "2026-01-01"),
         ("traceparent", "00-" + "0" * 32 + "-" + "1" * 16 + "-01"),
         ("remote_content", {}),
-        ("reminders", {}),
+        ("reminders", []),
+        ("in_reply_to", "a b"),
     ],
 )
 def test_what_the_schema_refuses_the_model_refuses(path: str, value: Any) -> None:
@@ -115,6 +116,9 @@ def test_what_the_schema_refuses_the_model_refuses(path: str, value: Any) -> Non
         ("translations", {}),
         ("campaign", None),
         ("traceparent", None),
+        ("reminders", None),
+        ("reminders", {}),
+        ("in_reply_to", "TARI:2025:000123"),
     ],
 )
 def test_what_the_model_takes_the_schema_takes(path: str, value: Any) -> None:

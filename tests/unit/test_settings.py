@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 import settings
+from contract.reminders import ReminderPolicy, UnpaidReminders, UnreadReminders
 from settings import Settings, SettingsError
 from tests.samples import KEYS
 
@@ -40,6 +41,8 @@ def test_least_that_must_be_set_is_enough(load: Load) -> None:
     loaded = load()
     assert str(loaded.io_api_base_url) == "https://api.io.pagopa.it/api/v1"
     assert loaded.check_status_schedule == "0 */5 * * * *"
+    assert (loaded.reminders_schedule, loaded.reminders_per_citizen_per_day) == ("0 */15 * * * *", 1)
+    assert loaded.services["default"].reminders == ReminderPolicy()
     assert list(loaded.services) == ["default"]
     assert loaded.services["default"].key.get_secret_value() == SECRET
     assert [key.get_secret_value() for key in loaded.encryption_keys] == [FIRST]
@@ -61,6 +64,28 @@ def test_settings_are_what_the_environment_says(load: Load) -> None:
     assert loaded.services["tributi"].key == SecretStr("c")
     assert [key.get_secret_value() for key in loaded.encryption_keys] == [FIRST, SECOND]
     assert loaded.check_status_schedule == "*/10 * * * * *"
+
+
+def test_each_service_has_reminders_of_its_own(load: Load) -> None:
+    """REMINDERS is for the service of IO_API_KEY, the others have theirs in IO_SERVICES."""
+    loaded = load(
+        REMINDERS='{"unread": {"after_days": 7}, "when_unavailable": "remind"}',
+        REMINDERS_SCHEDULE="*/10 * * * * *",
+        REMINDERS_PER_CITIZEN_PER_DAY="2",
+        IO_SERVICES=json.dumps(
+            {
+                "anagrafe": {"key": "a"},
+                "tributi": {"key": "c", "reminders": {"unpaid": {"days_before_due": [1, 0]}}},
+            }
+        ),
+    )
+    reminders = {name: service.reminders for name, service in loaded.services.items()}
+    assert reminders == {
+        "default": ReminderPolicy(unread=UnreadReminders(after_days=7), when_unavailable="remind"),
+        "anagrafe": ReminderPolicy(),
+        "tributi": ReminderPolicy(unpaid=UnpaidReminders(days_before_due=[1, 0])),
+    }
+    assert (loaded.reminders_schedule, loaded.reminders_per_citizen_per_day) == ("*/10 * * * * *", 2)
 
 
 def test_services_alone_are_enough(load: Load) -> None:
@@ -117,6 +142,25 @@ def test_identity_form_needs_no_connection_string(load: Load) -> None:
             {"IO_SERVICES": f'{{"default": {{"key": "{SECRET}"}}}}'},
             "IO_API_KEY: is the key of service 'default', which IO_SERVICES sets too; keep one of them",
         ),
+        ({"REMINDERS": SECRET}, "REMINDERS: must be JSON such as "),
+        ({"REMINDERS": '{"unread": {}}'}, "REMINDERS.unread.after_days: missing"),
+        ({"REMINDERS": '{"unread": {"after_days": 1, "every": 1}}'}, "REMINDERS.unread.every: is not known"),
+        (
+            {"REMINDERS": '{"unpaid": {"days_before_due": [1, 1]}}'},
+            "REMINDERS.unpaid.days_before_due: must not name a day twice",
+        ),
+        ({"REMINDERS": '{"on_io_days": "always"}'}, "REMINDERS.on_io_days: Input should be "),
+        (
+            {"REMINDERS": "{}", "IO_API_KEY": None, "IO_SERVICES": '{"a": {"key": "b"}}'},
+            "REMINDERS: is for the service of IO_API_KEY; others have their reminders in IO_SERVICES",
+        ),
+        (
+            {"IO_SERVICES": '{"a": {"key": "b", "reminders": {"unread": {"after_days": 0}}}}'},
+            "IO_SERVICES.a.reminders.unread.after_days: Input should be greater than or equal to 1",
+        ),
+        ({"REMINDERS_SCHEDULE": "daily"}, "REMINDERS_SCHEDULE: must have the six fields of NCRONTAB"),
+        ({"REMINDERS_PER_CITIZEN_PER_DAY": SECRET}, "REMINDERS_PER_CITIZEN_PER_DAY: "),
+        ({"REMINDERS_PER_CITIZEN_PER_DAY": "0"}, "REMINDERS_PER_CITIZEN_PER_DAY: "),
         ({"ENCRYPTION_KEYS": None}, "ENCRYPTION_KEYS: missing; make one with: python -c "),
         ({"ENCRYPTION_KEYS": SECRET}, "ENCRYPTION_KEYS: key 1 is not url-safe base64 of 32 bytes; make one"),
         (

@@ -1,0 +1,110 @@
+"""Reminders: what a request, or the settings of a service, asks for those who have not read or not paid."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
+
+from contract.fields import STRICT, FeatureLevelType, Language
+from contract.text import ImpersonalSubject, Markdown, Text
+from contract.violations import broken
+
+
+class ReminderText(Text):
+    """The text of a reminder, in one language; its subject is no place for what only the citizen may read."""
+
+    subject: ImpersonalSubject = Field(
+        repr=False,
+        description="Title: 10 to 120 UTF-16 code units. No personal data, no fiscal code in particular.",
+    )
+
+
+class _Reminder(BaseModel):
+    """The text, Postino's own in every language when subject and markdown are absent."""
+
+    model_config = STRICT
+
+    subject: ImpersonalSubject | None = Field(
+        default=None,
+        repr=False,
+        description="Title, in Italian: 10 to 120 UTF-16 code units, no personal data. Together with "
+        "markdown it replaces Postino's own text.",
+    )
+    markdown: Markdown | None = Field(
+        default=None,
+        validate_default=True,
+        repr=False,
+        description="Text in IO's markdown, in Italian: 80 to 10000 UTF-16 code units.",
+    )
+    translations: dict[Language, ReminderText] = Field(
+        default={},
+        repr=False,
+        description="The same text in other languages, chosen as those of the request are.",
+    )
+
+    @field_validator("markdown")
+    @classmethod
+    def _together_with_subject(cls, markdown: str | None, info: ValidationInfo) -> str | None:
+        if "subject" in info.data and (info.data["subject"] is None) != (markdown is None):
+            raise broken(["is given with subject or not at all"])
+        return markdown
+
+    @field_validator("translations")
+    @classmethod
+    def _of_own_text(
+        cls, translations: dict[Language, ReminderText], info: ValidationInfo
+    ) -> dict[Language, ReminderText]:
+        if translations and "markdown" in info.data and info.data["markdown"] is None:
+            raise broken(["need subject and markdown: Postino's own text has its translations"])
+        return translations
+
+
+class UnreadReminders(_Reminder):
+    """Reminders for who has not read a Premium message."""
+
+    after_days: int = Field(
+        ge=1, le=30, description="The first comes this many days after IO took the message."
+    )
+    times: int = Field(default=1, ge=1, le=3, description="How many at most.")
+    days_between: int = Field(
+        default=3, ge=1, le=15, description="Least days from any other reminder of the same message."
+    )
+
+
+def _far_to_near(days: list[int]) -> list[int]:
+    if len(set(days)) < len(days):
+        raise broken(["must not name a day twice"])
+    return sorted(days, reverse=True)
+
+
+class UnpaidReminders(_Reminder):
+    """Reminders for who has not paid the notice of a Premium message."""
+
+    days_before_due: Annotated[
+        list[Annotated[int, Field(ge=0, le=60)]],
+        Field(min_length=1, max_length=5, json_schema_extra={"uniqueItems": True}),
+        AfterValidator(_far_to_near),
+    ] = Field(description="How many days before content.due_date, each 0 to 60; 0 is the last day itself.")
+
+
+class Reminders(BaseModel):
+    """What to remind of; an empty object asks for no reminders."""
+
+    model_config = STRICT
+
+    unread: UnreadReminders | None = Field(default=None, description="For who has not read.")
+    unpaid: UnpaidReminders | None = Field(default=None, description="For who has not paid.")
+    feature_level_type: FeatureLevelType = Field(
+        default="STANDARD", description="Of the reminders themselves; ADVANCED is charged for, each time."
+    )
+
+
+class ReminderPolicy(Reminders):
+    """What a service reminds of when a request says nothing, and how it deals with what IO does or hides."""
+
+    when_unavailable: Literal["skip", "remind"] = Field(
+        default="skip", description="What to do when IO may not tell whether the citizen has read."
+    )
+    on_io_days: Literal["avoid", "remind"] = Field(
+        default="avoid",
+        description="Whether to keep off the days on which IO itself may remind of a payment.",
+    )

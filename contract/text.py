@@ -1,0 +1,41 @@
+"""What the citizen reads: a subject and a markdown within IO's limits."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from contract.fields import STRICT, Rule, utf16_units
+from contract.fiscal_code import contains_fiscal_code
+from contract.front_matter import front_matter_rules
+
+_SUBJECT_LENGTH = utf16_units(10, 120)
+_MARKDOWN_LENGTH = utf16_units(80, 10_000)
+
+
+def _markdown_rules(markdown: str) -> list[str]:
+    return _MARKDOWN_LENGTH.broken_by(markdown) + front_matter_rules(markdown)
+
+
+def _impersonal_rules(subject: str) -> list[str]:
+    personal = ["must not contain a fiscal code: everyone who sees the phone reads the subject"]
+    return _SUBJECT_LENGTH.broken_by(subject) + (personal if contains_fiscal_code(subject) else [])
+
+
+Subject = Annotated[str, _SUBJECT_LENGTH]
+ImpersonalSubject = Annotated[str, Rule(_impersonal_rules, _SUBJECT_LENGTH.schema)]
+Markdown = Annotated[str, Rule(_markdown_rules, _MARKDOWN_LENGTH.schema)]
+
+
+class Text(BaseModel):
+    """What the citizen reads, in one language."""
+
+    model_config = STRICT
+
+    subject: Subject = Field(
+        repr=False, description="Title: 10 to 120 UTF-16 code units (an emoji counts two). No personal data."
+    )
+    markdown: Markdown = Field(
+        repr=False,
+        description="Text in IO's markdown: 80 to 10000 UTF-16 code units (an emoji counts two), "
+        "counting the front matter with the buttons (CTA) that it may start with.",
+    )

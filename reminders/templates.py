@@ -1,0 +1,126 @@
+"""Postino's own words for a reminder, in the languages of IO's profiles.
+
+The subject of a reminder says what it is about in words that fit everybody: whoever sees the phone reads it.
+The first message is named in the text, by its own subject, as the citizen finds it among the messages. That
+subject is the institution's: where it holds a fiscal code against IO's rules, it is not repeated.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from contract.fields import Language
+from contract.fiscal_code import contains_fiscal_code
+from contract.reminders import ReminderText
+from contract.request import MessageRequest
+from reminders.calendar import local_day
+from reminders.plan import Kind
+
+# Characters that markdown reads, as they must be written to be seen.
+_MARKUP: Final = re.compile(r"([\\`*_\[\]<>~|#!&])")
+
+
+type Texts = tuple[ReminderText, dict[Language, ReminderText]]
+"""The Italian text, and those in other languages."""
+
+
+@dataclass(frozen=True)
+class _Template:
+    """The day of the due date stands where {due} is."""
+
+    subject: str
+    opening: str
+    closing: str
+    day: str = "%d/%m/%Y"
+
+
+_ITALIAN: Final = {
+    Kind.UNREAD: _Template(
+        "Promemoria: hai un messaggio da leggere",
+        "Ti abbiamo scritto un messaggio che potresti non aver ancora letto.",
+        "Lo trovi su IO, tra i messaggi di questo stesso servizio. Se lo hai già letto, non devi fare nulla.",
+    ),
+    Kind.UNPAID: _Template(
+        "Promemoria: hai un avviso da pagare entro il {due}",
+        "Hai tempo fino al {due} per pagare l'avviso di cui ti abbiamo scritto.",
+        "Puoi pagarlo da questo messaggio. Se lo hai già pagato, non devi fare nulla.",
+    ),
+}
+_UNREAD: Final[dict[Language, _Template]] = {
+    "en_GB": _Template(
+        "Reminder: you have a message to read",
+        "We sent you a message that you may not have read yet.",
+        "You can find it on IO, among the messages of this service. If you have already read it, "
+        "there is nothing to do.",
+    ),
+    "es_ES": _Template(
+        "Recordatorio: tienes un mensaje por leer",
+        "Te hemos enviado un mensaje que quizá aún no has leído.",
+        "Lo encuentras en IO, entre los mensajes de este servicio. Si ya lo has leído, "
+        "no tienes que hacer nada.",
+    ),
+    "de_DE": _Template(
+        "Erinnerung: Sie haben eine Nachricht zu lesen",
+        "Wir haben Ihnen eine Nachricht geschickt, die Sie vielleicht noch nicht gelesen haben.",
+        "Sie finden sie in IO unter den Nachrichten dieses Dienstes. Wenn Sie sie schon gelesen haben, "
+        "müssen Sie nichts tun.",
+    ),
+    "fr_FR": _Template(
+        "Rappel : vous avez un message à lire",
+        "Nous vous avons envoyé un message que vous n'avez peut-être pas encore lu.",
+        "Vous le trouvez sur IO, parmi les messages de ce service. Si vous l'avez déjà lu, "
+        "vous n'avez rien à faire.",
+    ),
+}
+_UNPAID: Final[dict[Language, _Template]] = {
+    "en_GB": _Template(
+        "Reminder: you have a notice to pay by {due}",
+        "You have until {due} to pay the notice that we wrote to you about.",
+        "You can pay it from this message. If you have already paid it, there is nothing to do.",
+    ),
+    "es_ES": _Template(
+        "Recordatorio: tienes un aviso por pagar hasta el {due}",
+        "Tienes hasta el {due} para pagar el aviso del que te hemos escrito.",
+        "Puedes pagarlo desde este mensaje. Si ya lo has pagado, no tienes que hacer nada.",
+    ),
+    "de_DE": _Template(
+        "Erinnerung: Sie haben bis zum {due} eine Zahlung zu leisten",
+        "Sie haben bis zum {due} Zeit, die Zahlung zu leisten, über die wir Ihnen geschrieben haben.",
+        "Sie können direkt aus dieser Nachricht zahlen. Wenn Sie schon gezahlt haben, müssen Sie nichts tun.",
+        day="%d.%m.%Y",
+    ),
+    "fr_FR": _Template(
+        "Rappel : vous avez un avis à payer au plus tard le {due}",
+        "Vous avez jusqu'au {due} pour payer l'avis dont nous vous avons parlé.",
+        "Vous pouvez le payer depuis ce message. Si vous l'avez déjà payé, vous n'avez rien à faire.",
+    ),
+}
+_TRANSLATED: Final = {Kind.UNREAD: _UNREAD, Kind.UNPAID: _UNPAID}
+
+
+def default_texts(kind: Kind, request: MessageRequest) -> Texts:
+    """The text about `request`."""
+    italian = _filled(_ITALIAN[kind], request, None)
+    return italian, {
+        language: _filled(template, request, language) for language, template in _TRANSLATED[kind].items()
+    }
+
+
+def _filled(template: _Template, request: MessageRequest, language: Language | None) -> ReminderText:
+    due = _day(request.content.due_date, template.day)
+    paragraphs = (template.opening.format(due=due), _named(request, language), template.closing)
+    return ReminderText(
+        subject=template.subject.format(due=due),
+        markdown="\n\n".join(paragraph for paragraph in paragraphs if paragraph),
+    )
+
+
+def _day(due: datetime | None, form: str) -> str:
+    return local_day(due).strftime(form) if due else ""
+
+
+def _named(request: MessageRequest, language: Language | None) -> str:
+    text = request.translations.get(language, request.content) if language else request.content
+    subject = " ".join(text.subject.split())
+    return "" if contains_fiscal_code(subject) else f"**{_MARKUP.sub(r'\\\1', subject)}**"

@@ -1,0 +1,205 @@
+"""Sixty days of messages and citizens: what the reminders' decisions do when a timer calls them.
+
+Pure: no table, no queue, no IO. The citizens read, pay, hide, block and change their minds by a script.
+"""
+
+import heapq
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from contract.reminders import ReminderPolicy
+from contract.request import MessageRequest
+from io_api.models import MessageStatus
+from reminders.compose import compose
+from reminders.decide import Ask, Decision, Facts, Later, NotBecause, Send, decide, unanswered
+from reminders.plan import Planned, plan
+from reminders.policy import policy_for
+from storage.ledger import State
+from tests.fakes import seen
+
+START = datetime(2026, 3, 16, 7, 0, tzinfo=UTC)  # the clocks change, and Easter is ahead
+TICK = timedelta(minutes=15)
+SILENCE = "payment_lookup_failed"
+
+type Span = tuple[datetime, datetime]
+
+
+def within(instant: datetime, spans: Sequence[Span]) -> bool:
+    return any(start <= instant < end for start, end in spans)
+
+
+def has_come(event: datetime | None, now: datetime) -> bool:
+    return event is not None and event <= now
+
+
+@dataclass(frozen=True)
+class Life:
+    """One message and what happens to it; None: never. `polled_every` is how old the ledger's word can be."""
+
+    citizen: str
+    request: MessageRequest
+    accepted_at: datetime
+    state: State = State.PROCESSED
+    polled_every: timedelta = timedelta(days=1)
+    reads_at: datetime | None = None
+    pays_at: datetime | None = None
+    settled_at: datetime | None = None
+    stopped_at: datetime | None = None
+    blocked_at: datetime | None = None
+    hidden: Sequence[Span] = ()  # when IO says UNAVAILABLE
+    silent: Sequence[Span] = ()  # when IO answers with an error
+
+    @property
+    def has_payment(self) -> bool:
+        """Whether there is something to pay."""
+        return self.request.content.payment_data is not None
+
+    def answer(self, now: datetime) -> MessageStatus:
+        """What IO says of the message now."""
+        is_read, is_paid = has_come(self.reads_at, now), has_come(self.pays_at, now)
+        read = "UNAVAILABLE" if within(now, self.hidden) else "READ" if is_read else "UNREAD"
+        paid = ("PAID" if is_paid else "NOT_PAID") if self.has_payment else None
+        return seen("PROCESSED", read, paid)
+
+    def ledger_state(self, now: datetime) -> State:
+        """What the polls have left in the ledger, which forgets nothing."""
+        if self.state is not State.PROCESSED:
+            return self.state
+        told = [self.answer(at) for at in self.polls(now)]
+        if any(answer.payment_status == "PAID" for answer in told):
+            return State.PAID
+        return State.READ if any(answer.read_status == "READ" for answer in told) else State.PROCESSED
+
+    def polls(self, now: datetime) -> Iterator[datetime]:
+        """When IO was asked, and answered, by now."""
+        at = self.accepted_at
+        while at <= now:
+            if not within(at, self.silent):
+                yield at
+            at += self.polled_every
+
+
+@dataclass(frozen=True)
+class Record:
+    """One decision that ended a reminder."""
+
+    life: Life
+    planned: Planned
+    at: datetime
+    decision: Send | NotBecause
+
+
+@dataclass
+class World:
+    """The timer over some lives. `down` are the times at which it does not run."""
+
+    lives: Sequence[Life]
+    of_service: ReminderPolicy
+    most_per_day: int
+    down: Sequence[Span] = ()
+    laters: list[tuple[Life, Planned, datetime, Later]] = field(default_factory=list)
+    asked: list[tuple[Life, Planned, datetime]] = field(default_factory=list)
+    _by_message: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
+    _by_citizen: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
+
+    def run(self) -> None:
+        """Until every reminder that was planned is decided."""
+        wakes = [(due, number) for number, life in enumerate(self.lives) if (due := self._next(life, START))]
+        heapq.heapify(wakes)
+        while wakes:
+            due, number = heapq.heappop(wakes)
+            now = self._tick(due)
+            if due < now:
+                heapq.heappush(wakes, (now, number))
+            elif later := self._visit(self.lives[number], now):
+                heapq.heappush(wakes, (later, number))
+
+    def plan_of(self, life: Life) -> tuple[Planned, ...]:
+        """The plan of a life's message."""
+        return plan(life.request, life.accepted_at, self.policy_of(life))
+
+    def policy_of(self, life: Life) -> ReminderPolicy:
+        """The policy of a life's message."""
+        return policy_for(life.request, self.of_service)
+
+    @property
+    def records(self) -> list[Record]:
+        """How every reminder ended."""
+        return [record for of_message in self._by_message.values() for record in of_message]
+
+    def sent(self, life: Life) -> list[Record]:
+        """The reminders of a message that went off, oldest first."""
+        return _sent(self._by_message[life.request.request_id])
+
+    def sent_to(self, citizen: str) -> list[Record]:
+        """The reminders that went off to a citizen, oldest first."""
+        return _sent(self._by_citizen[citizen])
+
+    def undecided(self, life: Life) -> list[Planned]:
+        """What is planned for a message and neither sent nor given up."""
+        done = {record.planned.name for record in self._by_message[life.request.request_id]}
+        return [planned for planned in self.plan_of(life) if planned.name not in done]
+
+    def _end(self, record: Record) -> None:
+        self._by_message[record.life.request.request_id].append(record)
+        self._by_citizen[record.life.citizen].append(record)
+
+    def _next(self, life: Life, now: datetime) -> datetime | None:
+        return min((max(planned.at, now) for planned in self.undecided(life)), default=None)
+
+    def _tick(self, due: datetime) -> datetime:
+        tick = START + -(-(due - START) // TICK) * TICK
+        while within(tick, self.down):
+            tick += TICK
+        return tick
+
+    def _visit(self, life: Life, now: datetime) -> datetime | None:
+        """Decide on everything of a message that is due; return when to come back."""
+        back: list[datetime] = []
+        for planned in self.undecided(life):
+            decision = Later(planned.at, "not_due") if planned.at > now else self._decide(life, planned, now)
+            if isinstance(decision, Later):
+                back.append(decision.when)
+                self.laters.append((life, planned, now, decision))
+            elif isinstance(decision, Send | NotBecause):
+                self._end(Record(life, planned, now, decision))
+        return min(back, default=None)
+
+    def _decide(self, life: Life, planned: Planned, now: datetime) -> Decision:
+        facts, policy = self._facts(life, now), self.policy_of(life)
+        decision = decide(planned, facts, policy, most_per_day=self.most_per_day, now=now)
+        if isinstance(decision, Ask):
+            self.asked.append((life, planned, now))
+            if within(now, life.silent):
+                return unanswered(planned, SILENCE, now)
+            fresh = replace(facts, seen=life.answer(now), seen_at=now)
+            decision = decide(planned, fresh, policy, most_per_day=self.most_per_day, now=now)
+        if isinstance(decision, Send):
+            compose(life.request, planned, policy, now)
+        return decision
+
+    def _facts(self, life: Life, now: datetime) -> Facts:
+        sent, polls = self.sent(life), [*life.polls(now)]
+        today = [record for record in self.sent_to(life.citizen) if day(record.at) == day(now)]
+        return Facts(
+            state=life.ledger_state(now),
+            settled_at=life.settled_at if has_come(life.settled_at, now) else None,
+            is_campaign_stopped=has_come(life.stopped_at, now),
+            is_turned_away=any(has_come(life.blocked_at, record.at) for record in sent),
+            last_reminded_at=sent[-1].at if sent else None,
+            reminders_today=len(today),
+            seen=life.answer(polls[-1]) if polls else None,
+            seen_at=polls[-1] if polls else None,
+        )
+
+
+def _sent(records: list[Record]) -> list[Record]:
+    return [record for record in records if isinstance(record.decision, Send)]
+
+
+def day(instant: datetime) -> date:
+    """The day in Italy."""
+    return instant.astimezone(ZoneInfo("Europe/Rome")).date()
