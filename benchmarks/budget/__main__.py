@@ -175,7 +175,7 @@ class Players:
             putting.cancel()
 
     async def _put(self) -> None:
-        """Upstream: puts requests and takes outcomes, since Azurite slows down with the length of its queues."""
+        """Upstream puts requests and takes outcomes: Azurite slows down with the length of its queues."""
         number = 0
         while True:
             await self._world.take_outcomes()
