@@ -4,10 +4,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 bench-follow check lock schemas
+.PHONY: help setup demo run test torture kill9 bench-budget bench-follow check lock schemas
 
 help:  ## list the commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 setup: .venv/.done node_modules/.done  ## virtual environment in .venv, npm parts
 
@@ -35,6 +35,9 @@ test: setup  ## all tests
 
 torture: setup  ## a million failures at every step of sending, and every mutant of the protocol
 	@python -m tests.torture
+
+bench-budget: setup  ## how much of IO's rate limit is used, at how many 429, a quarter of an hour
+	@python -m benchmarks.budget
 
 kill9: setup  ## hosts killed with SIGKILL while they work, three seeds, a quarter of an hour
 	@python -m tests.kill9

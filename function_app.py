@@ -9,8 +9,10 @@ import poison.functions
 import send_message.functions
 import settings
 import telemetry
+from io_api import turns
 from io_api.account import IoAccount, Keys
 from io_api.client import IoClient
+from io_api.stops import StopBoard
 from storage import due_index, ledger, notices, parked
 from storage.account import StorageAccount
 from storage.cipher import Cipher
@@ -28,9 +30,13 @@ configured = settings.load()
 
 account = StorageAccount(configured)
 cipher = Cipher(configured.encryption_keys)
+shared = account.table(turns.TABLE)
+turns_at_io = turns.Turns(shared, configured.io_rate_limit)
 io = IoAccount(
-    IoClient(str(configured.io_api_base_url)),
+    IoClient(str(configured.io_api_base_url), observe=turns_at_io.observe),
     {name: Keys(service.key, service.secondary_key) for name, service in configured.services.items()},
+    turns=turns_at_io,
+    stops=StopBoard(shared, clock),
 )
 outcomes = Outcomes(account.queues())
 due = due_index.DueIndex(account.table(due_index.TABLE), clock)

@@ -1,7 +1,7 @@
 """Every app setting, typed. Nothing else in the product reads the environment."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, Self
 
 from cryptography.fernet import Fernet
 from pydantic import (
@@ -46,6 +46,30 @@ class SettingsError(Exception):
     """One line per mistake, each naming the setting and what to do; never a value."""
 
 
+class RateLimit(NamedTuple):
+    """So many calls in any so many seconds."""
+
+    calls: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Calls a second."""
+        return self.calls / self.seconds
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read "calls/seconds", such as "150/5"; raises ValueError."""
+        calls, _, seconds = text.partition("/")
+        try:
+            limit = cls(int(calls), float(seconds))
+        except ValueError:
+            limit = cls(0, 0)
+        if limit.calls < 1 or not 1 <= limit.seconds <= 3600:
+            raise ValueError("must be calls/seconds, such as 150/5")
+        return limit
+
+
 class IoService(BaseModel):
     """The API keys of one IO service ("use" keys, one pair a service: IO guide, Authorizations)."""
 
@@ -74,6 +98,7 @@ class Settings(BaseSettings):
     io_services: Annotated[dict[ServiceName, IoService], NoDecode] = Field({}, validation_alias="IO_SERVICES")
     io_api_secondary_key: SecretStr | None = Field(None, validation_alias="IO_API_SECONDARY_KEY")
     io_api_key: SecretStr | None = Field(None, validation_alias="IO_API_KEY", validate_default=True)
+    io_rate_limit: Annotated[RateLimit, NoDecode] = Field(RateLimit(150, 5), validation_alias="IO_RATE_LIMIT")
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(validation_alias="ENCRYPTION_KEYS")
     check_status_schedule: str = Field("0 */5 * * * *", validation_alias="CHECK_STATUS_SCHEDULE")
 
@@ -108,6 +133,11 @@ class Settings(BaseSettings):
         if value is not None and "default" in (services or {}):
             raise ValueError("is the key of service 'default', which IO_SERVICES sets too; keep one of them")
         return value
+
+    @field_validator("io_rate_limit", mode="before")
+    @classmethod
+    def _read_rate_limit(cls, value: Any) -> Any:
+        return RateLimit.parse(value) if isinstance(value, str) else value
 
     @field_validator("encryption_keys", mode="before")
     @classmethod

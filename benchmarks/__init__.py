@@ -1,1 +1,1 @@
-"""One command a figure: what the product costs, measured on this machine, next to the obvious other way."""
+"""One command a figure: each prints a table, with what a user would pick instead in the same run."""

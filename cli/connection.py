@@ -3,13 +3,16 @@
 import asyncio
 import getpass
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import settings
 from cli.printing import WRONG, give_up, tell
-from settings import Settings, SettingsError
+from io_api import turns
+from io_api.stops import Key, StopBoard, named_keys
+from io_api.turns import Turns
+from settings import RateLimit, Settings, SettingsError
 from storage import audit, due_index, ledger, parked
 from storage.account import StorageAccount
 from storage.audit import Audit
@@ -36,6 +39,10 @@ class Stores:
     due_index: DueIndex
     handover: Handover
     audit: Audit
+    stops: StopBoard
+    turns: Turns
+    keys: Mapping[str, tuple[Key, ...]]
+    limit: RateLimit
 
 
 def clock() -> datetime:
@@ -72,15 +79,16 @@ async def _answer[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> An
         NOTICE_SECONDS, tell, "Lo storage account non ha ancora risposto a tutto: attendo."
     )
     try:
-        return await question(_stores(account, cipher))
+        return await question(_stores(account, cipher, configured))
     finally:
         notice.cancel()
         await account.aclose()
 
 
-def _stores(account: StorageAccount, cipher: Cipher) -> Stores:
+def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Stores:
     queues = account.queues()
     due = DueIndex(account.table(due_index.TABLE), clock)
+    shared = account.table(turns.TABLE)
     return Stores(
         Ledger(account.table(ledger.TABLE), cipher, clock),
         Parked(account.table(parked.TABLE), cipher),
@@ -88,6 +96,10 @@ def _stores(account: StorageAccount, cipher: Cipher) -> Stores:
         due,
         Handover(queues, due, Outcomes(queues), clock),
         Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
+        StopBoard(shared, clock),
+        Turns(shared, configured.io_rate_limit),
+        {name: named_keys(name, one.key, one.secondary_key) for name, one in configured.services.items()},
+        configured.io_rate_limit,
     )
 
 

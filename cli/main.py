@@ -5,12 +5,17 @@ import logging
 import typer
 
 from cli import in_doubt, parked
+from cli.doctor import doctor
+from cli.pauses import pause, resume
 from cli.show import show
 from cli.status import status
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
 app.command()(show)
 app.command()(status)
+app.command()(doctor)
+app.command()(pause)
+app.command()(resume)
 app.add_typer(parked.app, name="parked")
 app.add_typer(in_doubt.app, name="in-doubt")
 
@@ -23,7 +28,8 @@ def postino() -> None:
     AzureWebJobsStorage__queueServiceUri e AzureWebJobsStorage__tableServiceUri), ENCRYPTION_KEYS e
     IO_API_KEY o IO_SERVICES.
 
-    Codici di uscita: 0 fatto, 1 non trovato, 2 uso o impostazioni sbagliate, oppure lo storage non risponde.
+    Codici di uscita: 0 fatto, 1 non trovato (doctor: qualcosa richiede attenzione), 2 uso o impostazioni
+    sbagliate, oppure lo storage non risponde.
     """
     # What fails is told once, by the command; the client libraries would tell it again at each attempt.
     logging.getLogger("azure").setLevel(logging.CRITICAL)

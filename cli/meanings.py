@@ -1,4 +1,4 @@
-"""What states, reasons of parked messages and lines of a timeline mean to an operator."""
+"""What states, reasons, refusals and lines of a timeline mean to an operator, and what he can do."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -34,4 +34,31 @@ NOTES: Final[Mapping[str | None, str]] = {
     "READ_UNAVAILABLE": "IO non può dire se è stato letto: non vuol dire non letto",
     "MISSING": "IO non conosce un messaggio che aveva accettato: segnalalo all'assistenza di IO",
     "settled_upstream": "lo ha comunicato il creditore",
+}
+OPERATIONS: Final[Mapping[str, str]] = {
+    "*": "tutte",
+    "get_profile": "controllo del destinatario",
+    "submit_message": "invio",
+    "get_message": "lettura dello stato",
+}
+ADVICE: Final[Mapping[str, str]] = {
+    "invalid_key": "IO non riconosce la chiave, o la sua sottoscrizione non è attiva: confronta IO_API_KEY, "
+    "IO_API_SECONDARY_KEY o IO_SERVICES con le chiavi del servizio nel back office di IO.",
+    "anonymous_user": "IO non collega la chiave a nessun utente: controlla che sia di un servizio dell'ente, "
+    "poi chiedi all'assistenza di IO.",
+    "no_valid_scopes": "l'account non ha il permesso di fare queste chiamate: "
+    "chiedi all'assistenza di IO di abilitarlo.",
+    "not_allowed": "manca un permesso, la chiave è di un altro servizio o di gestione (MANAGE), oppure "
+    "l'indirizzo IP da cui si chiama non è tra quelli autorizzati: controlla il servizio nel back office.",
+    "production_call_forbidden": "il servizio non è ancora autorizzato a scrivere ai cittadini: "
+    "completa la sua attivazione nel back office di IO.",
+    "recipient_forbidden": "l'account può occuparsi solo di destinatari di prova: "
+    "completa la sua attivazione nel back office di IO.",
+    "client_certificate_required": "IO vuole da questo account un certificato client, che Postino non ha: "
+    "chiedi all'assistenza di IO di toglierlo da quelli che entrano con il certificato.",
+    "forbidden": "IO rifiuta senza dire perché: controlla nel back office di IO il servizio, "
+    "gli indirizzi IP autorizzati e a che cosa serve la chiave.",
+    "wrong_base_url": "a questo indirizzo non c'è l'API di IO: "
+    "correggi IO_API_BASE_URL, che di solito è https://api.io.pagopa.it/api/v1.",
+    "not_found": "IO risponde 404 in parole sconosciute: controlla IO_API_BASE_URL e le chiavi del servizio.",
 }

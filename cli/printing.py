@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 NOT_FOUND: Final = 1
+ATTENTION: Final = 1
 WRONG: Final = 2
 
 # Wide enough for every row: an id that is cut or folded can be neither searched nor copied.

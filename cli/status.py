@@ -11,17 +11,11 @@ from cli.connection import Stores, ask
 from cli.meanings import REASONS, STATES
 from cli.printing import AsJson, print_json, print_table
 from storage.ledger import DELIVERED, Standing, State
-from storage.queues import (
-    MESSAGE_OUTCOMES,
-    MESSAGE_REQUESTS,
-    MESSAGE_SENDS,
-    MESSAGE_SETTLED,
-    Queues,
-    poison,
-)
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
 
 WORKED_OFF: Final = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
-QUEUES: Final = (*WORKED_OFF, *map(poison, WORKED_OFF), MESSAGE_OUTCOMES)
+POISON_QUEUES: Final = tuple(map(poison, WORKED_OFF))
+QUEUES: Final = (*WORKED_OFF, *POISON_QUEUES, MESSAGE_OUTCOMES)
 
 
 def status(
@@ -39,8 +33,7 @@ def status(
         return {
             "campaign": campaign,
             **await tally(stores.ledger.standings(campaign)),
-            "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
-            "queues": await _depths(stores.queues),
+            **await waiting(stores, **only),
             "days_behind": round(await stores.due_index.behind() / timedelta(days=1), 2),
         }
 
@@ -70,8 +63,12 @@ async def tally(standings: AsyncIterable[Standing]) -> dict[str, Any]:
     }
 
 
-async def _depths(queues: Queues) -> dict[str, int]:
-    return {queue: await queues.depth(queue) for queue in QUEUES}
+async def waiting(stores: Stores, **only: str) -> dict[str, Any]:
+    """The parked messages with these columns, by reason, and how much each queue holds."""
+    return {
+        "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
+        "queues": {queue: await stores.queues.depth(queue) for queue in QUEUES},
+    }
 
 
 def _print_for_people(document: dict[str, Any]) -> None:
@@ -87,9 +84,14 @@ def _print_for_people(document: dict[str, Any]) -> None:
         f"non lette {read['UNREAD']}, lettura non disponibile {read['UNAVAILABLE']}; "
         f"pagate {payment['PAID']}, non risultano pagate {payment['NOT_PAID']}\n"
     )
+    print_waiting(document)
+    typer.echo(f"\nRitardo nel seguire i messaggi: {document['days_behind']} giorni")
+
+
+def print_waiting(document: dict[str, Any]) -> None:
+    """Print what is parked and what is on the queues."""
     reasons = [(reason, number, REASONS.get(reason)) for reason, number in document["parked"].items()]
     if reasons:
         print_table(("parcheggiate", "numero", "significato"), reasons)
         typer.echo()
     print_table(("coda", "messaggi"), document["queues"].items())
-    typer.echo(f"\nRitardo nel seguire i messaggi: {document['days_behind']} giorni")

@@ -52,6 +52,12 @@ class Answer:
         return self.status == status and any((text or "").casefold().startswith(start) for text in texts)
 
     @property
+    def calls_left(self) -> int | None:
+        """How many calls the account has left in the window, where IO says so (x-rate-limit-remaining)."""
+        left = self.headers.get("x-rate-limit-remaining", "")
+        return int(left) if left.isdecimal() else None
+
+    @property
     def retry_after(self) -> float:
         """Seconds to wait after a 429; five when IO does not say, at most an hour."""
         try:

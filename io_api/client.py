@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import json
 import re
+from collections.abc import Callable
 from urllib.parse import quote
 
 import httpx
 from pydantic import SecretStr, ValidationError
 
+import telemetry
 from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE, Answer, error_in
 from io_api.errors import InDoubt, IoError, Misconfigured, Unavailable, Unreachable
 from io_api.models import CreatedMessage, MessageStatus, NewMessage, Profile
@@ -25,17 +27,24 @@ class IoClient:
     base_url: like https://api.io.pagopa.it/api/v1.
     timeout_seconds: no call lasts longer; at most a third of it is spent on getting a connection.
     max_connections: more calls than these wait for a free one, within that third.
+    observe: is shown every answer of IO.
 
     It may be built without a running loop; it connects at the first call, and `aclose` ends it.
     """
 
     def __init__(
-        self, base_url: str, *, timeout_seconds: float = TIMEOUT_SECONDS, max_connections: int = 100
+        self,
+        base_url: str,
+        *,
+        observe: Callable[[Answer], None] = lambda answer: None,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        max_connections: int = 100,
     ) -> None:
         url = httpx.URL(base_url)
         if url.scheme not in ("http", "https") or not url.host:
             raise ValueError("base_url must be an absolute http or https address")
         self._base_url = base_url
+        self._observe = observe
         self._timeout_seconds = timeout_seconds
         self._max_connections = max_connections
         self._opened: httpx.AsyncClient | None = None
@@ -102,6 +111,7 @@ class IoClient:
         except Exception as error:  # noqa: BLE001 - handed on; what is not understood may have left
             failure = unproven(reason="unexpected_failure", cause=type(error).__name__)
             failure = failure.with_traceback(error.__traceback__)
+        _count(method, path, failure.reason)
         raise failure  # outside the handlers: a chained exception could hold the address
 
     async def _exchange(
@@ -111,7 +121,10 @@ class IoClient:
         request = self._http().build_request(method, path, headers=headers, content=content)
         async with asyncio.timeout_at(deadline):
             response = await self._http().send(request, stream=True)
-        return Answer(response.status_code, response.headers, await _whole_body(response, deadline))
+        answer = Answer(response.status_code, response.headers, await _whole_body(response, deadline))
+        self._observe(answer)
+        _count(method, path, str(answer.status))
+        return answer
 
     def _http(self) -> httpx.AsyncClient:
         if self._opened is None:
@@ -121,6 +134,12 @@ class IoClient:
                 max_connections=self._max_connections,
             )
         return self._opened
+
+
+def _count(method: str, path: str, status: str) -> None:
+    """What follows the first part of a path can be a fiscal code."""
+    resource, _, _ = path.partition("/")
+    telemetry.io_calls.add(1, {"call": f"{method} /{resource}", "status": status})
 
 
 async def _whole_body(response: httpx.Response, deadline: float) -> bytes:

@@ -3,6 +3,7 @@
     IoError
     ├── NotSent                     surely had no effect at IO: may be tried again
     │   ├── RateLimited             wait `retry_after` seconds first
+    │   ├── Stopped                 the service is paused or its keys are refused: wait `retry_after` seconds
     │   ├── Unreachable             no connection was made; try later
     │   └── Misconfigured           stop using this key, mend the settings; no message is burnt
     ├── Refused                     IO will never take it as it is: record the reason, do not repeat
@@ -21,6 +22,9 @@
     unexpected_answer   InDoubt, Unavailable     any other status that has no meaning for the call
     unreadable_answer   Unavailable              a 200 that cannot be read
     invalid_key         Misconfigured            also a key that cannot be written in a header
+    budget_spent        RateLimited              no call was made: others of the account use up the limit
+    not_ready           NotSent                  no call was made: storage did not answer when its turn came
+    paused              Stopped                  no call was made: an operator wants none
 """
 
 from contract.fiscal_code import FISCAL_CODE_SHAPE, MASK
@@ -66,6 +70,15 @@ class RateLimited(NotSent):
     """IO's rate limit is reached: wait, then try again.
 
     retry_after: seconds, from `x-rate-limit-retry-after`.
+    """
+
+    retry_after: float = DEFAULT_RETRY_AFTER
+
+
+class Stopped(NotSent):
+    """No calls are made for this service now: `postino doctor` says why and what to do.
+
+    retry_after: seconds; the longer it has been stopped the longer it is.
     """
 
     retry_after: float = DEFAULT_RETRY_AFTER

@@ -4,7 +4,7 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
-from io_api.errors import IoError, Misconfigured, RateLimited
+from io_api.errors import IoError, Misconfigured, RateLimited, Stopped
 from storage.ledger import Entry, State, Step
 
 SHORTEST = timedelta(seconds=2)
@@ -14,10 +14,10 @@ LONGEST = timedelta(minutes=15)
 def deferral(entry: Entry, error: IoError, now: datetime) -> tuple[Step, dict[str, Any]]:
     """The step to DEFERRED and what changes with it.
 
-    The delay doubles with each failure, with full jitter; a 429 names its own. A limit or a wrong key is
-    not the message's fault and does not count as its failure.
+    The delay doubles with each failure, with full jitter; a 429 or a stop names its own. A limit, a stop or a
+    missing key is not the message's fault and does not count as its failure.
     """
-    failures = entry.failures + (not isinstance(error, RateLimited | Misconfigured))
+    failures = entry.failures + (not isinstance(error, RateLimited | Stopped | Misconfigured))
     changes = {
         "next_at": now + _delay(failures, error),
         "sequence": entry.sequence + 1,
@@ -30,6 +30,8 @@ def _delay(failures: int, error: IoError) -> timedelta:
     if isinstance(error, RateLimited):
         least = timedelta(seconds=error.retry_after)
         return least + max(least, SHORTEST) * random.random()
+    if isinstance(error, Stopped):
+        return timedelta(seconds=error.retry_after) * random.uniform(0.5, 1)
     if isinstance(error, Misconfigured):
         return LONGEST * random.uniform(0.5, 1)
     return SHORTEST + min(LONGEST, SHORTEST * (1 << min(failures, 10))) * random.random()

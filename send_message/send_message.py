@@ -8,10 +8,11 @@ from typing import Any
 from contract.fields import Language
 from contract.reference import parse_reference
 from contract.violations import InvalidRequest
-from io_api.account import IoAccount
+from io_api.account import READY_SECONDS, IoAccount
 from io_api.client import TIMEOUT_SECONDS
 from io_api.errors import InDoubt, NotSent, Refused
 from io_api.models import NewMessage
+from io_api.turns import Turn
 from send_message.compose import compose
 from send_message.deferral import deferral
 from send_message.turn import Delivery, UnknownRequest, look_up, take_turn
@@ -22,7 +23,7 @@ from storage.queues import MESSAGE_SENDS
 log = logging.getLogger(__name__)
 
 # A POST that starts later than this before the end of its lease could outlive it.
-LONGEST_POST = timedelta(seconds=TIMEOUT_SECONDS + 15)
+LONGEST_POST = timedelta(seconds=READY_SECONDS + 2 * TIMEOUT_SECONDS + 15)
 
 
 async def send_message(
@@ -62,8 +63,13 @@ async def _send(
     clock: Callable[[], datetime],
 ) -> Entry:
     message = compose(ledger.request_of(entry), language)
+    try:
+        turn = await io.turn_to_send(entry.service)
+    except NotSent as error:
+        step, changes = deferral(entry, error, clock())
+        return await ledger.advance(entry, step, **changes)
     claimed = await ledger.claim(entry, language)
-    step, changes = await _post(claimed, message, io=io, clock=clock)
+    step, changes = await _post(claimed, message, turn, io=io, clock=clock)
     # The log line comes before the ledger write: if the write is lost, the line still tells.
     log.info(
         "outcome request_id=%s attempt=%d state=%s reason=%s message_id=%s",
@@ -95,13 +101,13 @@ async def _heal(
 
 
 async def _post(
-    claimed: Entry, message: NewMessage, *, io: IoAccount, clock: Callable[[], datetime]
+    claimed: Entry, message: NewMessage, turn: Turn, *, io: IoAccount, clock: Callable[[], datetime]
 ) -> tuple[Step, dict[str, Any]]:
     """The POST and what its end proves; an exception nobody knows leaves the request in doubt."""
     if claimed.lease_until is None or clock() + LONGEST_POST > claimed.lease_until:
         return deferral(claimed, NotSent(reason="lease_too_short"), clock())
     try:
-        message_id = await io.submit_message(message, service=claimed.service)
+        message_id = await io.submit_message(message, service=claimed.service, turn=turn)
     except NotSent as error:
         return deferral(claimed, error, clock())
     except Refused as error:

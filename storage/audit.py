@@ -11,17 +11,20 @@ TABLE: Final = "audit"
 
 
 class Audit:
-    """Appends rows, one partition a month (the Garante asks for administrators' accesses to be kept)."""
+    """Appends rows, one partition a month (the Garante asks for administrators' accesses to be kept).
+
+    actor: who does all that is recorded.
+    """
 
     def __init__(self, table: Table, actor: str, clock: Callable[[], datetime]) -> None:
         self._table = table
-        self._actor = actor
+        self.actor = actor
         self._clock = clock
 
     async def record(self, action: str, target: str, **details: str) -> None:
         """Write an action down; `target` is a request_id or parked_id. Raises Unanswered."""
         at = self._clock()
-        values = {"at": at, "actor": self._actor, "action": action, "target": target, **details}
+        values = {"at": at, "actor": self.actor, "action": action, "target": target, **details}
         await self._table.insert(f"{at:%Y%m}", f"{at:%d%H%M%S%f}-{secrets.token_hex(4)}", values)
 
     async def actions_on(self, target: str) -> AsyncIterator[dict[str, Any]]:

@@ -1,9 +1,12 @@
 """One table of the storage account, with conditional writes; created when it is first missed."""
 
+import re
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
+from urllib.parse import unquote
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -14,6 +17,8 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient
+
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
 class AlreadyThere(Exception):
@@ -80,15 +85,16 @@ class Table:
             )
         return str(written["etag"])
 
-    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> None:
-        """Write the row, whatever was there; raises Unanswered."""
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+        """Write the row, whatever was there, and return its ETag; raises Unanswered."""
         entity = {"PartitionKey": partition, "RowKey": key, **values}
         with answers():
             try:
-                await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
+                written = await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
             except ResourceNotFoundError:
                 await self._create()
-                await self.upsert(partition, key, values)
+                return await self.upsert(partition, key, values)
+        return str(written["etag"])
 
     async def delete(self, partition: str, key: str) -> None:
         """Remove the row if it is there; raises Unanswered."""
@@ -117,6 +123,17 @@ class Table:
             await self._client.create_table()
         except ResourceExistsError:
             return  # another worker missed it at the same moment
+
+
+def written_at(etag: str) -> datetime:
+    """When the storage account wrote the row, by its own clock: its ETag is the row's Timestamp.
+
+    Azure Table storage REST API, "Understanding the Table service data model", Timestamp property.
+    """
+    found = _TIMESTAMP.search(unquote(etag))
+    if found is None:
+        raise ValueError(f"no ETag of Table storage: {etag}")
+    return datetime.fromisoformat(found[0])
 
 
 @contextmanager

@@ -14,6 +14,9 @@ from typing import Any
 from io_api.account import IoAccount
 from io_api.errors import IoError
 from io_api.models import MessageStatus, NewMessage, Profile
+from io_api.rate_budget import Priority, Slot
+from io_api.turns import Turn, Turns
+from settings import RateLimit
 from storage.cipher import PROPERTY_BYTES
 from storage.queues import LONGEST_DELAY, Queues
 from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
@@ -86,8 +89,14 @@ def _raise(error: BaseException) -> None:
 class FakeTable(Table):
     """A table with the conditional writes and limits of Table storage; `rows_by_key` is what it holds."""
 
-    def __init__(self, name: str = "table", steps: Steps | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "table",
+        steps: Steps | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self.name = name
+        self._clock = clock
         self.rows_by_key: dict[tuple[str, str], Row] = {}
         self._steps = steps or Steps()
         self._etags = iter(range(1, 1 << 60))
@@ -109,9 +118,9 @@ class FakeTable(Table):
                 raise Changed(Changed.__doc__)
             return self._put(row.partition, row.key, values)
 
-    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> None:
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
         with self._steps.step(f"{self.name}.upsert"):
-            self._put(partition, key, values)
+            return self._put(partition, key, values)
 
     async def delete(self, partition: str, key: str) -> None:
         with self._steps.step(f"{self.name}.delete"):
@@ -129,7 +138,7 @@ class FakeTable(Table):
     def _put(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
         if any(len(value) > PROPERTY_BYTES for value in values.values() if isinstance(value, bytes)):
             raise Unanswered("PropertyValueTooLarge")
-        etag = str(next(self._etags))
+        etag = f"W/\"datetime'{self._clock():%Y-%m-%dT%H%%3A%M%%3A%S.%fZ}'\" {next(self._etags)}"
         self.rows_by_key[partition, key] = Row(partition, key, dict(values), etag)
         return etag
 
@@ -202,6 +211,11 @@ def seen(
     return MessageStatus.model_validate(answer)
 
 
+def a_turn() -> Turn:
+    """A turn that has come."""
+    return Turn(Turns(FakeTable(), RateLimit(150, 5)), Slot(0.0, Priority.SEND))
+
+
 @dataclass
 class FakeIo(IoAccount):
     """IO: answers what it is told to, or raises it, `failing` for the services named there.
@@ -212,6 +226,7 @@ class FakeIo(IoAccount):
     steps: Steps = field(default_factory=Steps)
     configured: Collection[str] = ("default", "tributi")
     profile: Profile | IoError | None = field(default_factory=lambda: Profile(sender_allowed=True))
+    turn: Turn | IoError = field(default_factory=a_turn)
     submitted: str | BaseException | None = "01JWCZ5V6Q4M3N2P1R0T9S8W7X"
     status: MessageStatus | IoError = field(default_factory=lambda: seen("ACCEPTED"))
     failing: dict[str, IoError] = field(default_factory=dict)
@@ -228,13 +243,20 @@ class FakeIo(IoAccount):
             self.asked.append(("profile", fiscal_code, service))
             return _answered(self.profile)
 
-    async def submit_message(self, message: NewMessage, *, service: str) -> str | None:
+    async def turn_to_send(self, service: str) -> Turn:
+        with self.steps.step("io.turn_to_send"):
+            return _answered(self.turn)
+
+    async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
+        assert turn is self.turn
         with self.steps.step("io.submit_message"):
             self.sent.append((message, service))
             await self.while_sending()
             return _answered(self.submitted)
 
-    async def get_message(self, fiscal_code: str, message_id: str, *, service: str) -> MessageStatus:
+    async def get_message(
+        self, fiscal_code: str, message_id: str, *, service: str, priority: Priority = Priority.POLL
+    ) -> MessageStatus:
         with self.steps.step("io.get_message"):
             self.asked.append(("message", fiscal_code, message_id, service))
             return _answered(self.failing.get(service, self.status))

@@ -55,9 +55,9 @@ class BilledTable(Table):
         self._bill.write(row.partition, row.key, values)
         return await self._inner.replace(row, values)
 
-    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> None:
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
         self._bill.write(partition, key, values)
-        await self._inner.upsert(partition, key, values)
+        return await self._inner.upsert(partition, key, values)
 
     async def delete(self, partition: str, key: str) -> None:
         self._bill.write(partition, key, {})

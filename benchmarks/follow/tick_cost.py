@@ -11,6 +11,7 @@ from benchmarks.follow.bill import PAGE, Bill, BilledTable
 from benchmarks.follow.tracked import TrackedTable
 from check_status.tick import follow_due
 from io_api.models import MessageStatus
+from io_api.rate_budget import Priority
 from storage.cipher import Cipher
 from storage.due_index import DueIndex
 from storage.ledger import Ledger, State, Step
@@ -58,7 +59,9 @@ def naive(tracked: int, due: int) -> NaiveCost:
 class ReadingIo(FakeIo):
     """IO, where every tenth message has been read since the last look."""
 
-    async def get_message(self, fiscal_code: str, message_id: str, *, service: str) -> MessageStatus:
+    async def get_message(
+        self, fiscal_code: str, message_id: str, *, service: str, priority: Priority = Priority.POLL
+    ) -> MessageStatus:
         self.status = seen("PROCESSED", "UNREAD" if int(message_id) % NEWS else "READ")
         return await super().get_message(fiscal_code, message_id, service=service)
 

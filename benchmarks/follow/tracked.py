@@ -39,8 +39,8 @@ class TrackedTable(Table):
     async def replace(self, row: Row, values: Mapping[str, Any]) -> str:
         return await self._written.replace(row, values)
 
-    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> None:
-        await self._written.upsert(partition, key, values)
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+        return await self._written.upsert(partition, key, values)
 
     async def delete(self, partition: str, key: str) -> None:
         if (partition, key) not in self._written.rows_by_key:

@@ -52,7 +52,7 @@ class World:
         self.storage = storage
         self.simulator = simulator
         self.io = SimulatorControl(environ["IO_API_BASE_URL"].removesuffix("/api/v1"))
-        self._environ = environ
+        self.environ = environ
         self.hosts: list[ChildProcess] = []
         self.events: list[dict[str, Any]] = []
         self._folder = folder
@@ -80,7 +80,7 @@ class World:
         first = len(self.hosts) + 1
         names = [f"host-{number}" for number in range(first, first + count)]
         started = [
-            host_process(name, self._folder, {**_HOST_OPTIONS, **self._environ, **settings}) for name in names
+            host_process(name, self._folder, {**_HOST_OPTIONS, **self.environ, **settings}) for name in names
         ]
         self.hosts += started
         for host in started:

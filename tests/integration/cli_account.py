@@ -57,3 +57,15 @@ class CliAccount:
     def put(self, queue: str, body: str) -> None:
         """Put a message on a queue."""
         ask(lambda stores: stores.queues.put(queue, body))
+
+    def release(self) -> None:
+        """End every pause and close every circuit."""
+
+        async def end_all(stores: Stores) -> None:
+            stops = await stores.stops.news()
+            for service in stops.pauses:
+                await stores.stops.resume(service)
+            for circuit in stops.circuits.values():
+                await stores.stops.works(circuit)
+
+        ask(end_all)

@@ -18,7 +18,15 @@ def _with(connection_string: str, **changes: str) -> str:
 # The tables SDK asks for the truth value of an XML element when the emulator refuses.
 @pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning")
 @pytest.mark.parametrize(
-    "command", [("show", "r-1"), ("status",), ("parked", "list"), ("parked", "show", "p")]
+    "command",
+    [
+        ("show", "r-1"),
+        ("status",),
+        ("parked", "list"),
+        ("parked", "show", "p"),
+        ("doctor",),
+        ("pause",),
+    ],
 )
 def test_a_storage_account_that_refuses_is_one_line(
     azurite: Azurite, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -13,10 +13,14 @@ from cli.dossier import dossier
 from cli.show import print_dossier
 from io_api.account import IoAccount, Keys
 from io_api.client import IoClient
+from io_api.stops import StopBoard
+from io_api.turns import Turns
 from local.io_simulator import Citizen, Configuration, RunningSimulator, Service, running_simulator
+from local.io_simulator import RateLimit as SimulatedLimit
 from local.io_simulator.services import PREMIUM_GROUPS
+from settings import RateLimit
 from storage.queues import MESSAGE_SENDS
-from tests.fakes import FakeIo
+from tests.fakes import FakeIo, FakeTable
 from tests.road import Road
 from tests.samples import FISCAL_CODE, NOTICE_NUMBER, a_body, payment
 
@@ -169,11 +173,16 @@ class Following:
 
 @pytest.fixture
 async def following() -> AsyncIterator[Following]:
-    configuration = Configuration(services=SERVICES, processing_delay_seconds=PROCESSING_SECONDS)
+    configuration = Configuration(
+        services=SERVICES, processing_delay_seconds=PROCESSING_SECONDS, rate_limit=SimulatedLimit(None)
+    )
     async with running_simulator(configuration) as simulator:
-        client = IoClient(simulator.base_url)
+        shared = FakeTable("ioaccount")
+        turns = Turns(shared, RateLimit(1000, 1))
+        client = IoClient(simulator.base_url, observe=turns.observe)
         keys = {name: Keys(SecretStr(service.keys[0]), None) for name, service in SERVICES.items()}
-        yield Following(simulator, IoAccount(client, keys))
+        stops = StopBoard(shared, lambda: datetime.now(UTC))
+        yield Following(simulator, IoAccount(client, keys, turns=turns, stops=stops))
         await client.aclose()
 
 

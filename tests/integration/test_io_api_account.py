@@ -1,43 +1,232 @@
-"""Which key a call is made with."""
+"""The account at IO as several workers share it: whose key, at whose turn, and when not at all."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
 
 from io_api.account import IoAccount, Keys
 from io_api.client import IoClient
-from io_api.errors import Misconfigured
-from local.io_simulator import Configuration, Service, running_simulator
+from io_api.errors import Misconfigured, NotSent, Stopped
+from io_api.models import NewMessage
+from io_api.rate_budget import Priority
+from io_api.stops import NEWS_SECONDS, PROBE_AFTER, StopBoard
+from io_api.turns import Turns
+from local.io_simulator import Configuration, RunningSimulator, Service, running_simulator
+from local.io_simulator import RateLimit as SimulatedLimit
+from settings import RateLimit
+from storage.table import Unanswered
+from tests.fakes import FakeTable, Steps
 
 FISCAL_CODE = "RSSMRA80A01H501U"
+PLENTY = RateLimit(1000, 1)
+NO_LIMIT = SimulatedLimit(None)
+
+
+class Institution:
+    """Workers that share one table at one account of IO."""
+
+    def __init__(self, simulator: RunningSimulator, **keys: tuple[str, str | None]) -> None:
+        self.simulator = simulator
+        self.steps = Steps()
+        self.table = FakeTable("io", self.steps)
+        self.ahead = timedelta(0)
+        self.clients: list[IoClient] = []
+        self._keys = {name: _keys(*pair) for name, pair in keys.items()}
+
+    def worker(self) -> IoAccount:
+        """One more worker."""
+        turns = Turns(self.table, PLENTY)
+        client = IoClient(self.simulator.base_url, observe=turns.observe)
+        self.clients.append(client)
+        return IoAccount(client, self._keys, turns=turns, stops=self.board())
+
+    def board(self) -> StopBoard:
+        """What is stopped, by a clock that `ahead` moves on."""
+        return StopBoard(self.table, lambda: datetime.now(UTC) + self.ahead)
+
+    def calls(self) -> int:
+        """How many calls reached IO."""
+        operations = self.simulator.state.calls.document().values()
+        return sum(operation["received"] for operation in operations)
+
+    def set_keys(self, **keys: tuple[str, ...]) -> None:
+        """What IO takes from now on."""
+        self.simulator.state.services.set_keys(keys)
+
+
+def _message(subject: str = "Un avviso per te") -> NewMessage:
+    content = {"subject": subject, "markdown": "Gentile cittadino, c'è un avviso per te. " * 3}
+    return NewMessage.model_validate({"fiscal_code": FISCAL_CODE, "content": content})
+
+
+def _keys(primary: str, secondary: str | None) -> Keys:
+    return Keys(SecretStr(primary), SecretStr(secondary) if secondary else None)
+
+
+@asynccontextmanager
+async def institution(**keys: tuple[str, str | None]) -> AsyncIterator[Institution]:
+    """An institution whose services have these keys, all valid at first."""
+    services = {name: Service(keys=[key for key in pair if key]) for name, pair in keys.items()}
+    configuration = Configuration(services=services, rate_limit=NO_LIMIT)
+    async with running_simulator(configuration) as simulator:
+        opened = Institution(simulator, **keys)
+        try:
+            yield opened
+        finally:
+            for client in opened.clients:
+                await client.aclose()
 
 
 async def test_secondary_key_serves_while_the_primary_is_wrong() -> None:
-    """A 401 on the primary key is answered by one call with the secondary, without a restart."""
-    configuration = Configuration(services={"default": Service(keys=["second"])})
-    async with running_simulator(configuration) as simulator:
-        client = IoClient(simulator.base_url)
-        account = IoAccount(client, {"default": Keys(SecretStr("first"), SecretStr("second"))})
-        profile = await account.get_profile(FISCAL_CODE, service="default")
-        await client.aclose()
-    assert profile is not None
-    assert profile.sender_allowed
+    """A refused primary key is tried once by all workers; the secondary serves, without a restart."""
+    async with institution(default=("first", "second")) as here:
+        here.set_keys(default=("second",))
+        one, other = here.worker(), here.worker()
+        for worker in (one, other, one, other):
+            assert await worker.get_profile(FISCAL_CODE, service="default") is not None
+        assert here.calls() == 5
 
 
-@pytest.mark.parametrize("secondary", [None, SecretStr("wrong too")])
-async def test_wrong_keys_stop_the_service(secondary: SecretStr | None) -> None:
-    """When no key of the service is valid the call surely had no effect and says so."""
-    async with running_simulator() as simulator:
-        client = IoClient(simulator.base_url)
-        account = IoAccount(client, {"default": Keys(SecretStr("wrong"), secondary)})
-        with pytest.raises(Misconfigured) as raised:
-            await account.get_profile(FISCAL_CODE, service="default")
-        await client.aclose()
-    assert raised.value.reason == "invalid_key"
+@pytest.mark.parametrize("secondary", [None, "second"])
+async def test_wrong_keys_stop_the_service(secondary: str | None) -> None:
+    """When IO takes no key of a service no worker calls for it any more, and other services go on."""
+    async with institution(default=("first", secondary), anagrafe=("third", None)) as here:
+        here.set_keys(default=())
+        one, other = here.worker(), here.worker()
+        for worker in (one, other, one):
+            with pytest.raises(Stopped) as raised:
+                await worker.get_profile(FISCAL_CODE, service="default")
+            assert (raised.value.reason, raised.value.status) == ("invalid_key", 401)
+        assert here.calls() == (2 if secondary else 1)
+        assert await other.get_profile(FISCAL_CODE, service="anagrafe") is not None
+
+
+async def test_mended_key_is_found_by_a_probe() -> None:
+    """While it is stopped one call in a while tries; when it works all workers go on, without a restart."""
+    async with institution(default=("first", None), anagrafe=("third", None)) as here:
+        here.set_keys(default=())
+        one, other = here.worker(), here.worker()
+
+        async def all_try() -> list[bool]:
+            calls = (worker.get_profile(FISCAL_CODE, service="default") for worker in [one, other] * 5)
+            results = await asyncio.gather(*calls, return_exceptions=True)
+            return [not isinstance(result, NotSent) for result in results]
+
+        await all_try()
+        before = here.calls()
+        here.ahead += PROBE_AFTER
+        assert not any(await all_try())
+        assert here.calls() == before + 1
+        here.set_keys(default=("first",))
+        here.ahead += PROBE_AFTER
+        assert sum(await all_try()) >= 1
+        await asyncio.sleep(NEWS_SECONDS)
+        assert all(await all_try())
+
+
+async def test_message_never_leaves_with_the_key_of_another_service() -> None:
+    """With many at once, and a primary key refused half-way, each message goes with its own service's key."""
+    names = [f"servizio-{number}" for number in range(5)]
+    keys = {name: (f"{name}-primary", f"{name}-secondary") for name in names}
+    async with institution(**keys) as here:
+        workers = [here.worker() for _ in range(3)]
+
+        async def send(number: int) -> None:
+            service, worker = names[number % 5], workers[number % 3]
+            turn = await worker.turn_to_send(service)
+            await worker.submit_message(_message(f"Avviso di {service}"), service=service, turn=turn)
+            if number == 100:
+                here.set_keys(**{names[0]: (f"{names[0]}-secondary",)})
+
+        await asyncio.gather(*(send(number) for number in range(300)))
+        sent = list(here.simulator.state.messages)
+    assert len(sent) == 300
+    assert all(message.content["subject"] == f"Avviso di {message.service}" for message in sent)
+    assert all(message.key.startswith(f"{message.service}-") for message in sent)
+
+
+async def test_missing_right_to_read_does_not_stop_sending() -> None:
+    """A 403 that means configuration stops that kind of call for the service, not the others."""
+    async with institution(default=("first", None)) as here:
+        groups = frozenset({"ApiMessageWrite", "ApiLimitedProfileRead"})
+        here.simulator.state.services.put({"default": Service(keys=["first"], groups=groups)})
+        worker = here.worker()
+        for _ in range(3):
+            with pytest.raises(Stopped):
+                await worker.get_message(FISCAL_CODE, "01J0000000P0ST1N0REM0TE000", service="default")
+        assert here.calls() == 1
+        turn = await worker.turn_to_send("default")
+        assert await worker.submit_message(_message(), service="default", turn=turn)
+
+
+async def test_pause_reaches_a_message_that_waits_for_its_turn() -> None:
+    """A message whose turn is near when the service is paused does not leave."""
+    async with institution(default=("first", None)) as here:
+        worker = here.worker()
+        turn = await worker.turn_to_send("default")
+        await here.board().pause("default", by="rossi@pc")
+        await asyncio.sleep(NEWS_SECONDS)
+        with pytest.raises(Stopped):
+            await worker.submit_message(_message(), service="default", turn=turn)
+        assert here.calls() == 0
+
+
+async def test_while_all_is_paused_messages_wait_in_process() -> None:
+    """When no service may call, who wants to send waits a while before going back to the queue."""
+    async with institution(default=("first", None)) as here:
+        await here.board().pause("default", by="rossi@pc")
+        waiting = asyncio.create_task(here.worker().get_profile(FISCAL_CODE, service="default"))
+        await asyncio.sleep(NEWS_SECONDS / 2)
+        assert not waiting.done()
+        await here.board().resume("default")
+        assert await waiting is not None
+
+
+async def test_polls_do_not_wait_in_process() -> None:
+    """Looking at a message's status is told at once that the service is paused."""
+    async with institution(default=("first", None)) as here:
+        await here.board().pause("default", by="rossi@pc")
+        with pytest.raises(Stopped):
+            await here.worker().get_message(FISCAL_CODE, "M", service="default", priority=Priority.REMINDER)
+
+
+async def test_storage_that_fails_at_the_last_moment_leaves_the_message_unsent() -> None:
+    """A message that has its turn, but cannot learn whether it is stopped, is surely not sent."""
+    async with institution(default=("first", None)) as here:
+        worker = here.worker()
+        turn = await worker.turn_to_send("default")
+        await asyncio.sleep(NEWS_SECONDS)
+        here.steps.fail_before(Unanswered("no answer"))
+        with pytest.raises(NotSent) as raised:
+            await worker.submit_message(_message(), service="default", turn=turn)
+        assert raised.value.reason == "not_ready"
+        assert here.calls() == 0
+
+
+async def test_storage_that_fails_after_the_answer_does_not_lose_it() -> None:
+    """When the row cannot be written after a probe that IO took, the message counts as sent all the same."""
+    async with institution(default=("first", None), anagrafe=("third", None)) as here:
+        here.set_keys(default=())
+        worker = here.worker()
+        with pytest.raises(Stopped):
+            await worker.get_profile(FISCAL_CODE, service="default")
+        here.set_keys(default=("first",))
+        here.ahead += PROBE_AFTER
+        await asyncio.sleep(NEWS_SECONDS)
+        turn = await worker.turn_to_send("default")
+        here.steps.fail_before(Unanswered("no answer"), skip=2)  # the probe is a read and a write
+        assert await worker.submit_message(_message(), service="default", turn=turn)
+        assert here.steps.to_come == 0
 
 
 async def test_service_without_keys_is_misconfigured() -> None:
     """A service that is not configured any more makes its messages wait; no call is made."""
-    account = IoAccount(IoClient("http://127.0.0.1:9"), {})
-    with pytest.raises(Misconfigured) as raised:
-        await account.get_profile(FISCAL_CODE, service="gone")
-    assert raised.value.reason == "service_not_configured"
+    async with institution(default=("first", None)) as here:
+        with pytest.raises(Misconfigured) as raised:
+            await here.worker().get_profile(FISCAL_CODE, service="gone")
+        assert raised.value.reason == "service_not_configured"
+        assert here.calls() == 0

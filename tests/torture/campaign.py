@@ -10,6 +10,7 @@ ANSWERS = {
     "rate_limited": 0.1,
     "refused": 0.03,
     "wrong_key": 0.02,
+    "stopped": 0.05,
     "profile_missing": 0.03,
     "profile_blocked": 0.02,
     "profile_unavailable": 0.05,

@@ -19,6 +19,7 @@ from check_status.tick import LONGEST_LOOK, follow_due
 from io_api.account import IoAccount
 from io_api.errors import PaymentLookupFailed, RateLimited, Unavailable, Unreachable
 from io_api.models import MessageStatus
+from io_api.rate_budget import Priority
 from storage.cipher import Cipher
 from storage.due_index import DueEntry, DueIndex
 from storage.handover import Handover
@@ -147,10 +148,10 @@ class BurningTable(FakeTable):
         with _may_fail(self._fire):
             return await super().replace(row, values)
 
-    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> None:
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
         await _others(self._fire)
         with _may_fail(self._fire):
-            await super().upsert(partition, key, values)
+            return await super().upsert(partition, key, values)
 
     async def delete(self, partition: str, key: str) -> None:
         await _others(self._fire)
@@ -193,7 +194,9 @@ class BurningIo(IoAccount):
         self._world = world
         self.looks: Counter[str] = Counter()
 
-    async def get_message(self, fiscal_code: str, message_id: str, *, service: str) -> MessageStatus:
+    async def get_message(
+        self, fiscal_code: str, message_id: str, *, service: str, priority: Priority = Priority.POLL
+    ) -> MessageStatus:
         await _others(self._fire)
         with _may_fail(self._fire):
             self._raise(self._fire.draws("unavailable", "payment", "unreachable", "limited"))

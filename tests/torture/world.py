@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from io_api.errors import InDoubt, Misconfigured, RateLimited, Refused, Unavailable, Unreachable
+from io_api.errors import InDoubt, Misconfigured, RateLimited, Refused, Stopped, Unavailable, Unreachable
 from io_api.models import MessageStatus, NewMessage, Profile
 from storage.table import Row, Unanswered
 from tests.fakes import FakeClock, FakeTable
@@ -148,7 +148,11 @@ class SteppedIo:
         allowed = not self._draws("profile_blocked")
         return await self._step("io.get_profile", lambda: Profile(sender_allowed=allowed))
 
-    async def submit_message(self, message: NewMessage, *, service: str) -> str | None:
+    async def turn_to_send(self, service: str) -> None:
+        effect = _raiser(Stopped(reason="paused")) if self._draws("stopped") else lambda: None
+        await Step("io.turn_to_send", effect, _unanswered, _unanswered)
+
+    async def submit_message(self, message: NewMessage, *, service: str, turn: None) -> str | None:
         request_id = message.content.subject.split()[-1]
         attempt = self.posting(request_id)
         for answer, error in _SUBMIT_ERRORS.items():

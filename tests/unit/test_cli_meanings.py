@@ -1,6 +1,10 @@
 """The words in which states and reasons are explained to an operator."""
 
-from cli.meanings import NOTES, STATES
+from cli.meanings import ADVICE, NOTES, OPERATIONS, STATES
+from io_api import account
+from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE
+from io_api.errors import Misconfigured
+from io_api.stops import EVERY
 from storage.ledger import SIGHTINGS, State
 
 
@@ -12,3 +16,14 @@ def test_every_state_has_a_meaning() -> None:
 def test_every_line_that_is_no_state_has_a_note() -> None:
     """What a timeline can hold besides the states is explained, unless its word says it all."""
     assert set(NOTES) >= set(SIGHTINGS) - set(State)
+
+
+def test_every_refusal_of_a_key_has_an_advice() -> None:
+    """There is an advice for each reason that can stop a key, and for nothing else."""
+    rows = (*GET_PROFILE, *SUBMIT_MESSAGE, *GET_MESSAGE)
+    assert set(ADVICE) == {row.reason for row in rows if row.error is Misconfigured}
+
+
+def test_every_kind_of_call_has_a_name() -> None:
+    """Each kind of call that a circuit can stop is told in words."""
+    assert set(OPERATIONS) == {EVERY, account.GET_PROFILE, account.SUBMIT_MESSAGE, account.GET_MESSAGE}

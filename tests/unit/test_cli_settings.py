@@ -15,7 +15,15 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [("show", "r-1"), ("status",), ("parked", "list"), ("parked", "show", "p")]
+    "command",
+    [
+        ("show", "r-1"),
+        ("status",),
+        ("parked", "list"),
+        ("parked", "show", "p"),
+        ("doctor",),
+        ("pause",),
+    ],
 )
 def test_each_wrong_setting_is_a_line(command: tuple[str, ...]) -> None:
     """Each setting that is missing has its line on standard error, and the exit code is 2."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from io_api.errors import InDoubt, IoError, Misconfigured, NotSent, RateLimited, Refused, Unreachable
+from io_api.errors import InDoubt, IoError, Misconfigured, NotSent, RateLimited, Refused, Stopped, Unreachable
 from send_message.in_doubt import resend
 from send_message.send_message import LONGEST_POST
 from send_message.turn import LOOK_AGAIN
@@ -249,17 +249,30 @@ async def test_late_not_sent_stays_in_doubt_and_is_not_sent_again(road: Road, re
 async def test_claim_that_took_most_of_its_lease_does_not_post(road: Road, reference: str) -> None:
     """A POST that could outlive its lease is not begun: the message is deferred."""
     too_long = (LEASE - LONGEST_POST).total_seconds() + 1
-    road.steps.do_before(lambda: road.clock.advance(seconds=too_long), skip=1)
+    road.steps.do_before(lambda: road.clock.advance(seconds=too_long), skip=2)
     await road.send(reference)
     assert road.io.sent == []
     assert road.entry().last_step["reason"] == "lease_too_short"
     assert len(road.queues.bodies(MESSAGE_SENDS)) == 1
 
 
+@pytest.mark.parametrize(
+    "error", [Stopped(reason="paused"), RateLimited(reason="budget_spent"), Misconfigured(reason="gone")]
+)
+async def test_no_turn_no_claim(road: Road, reference: str, error: IoError) -> None:
+    """A message that gets no turn is put off as it is: not claimed, not sent, not counted as its failure."""
+    road.io.turn = error
+    await road.send(reference)
+    entry = road.entry()
+    assert (entry.state, entry.last_step["reason"]) == (State.DEFERRED, error.reason)
+    assert (entry.attempt, entry.failures, road.io.sent) == (0, 0, [])
+    assert len(road.queues.bodies(MESSAGE_SENDS)) == 1
+
+
 async def test_claim_that_left_enough_of_its_lease_posts(road: Road, reference: str) -> None:
     """A slow claim is no reason to wait while the POST is sure to end within the lease."""
     just_in_time = (LEASE - LONGEST_POST).total_seconds()
-    road.steps.do_before(lambda: road.clock.advance(seconds=just_in_time), skip=1)
+    road.steps.do_before(lambda: road.clock.advance(seconds=just_in_time), skip=2)
     await road.send(reference)
     assert len(road.io.sent) == 1
 
@@ -432,7 +445,7 @@ async def test_log_line_tells_the_outcome_before_the_ledger_does(
 ) -> None:
     """When the write after a 201 is lost, the log still holds IO's id and the attempt."""
     caplog.set_level(logging.INFO)
-    road.steps.fail_before(Died(), skip=3)
+    road.steps.fail_before(Died(), skip=4)
     with pytest.raises(Died):
         await road.send(reference)
     assert road.entry().state is State.SENDING

@@ -1,10 +1,11 @@
-"""The log: no fiscal code gets into it, whoever writes and wherever it goes."""
+"""The log: no fiscal code gets into it, whoever writes and wherever it goes. The state behind a metric."""
 
 import io
 import logging
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry.metrics import CallbackOptions
 
 import telemetry
 from contract.fiscal_code import MASK
@@ -137,3 +138,14 @@ def test_own_lines_are_not_left_out(written: io.StringIO) -> None:
     """What the app itself has to say at INFO is said."""
     logging.getLogger("send_message.send_message").info("outcome request_id=r-1")
     assert "outcome request_id=r-1" in written.getvalue()
+
+
+def test_stop_that_nobody_confirms_is_let_go() -> None:
+    """A process that makes no calls any more does not go on telling of a stop that may be over."""
+    seconds = 0.0
+    stopped = telemetry.StoppedCalls(lambda: seconds)
+    stopped.tell("tributi", "submit_message", "paused")
+    (observed,) = stopped.observed(CallbackOptions())
+    assert observed.attributes == {"service": "tributi", "operation": "submit_message", "reason": "paused"}
+    seconds = telemetry.CONFIRMED_SECONDS
+    assert list(stopped.observed(CallbackOptions())) == []

@@ -1,0 +1,229 @@
+"""One process that checks and sends as fast as its strategy lets it, and tells what that was like.
+
+`python -m benchmarks.budget.worker STRATEGY [--polls N]` reads the app's settings, prints "ready", works
+until SIGTERM and prints a line of JSON: for each kind of call how many seconds each took, waiting included,
+and the operations on the shared rows. It polls N messages at most, eight at a time as the timer does.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+
+import settings
+from check_status.tick import CONCURRENT_LOOKS
+from io_api import turns
+from io_api.account import IoAccount, Keys
+from io_api.client import IoClient
+from io_api.errors import IoError, NotSent, RateLimited
+from io_api.models import NewMessage
+from io_api.stops import StopBoard
+from io_api.turns import Turns
+from storage.account import StorageAccount
+from storage.table import Row, Table
+from tests.e2e.sample import fiscal_code
+
+SERVICE = "default"
+CONCURRENT = 24  # batchSize and newBatchThreshold of host.json, for each of the two functions
+TEXT = {"subject": "Un avviso per te", "markdown": "Gentile cittadino, c'è un avviso per te. " * 3}
+
+Call = Callable[[], Awaitable[Any]]
+
+
+class CountingTable(Table):
+    """A table that counts its transactions."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.operations = 0
+
+    async def get(self, partition: str, key: str) -> Row | None:
+        self.operations += 1
+        return await self._table.get(partition, key)
+
+    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+        self.operations += 1
+        return await self._table.insert(partition, key, values)
+
+    async def replace(self, row: Row, values: Mapping[str, Any]) -> str:
+        self.operations += 1
+        return await self._table.replace(row, values)
+
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+        self.operations += 1
+        return await self._table.upsert(partition, key, values)
+
+
+class Worker:
+    """The loops of one process. `claims` stands for the ledger: one write before each message."""
+
+    def __init__(self, claims: Table, polls: int) -> None:
+        self.seconds: dict[str, list[float]] = {"check": [], "send": [], "poll": []}
+        self.refused = 0
+        self._claims = claims
+        self._polls = polls
+        self._checked: asyncio.Queue[int] = asyncio.Queue()
+        self._sent: list[tuple[int, str]] = []
+
+    async def check(self) -> None:
+        """Check one citizen after the other."""
+        while True:
+            number = random.randrange(1000)
+            await self._timed("check", lambda: self.get_profile(fiscal_code(number)))  # noqa: B023 - awaited here
+            self._checked.put_nowait(number)
+
+    async def send(self) -> None:
+        """Send to each citizen that was checked."""
+        while True:
+            number = await self._checked.get()
+            message = NewMessage.model_validate({"fiscal_code": fiscal_code(number), "content": TEXT})
+            message_id = await self._timed("send", lambda: self.submit(message))  # noqa: B023
+            if message_id:
+                self._sent.append((number, message_id))
+
+    async def poll(self) -> None:
+        """Look at messages that were sent."""
+        while self._polls > 0:
+            if not self._sent:
+                await asyncio.sleep(0.1)
+                continue
+            self._polls -= 1
+            number, message_id = random.choice(self._sent)
+            await self._timed("poll", lambda: self.get_message(fiscal_code(number), message_id))  # noqa: B023
+
+    async def claim(self) -> None:
+        """Write an intent down."""
+        await self._claims.insert("claims", f"{random.getrandbits(64):x}", {})
+
+    async def get_profile(self, fiscal_code: str) -> None:
+        raise NotImplementedError
+
+    async def submit(self, message: NewMessage) -> str | None:
+        raise NotImplementedError
+
+    async def get_message(self, fiscal_code: str, message_id: str) -> None:
+        raise NotImplementedError
+
+    async def _timed(self, kind: str, call: Call) -> Any:
+        began = time.monotonic()
+        while True:
+            try:
+                result = await call()
+            except NotSent as error:  # it goes back to its queue and comes again
+                self.refused += isinstance(error, RateLimited)
+                await asyncio.sleep(random.random())
+            except IoError:
+                return None
+            else:
+                self.seconds[kind].append(time.monotonic() - began)
+                return result
+
+
+class SharedBudget(Worker):
+    """Postino: every call at its turn."""
+
+    def __init__(self, claims: Table, polls: int, io: IoAccount) -> None:
+        super().__init__(claims, polls)
+        self._io = io
+
+    async def get_profile(self, fiscal_code: str) -> None:
+        await self._io.get_profile(fiscal_code, service=SERVICE)
+
+    async def submit(self, message: NewMessage) -> str | None:
+        turn = await self._io.turn_to_send(SERVICE)
+        await self.claim()
+        return await self._io.submit_message(message, service=SERVICE, turn=turn)
+
+    async def get_message(self, fiscal_code: str, message_id: str) -> None:
+        await self._io.get_message(fiscal_code, message_id, service=SERVICE)
+
+
+class Naive(Worker):
+    """Calls at once; `after_429` says how long to wait before the same call again."""
+
+    def __init__(self, claims: Table, client: IoClient, key: SecretStr, *, pause: float, wait: float) -> None:
+        super().__init__(claims, 0)
+        self._client = client
+        self._key = key
+        self._pause = pause
+        self._wait = wait
+
+    async def get_profile(self, fiscal_code: str) -> None:
+        await self._until_taken(lambda: self._client.get_profile(fiscal_code, key=self._key))
+
+    async def submit(self, message: NewMessage) -> str | None:
+        await self.claim()
+        message_id: str | None = await self._until_taken(
+            lambda: self._client.submit_message(message, key=self._key)
+        )
+        return message_id
+
+    async def _until_taken(self, call: Call) -> Any:
+        while True:
+            try:
+                result = await call()
+            except RateLimited as error:
+                self.refused += 1
+                await asyncio.sleep(self._wait or error.retry_after)
+            else:
+                await asyncio.sleep(self._pause)
+                return result
+
+
+async def work(strategy: str, polls: int) -> dict[str, Any]:
+    """Work until SIGTERM."""
+    configured = settings.load()
+    service = configured.services[SERVICE]
+    account = StorageAccount(configured)
+    shared, claims = CountingTable(account.table(turns.TABLE)), account.table("claims")
+    our_turns = Turns(shared, configured.io_rate_limit)
+    client = IoClient(str(configured.io_api_base_url), observe=our_turns.observe)
+    concurrent = CONCURRENT
+    match strategy:
+        case "shared":
+            keys = {SERVICE: Keys(service.key, service.secondary_key)}
+            board = StopBoard(shared, lambda: datetime.now(UTC))
+            io = IoAccount(client, keys, turns=our_turns, stops=board)
+            worker: Worker = SharedBudget(claims, polls, io)
+        case "retry-after":
+            worker = Naive(claims, client, service.key, pause=0, wait=0)
+        case _:  # as IO's own bulk tool: one after the other, 10 ms between calls, 5 s after a 429
+            worker, concurrent = Naive(claims, client, service.key, pause=0.01, wait=5), 1
+    await _until_terminated(worker, concurrent)
+    await client.aclose()
+    await account.aclose()
+    return {"seconds": worker.seconds, "refused": worker.refused, "operations": shared.operations}
+
+
+async def _until_terminated(worker: Worker, concurrent: int) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    loops = [worker.check, worker.send] * concurrent + [worker.poll] * CONCURRENT_LOOKS
+    tasks = [asyncio.create_task(loop()) for loop in loops]
+    print("ready", flush=True)
+    await stop.wait()
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.budget.worker")
+    parser.add_argument("strategy", choices=["shared", "retry-after", "fixed-sleep"])
+    parser.add_argument("--polls", type=int, default=0)
+    arguments = parser.parse_args()
+    print(json.dumps(asyncio.run(work(arguments.strategy, arguments.polls))), flush=True)
+
+
+if __name__ == "__main__":
+    main()

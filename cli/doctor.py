@@ -1,0 +1,139 @@
+"""`postino doctor`: what is stopped, why, and what to do about it."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import typer
+
+from cli.connection import Stores, ask, clock
+from cli.meanings import ADVICE, OPERATIONS
+from cli.pauses import pause_facts, print_pauses
+from cli.printing import ATTENTION, AsJson, print_json, print_table
+from cli.status import POISON_QUEUES, print_waiting, waiting
+from io_api.rate_budget import USED, Budget
+from io_api.stops import Circuit, Key, Stops
+from settings import RateLimit
+
+CIRCUIT_COLUMNS: Final = {
+    "service": "servizio",
+    "key": "chiave",
+    "operation": "chiamate",
+    "reason": "motivo",
+    "http_status": "HTTP",
+    "at": "rifiutata dal",
+    "probe_at": "prossima prova dal",
+}
+BUDGET_COLUMNS: Final = {
+    "limit": "IO_RATE_LIMIT",
+    "rate": "chiamate al secondo",
+    "highest_rate": "al massimo",
+    "cut_at": "abbassato l'ultima volta",
+    "ahead_seconds": "assegnato per altri secondi",
+}
+TOPICS: Final = {
+    "pauses": "le pause",
+    "circuits": "le chiavi",
+    "budget": "il ritmo verso IO",
+    "queues": "le code poison",
+    "parked": "i messaggi parcheggiati",
+}
+# A rate that was cut long ago stays as it was while nobody calls.
+RECENT = timedelta(hours=1)
+SLOW: Final = 0.75
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Dice che cosa è fermo, perché, e che cosa fare.
+
+    Guarda le impostazioni, le pause, le chiavi e i permessi che IO rifiuta, il ritmo verso IO, i messaggi
+    parcheggiati e le code. Esce con 0 se va tutto bene, con 1 se qualcosa richiede attenzione.
+    """
+    stops, document = ask(_examine)
+    if as_json:
+        print_json(document)
+    else:
+        _print_for_people(stops, document)
+    if document["attention"]:
+        raise typer.Exit(ATTENTION)
+
+
+async def _examine(stores: Stores) -> tuple[Stops, dict[str, Any]]:
+    stops = await stores.stops.news()
+    document = {
+        "pauses": pause_facts(stops),
+        "circuits": [fact for keys in stores.keys.values() for fact in _circuits(stops, keys)],
+        "budget": _budget(await stores.turns.budget(), stores.limit, clock()),
+        **await waiting(stores),
+    }
+    return stops, {"attention": _attention(document), **document}
+
+
+def _circuits(stops: Stops, keys: tuple[Key, ...]) -> list[dict[str, Any]]:
+    return [_circuit(stops, keys, circuit) for circuit in stops.circuits_of(keys)]
+
+
+def _circuit(stops: Stops, keys: tuple[Key, ...], circuit: Circuit) -> dict[str, Any]:
+    facts = {name: getattr(circuit, name) for name in CIRCUIT_COLUMNS}
+    return {**facts, "other_key_works": stops.all_open(keys, circuit.operation) is None}
+
+
+def _budget(budget: Budget, limit: RateLimit, now: datetime) -> dict[str, Any]:
+    cut_at = datetime.fromtimestamp(budget.cut_at, UTC) if budget.cut_at else None
+    highest = USED * limit.rate
+    return {
+        "limit": f"{limit.calls}/{limit.seconds:g}",
+        "rate": round(budget.rate, 2),
+        "highest_rate": round(highest, 2),
+        "cut_at": cut_at,
+        "ahead_seconds": round(max(0.0, budget.next_free - now.timestamp()), 1),
+        "slow": cut_at is not None and now - cut_at < RECENT and budget.rate < SLOW * highest,
+    }
+
+
+def _attention(document: dict[str, Any]) -> list[str]:
+    """The topics that an operator should look at."""
+    poisoned = [queue for queue in POISON_QUEUES if document["queues"][queue]]
+    wanting = {**document, "budget": document["budget"]["slow"], "queues": poisoned}
+    return [topic for topic in TOPICS if wanting[topic]]
+
+
+def _print_for_people(stops: Stops, document: dict[str, Any]) -> None:
+    print_pauses(stops)
+    typer.echo()
+    _print_circuits(document["circuits"])
+    typer.echo()
+    _print_budget(document["budget"])
+    typer.echo()
+    print_waiting(document)
+    if document["attention"]:
+        typer.echo(f"\nDa guardare: {', '.join(TOPICS[topic] for topic in document['attention'])}.")
+    else:
+        typer.echo("\nVa tutto bene.")
+
+
+def _print_circuits(circuits: list[dict[str, Any]]) -> None:
+    if not circuits:
+        typer.echo("IO non rifiuta nessuna chiave.")
+        return
+    rows = [{**circuit, "operation": OPERATIONS[circuit["operation"]]} for circuit in circuits]
+    print_table(CIRCUIT_COLUMNS.values(), ([row[name] for name in CIRCUIT_COLUMNS] for row in rows))
+    for line in dict.fromkeys(map(_advice, circuits)):
+        typer.echo(f"\n{line}")
+
+
+def _advice(circuit: dict[str, Any]) -> str:
+    meanwhile = (
+        "Intanto si usa l'altra chiave."
+        if circuit["other_key_works"]
+        else "I messaggi aspettano, e ripartono da soli dopo una prova riuscita."
+    )
+    return f"{circuit['service']}, {circuit['reason']}: {ADVICE[circuit['reason']]} {meanwhile}"
+
+
+def _print_budget(budget: dict[str, Any]) -> None:
+    print_table(BUDGET_COLUMNS.values(), [[budget[name] for name in BUDGET_COLUMNS]])
+    if budget["cut_at"]:
+        typer.echo(
+            "\nIl ritmo si abbassa quando IO risponde 429: un altro programma chiama IO con lo stesso "
+            "account, o il limite dell'account è più basso di IO_RATE_LIMIT. Risale da solo."
+        )

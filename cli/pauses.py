@@ -1,0 +1,96 @@
+"""`postino pause` and `postino resume`: the operator's kill switch."""
+
+from collections.abc import Collection
+from typing import Annotated, Final
+
+import typer
+
+from cli.connection import Stores, ask
+from cli.printing import WRONG, AsJson, give_up, print_json, print_table, tell
+from io_api.stops import EVERY, Stops
+
+PAUSE, RESUME = "pause", "resume"
+ALL: Final = "tutti i servizi"
+
+Service = Annotated[str | None, typer.Option(help="Solo questo servizio, per esempio default; senza, tutti.")]
+
+
+def pause(service: Service = None, as_json: AsJson = False) -> None:
+    """Ferma subito le chiamate a IO: un paio di secondi e nessun host ne fa più.
+
+    È un interruttore di emergenza: agisce senza --execute. Nulla si perde: i messaggi aspettano e ripartono
+    da soli dopo `postino resume`, al più tardi un quarto d'ora dopo se la pausa è stata lunga.
+    """
+    _change(PAUSE, service, as_json=as_json)
+
+
+def resume(service: Service = None, as_json: AsJson = False) -> None:
+    """Toglie una pausa: agisce subito, senza --execute.
+
+    Senza --service toglie la pausa di tutti; quella di un solo servizio resta, e si toglie con il suo nome.
+    """
+    _change(RESUME, service, as_json=as_json)
+
+
+def shown_service(service: str) -> str:
+    """A service as people read it."""
+    return ALL if service == EVERY else service
+
+
+def command_to_resume(service: str) -> str:
+    """What takes this pause back."""
+    return "postino resume" if service == EVERY else f"postino resume --service {service}"
+
+
+def _change(action: str, service: str | None, *, as_json: bool) -> None:
+    target = service or EVERY
+    before, after = ask(lambda stores: _act(stores, action, target))
+    if as_json:
+        changed = before.pauses != after.pauses
+        print_json({"action": action, "service": target, "changed": changed, "pauses": pause_facts(after)})
+    else:
+        _print_for_people(action, target, before, after)
+
+
+async def _act(stores: Stores, action: str, target: str) -> tuple[Stops, Stops]:
+    before = await stores.stops.news()
+    # The pause of a service that is configured no more can still be taken back.
+    _check_service(target, stores.keys.keys() | (before.pauses.keys() if action == RESUME else set()))
+    await stores.audit.record(action, target)
+    if action == PAUSE:
+        return before, await stores.stops.pause(target, stores.audit.actor)
+    return before, await stores.stops.resume(target)
+
+
+def _check_service(target: str, known: Collection[str]) -> None:
+    if target != EVERY and target not in known:
+        names = ", ".join(sorted(set(known) - {EVERY}))
+        give_up(WRONG, f"Nessun servizio si chiama {target}. Quelli configurati: {names}.")
+
+
+def _print_for_people(action: str, target: str, before: Stops, after: Stops) -> None:
+    name = shown_service(target)
+    if action == PAUSE:
+        tell(f"Già in pausa: {name}." if target in before.pauses else f"In pausa: {name}.")
+    else:
+        tell(f"Riprende: {name}." if target in before.pauses else f"Non era in pausa: {name}.")
+    if action == RESUME and EVERY in after.pauses:
+        tell("Ma sono in pausa tutti i servizi: riprendono con `postino resume`.")
+    print_pauses(after)
+
+
+def pause_facts(stops: Stops) -> list[dict[str, object]]:
+    """What is paused, since when and by whom, for scripts."""
+    return [{"service": service, **pause.model_dump()} for service, pause in stops.pauses.items()]
+
+
+def print_pauses(stops: Stops) -> None:
+    """Print what is paused, by whom, since when, and how it is taken back."""
+    if not stops.pauses:
+        typer.echo("Nessun servizio è in pausa.")
+        return
+    rows = [
+        (shown_service(service), pause.at, pause.by, command_to_resume(service))
+        for service, pause in stops.pauses.items()
+    ]
+    print_table(("in pausa", "dal", "da chi", "per riprendere"), rows)

@@ -1,0 +1,182 @@
+"""The account's rate budget: one row that all workers share, and what it gives to whom.
+
+IO counts the calls of an account, whatever the service, key or endpoint, in a sliding window
+(pagopa/io-infra, policy of the product io_services: 150 calls in 5 s). The row says when the next call is
+free (a generic cell rate algorithm); who wants to call moves that instant on with a conditional write, and
+calls at the instants that he got. This module is arithmetic only: `turns.py` keeps the row.
+
+Times are seconds of the storage account's clock, rates are calls a second.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from enum import IntEnum
+from typing import Any, Self
+
+from settings import RateLimit
+
+
+class Priority(IntEnum):
+    """Who goes first when there is not enough for all."""
+
+    SEND = 0
+    CHECK = 1
+    POLL = 2
+    REMINDER = 3
+
+
+SHARES: Mapping[Priority, float] = {Priority.CHECK: 0.1, Priority.POLL: 0.06, Priority.REMINDER: 0.02}
+"""What a priority gets at least, of the whole, while those before it want everything."""
+
+# Of 150 places in the window three stay free, for calls that leave or arrive a little late.
+USED = 0.98
+# A call that would leave later than this after its instant could crowd the next window: it takes another.
+LATEST = 1 - USED  # of the limit's period
+CHUNK_SECONDS = 0.5
+SAVED_SECONDS = 3.0
+# A worker comes back for its next chunk at most so long after the end of the last one.
+GRACE_SECONDS = 0.25
+# Enough for the answer of the write that reserves.
+SOONEST_SECONDS = 0.02
+
+CUT = 0.9  # of the rate stays after a 429, at most once a window
+LEAST = 0.05  # of the limit
+# IO tells how many calls are left in the window. While it is more than this part of the limit the rate
+# rises, in proportion and at most by a hundredth of the limit a second; below it sinks: somebody else calls.
+LEFT = 1 / 75
+GAIN = 0.5
+RISE = 0.01
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What IO's answers said since the last reservation."""
+
+    least_left: int | None = None  # x-rate-limit-remaining
+    refused: bool = False  # a 429
+    retry_after: float = 0.0  # its x-rate-limit-retry-after, in seconds
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An instant at which one call may leave."""
+
+    at: float
+    priority: Priority
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the row holds.
+
+    next_free: the first instant that nobody has. rate: how many instants a second are given out.
+    sending_until, polling_until: until then somebody waits to send (or check), or to poll.
+    check_from, poll_from, reminder_from: since when these did not use the share that is theirs.
+    """
+
+    rate: float
+    next_free: float = 0.0
+    cut_at: float = 0.0
+    steered_at: float = 0.0
+    sending_until: float = 0.0
+    polling_until: float = 0.0
+    check_from: float = 0.0
+    poll_from: float = 0.0
+    reminder_from: float = 0.0
+
+    @classmethod
+    def full(cls, limit: RateLimit) -> Self:
+        """Nobody has called yet."""
+        return cls(rate=USED * limit.rate)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], limit: RateLimit) -> Self:
+        """The budget that a row holds; the limit may have been lowered since it was written."""
+        known = cls(**{name: float(values[name]) for name in asdict(cls.full(limit)) if name in values})
+        return replace(known, rate=min(known.rate, USED * limit.rate))
+
+    def values(self) -> dict[str, float]:
+        """The row's columns."""
+        return asdict(self)
+
+    def steered(self, limit: RateLimit, seen: Seen, now: float) -> Self:
+        """The budget with the rate that IO's answers call for: up slowly, down at once."""
+        if seen.refused:
+            return self._cut(limit, seen, now)
+        if seen.least_left is None or now - self.cut_at < limit.seconds:
+            return self
+        step = min(RISE, GAIN * (seen.least_left / limit.calls - LEFT)) * limit.rate
+        rate = self.rate + step * min(1.0, now - self.steered_at)
+        return replace(self, rate=_within(limit, rate), steered_at=now)
+
+    def _cut(self, limit: RateLimit, seen: Seen, now: float) -> Self:
+        pause = seen.retry_after if seen.retry_after > limit.seconds else 0  # shorter: it is only the window
+        cut = replace(self, next_free=max(self.next_free, now + pause))
+        if now - self.cut_at < limit.seconds:
+            return cut
+        return replace(cut, rate=_within(limit, CUT * self.rate), cut_at=now, steered_at=now)
+
+    def reserve(self, wants: Mapping[Priority, int], now: float) -> tuple[Self, list[Slot]]:
+        """Give instants to those who want them, at most a chunk, and the budget after that."""
+        granted, shares = self._granted(wants, now)
+        start = max(self.next_free, now + SOONEST_SECONDS)
+        order = [priority for priority in Priority for _ in range(granted[priority])]
+        slots = [Slot(start + number / self.rate, priority) for number, priority in enumerate(order)]
+        after = replace(self, next_free=start + len(slots) / self.rate if slots else self.next_free, **shares)
+        return after._noting_who_waits(wants, granted, start - now), slots
+
+    def _granted(
+        self, wants: Mapping[Priority, int], now: float
+    ) -> tuple[dict[Priority, int], dict[str, float]]:
+        """How many instants each priority gets, and since when the shares are unused."""
+        room = max(1, round(self.rate * CHUNK_SECONDS))
+        granted, shares = dict.fromkeys(Priority, 0), {}
+        for priority, share in SHARES.items():
+            since = max(self._share_from(priority), now - SAVED_SECONDS)
+            due = int((now - since) * share * self.rate)
+            granted[priority] = min(wants.get(priority, 0), due, room)
+            shares[_share_column(priority)] = since + granted[priority] / (share * self.rate)
+            room -= granted[priority]
+        for priority in Priority:
+            more = min(wants.get(priority, 0) - granted[priority], room)
+            if self._is_outranked(priority, wants, granted, now):
+                more = 0
+            granted[priority] += more
+            room -= more
+        return granted, shares
+
+    def _is_outranked(
+        self, priority: Priority, wants: Mapping[Priority, int], granted: Mapping[Priority, int], now: float
+    ) -> bool:
+        """Whether somebody, here or elsewhere, waits who goes first; sends and checks are everywhere."""
+        if any(wants.get(before, 0) > granted[before] for before in Priority if before < priority):
+            return True
+        sending = priority >= Priority.POLL and self.sending_until > now
+        return sending or (priority is Priority.REMINDER and self.polling_until > now)
+
+    def _noting_who_waits(
+        self, wants: Mapping[Priority, int], granted: Mapping[Priority, int], wait: float
+    ) -> Self:
+        def waits(*priorities: Priority) -> bool:
+            wanted = sum(wants.get(priority, 0) for priority in priorities)
+            given = sum(granted[priority] for priority in priorities)
+            return wanted > given or (given > 0 and wait > CHUNK_SECONDS)
+
+        until = self.next_free + GRACE_SECONDS
+        return replace(
+            self,
+            sending_until=until if waits(Priority.SEND, Priority.CHECK) else self.sending_until,
+            polling_until=until if waits(Priority.POLL) else self.polling_until,
+        )
+
+    def _share_from(self, priority: Priority) -> float:
+        since: float = getattr(self, _share_column(priority))
+        return since
+
+
+def _share_column(priority: Priority) -> str:
+    return f"{priority.name.lower()}_from"
+
+
+def _within(limit: RateLimit, rate: float) -> float:
+    return min(USED * limit.rate, max(LEAST * limit.rate, rate))

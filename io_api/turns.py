@@ -1,0 +1,207 @@
+"""Whose turn it is to call IO: keeps the account's rate budget together with every other worker."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import telemetry
+from io_api.answers import Answer
+from io_api.errors import RateLimited
+from io_api.rate_budget import LATEST, Budget, Priority, Seen, Slot
+from settings import RateLimit
+from storage.storage_clock import StorageClock
+from storage.table import AlreadyThere, Changed, Row, Table
+
+TABLE: Final = "ioaccount"
+PARTITION: Final = "account"
+BUDGET: Final = "budget"
+CLOCK: Final = "clock"
+
+PATIENCE_SECONDS = 60.0
+"""Who cannot call by then comes back later; an invocation lasts five minutes at most (host.json)."""
+# The next chunk is asked for while the last one is still being used.
+AHEAD_SECONDS = 1.0
+# After an answer that leaves no call in the window, calls made at once would be refused.
+FULL_SECONDS = 0.25
+# Nothing was given, because others go first: time to look again.
+LOOK_AGAIN_SECONDS = 0.2
+# Who loses the race for the row comes back after this, at most.
+LONGEST_JITTER_SECONDS = 0.03
+
+
+class Turns:
+    """Gives each call its instant. One for all services: IO counts the calls of the account.
+
+    Reserves for all that wait in this process at once. A write whose answer is lost loses a chunk, no more.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        limit: RateLimit,
+        *,
+        patience_seconds: float = PATIENCE_SECONDS,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._table = table
+        self._limit = limit
+        self._patience_seconds = patience_seconds
+        self._monotonic = monotonic
+        self._clock = StorageClock(monotonic)
+        self._waiting: dict[Priority, deque[asyncio.Future[Slot]]] = {one: deque() for one in Priority}
+        self._reserving: asyncio.Task[None] | None = None
+        self._seen = Seen()
+        self._full_until = 0.0
+        self._last_at = 0.0  # the last instant that this process was given
+
+    def observe(self, answer: Answer) -> None:
+        """Learn from an answer of IO how much of the limit is left."""
+        left, seen = answer.calls_left, self._seen
+        if answer.status == 429 or left is not None:
+            self._full_until = self._monotonic() + (FULL_SECONDS if not left else 0)
+        if answer.status == 429:
+            longest = max(seen.retry_after, answer.retry_after)
+            self._seen = replace(seen, refused=True, retry_after=longest)
+        elif left is not None:
+            least = left if seen.least_left is None else min(left, seen.least_left)
+            self._seen = replace(seen, least_left=least)
+
+    async def reserve(self, priority: Priority) -> "Turn":
+        """Wait for an instant of one's own, which is still to come; raises RateLimited, Unanswered."""
+        asked_at = self._monotonic()
+        slot = await self._slot(priority)
+        still = max(0.0, slot.at - self._clock.now())
+        waited = self._monotonic() - asked_at + still
+        telemetry.io_turn_wait.record(waited, {"priority": priority.name.lower()})
+        return Turn(self, slot)
+
+    async def budget(self) -> Budget:
+        """The account's budget as it is now; raises Unanswered."""
+        return self._budget_in(await self._table.get(PARTITION, BUDGET))
+
+    async def wait_until(self, slot: Slot, *, before: float = 0.0) -> bool:
+        """Wait for the slot's instant, or until so many seconds before it; whether it is any good then.
+
+        It is not when it was missed, or when IO has just said that the window is full.
+        """
+        await asyncio.sleep(slot.at - before - self._clock.now())
+        in_time = self._clock.now() - slot.at <= LATEST * self._limit.seconds
+        return in_time and self._monotonic() >= self._full_until
+
+    async def _slot(self, priority: Priority) -> Slot:
+        place: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        self._waiting[priority].append(place)
+        if self._reserving is None or self._reserving.done():
+            self._reserving = asyncio.create_task(self._reserve_for_all())
+        try:
+            async with asyncio.timeout(self._patience_seconds):
+                return await place
+        except TimeoutError:
+            raise RateLimited(reason="budget_spent") from None
+        finally:
+            with contextlib.suppress(ValueError):  # it was taken out when it was served
+                self._waiting[priority].remove(place)
+
+    async def _reserve_for_all(self) -> None:
+        """Runs as long as somebody waits without an instant; what it fails with, they fail with."""
+        try:
+            while self._wants():
+                await self._reserve_chunk()
+        except Exception as error:  # noqa: BLE001 - handed to everybody who waits
+            for place in self._places():
+                place.set_exception(error)
+
+    async def _reserve_chunk(self) -> None:
+        if self._clock.is_known:
+            await asyncio.sleep(self._last_at - AHEAD_SECONDS - self._clock.now())
+        else:
+            await self._learn_the_time()
+        slots = await self._written_slots()
+        if slots is None:
+            await asyncio.sleep(random.uniform(0, LONGEST_JITTER_SECONDS))
+        elif slots:
+            self._hand_out(slots)
+        else:
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def _written_slots(self) -> list[Slot] | None:
+        """The instants that were reserved for those who wait here; None: another worker was faster."""
+        row = await self._table.get(PARTITION, BUDGET)
+        now, seen = self._clock.now(), self._seen
+        budget, slots = self._budget_in(row).steered(self._limit, seen, now).reserve(self._wants(), now)
+        if slots and slots[0].at - now > self._patience_seconds:
+            raise _spent(slots[0].at - now)
+        if slots and not await self._write(row, budget):
+            return None
+        if slots and self._seen is seen:
+            self._seen = Seen()
+        return slots
+
+    def _budget_in(self, row: Row | None) -> Budget:
+        return Budget.of(row.values, self._limit) if row else Budget.full(self._limit)
+
+    async def _write(self, row: Row | None, budget: Budget) -> bool:
+        values, sent = budget.values(), self._monotonic()
+        try:
+            if row:
+                etag = await self._table.replace(row, values)
+            else:
+                etag = await self._table.insert(PARTITION, BUDGET, values)
+        except (Changed, AlreadyThere):
+            return False
+        self._clock.learn(etag, sent=sent, received=self._monotonic())
+        return True
+
+    async def _learn_the_time(self) -> None:
+        for _ in range(2):  # the first answer is late by the time that it takes to connect
+            sent = self._monotonic()
+            etag = await self._table.upsert(PARTITION, CLOCK, {})
+            self._clock.learn(etag, sent=sent, received=self._monotonic())
+
+    def _hand_out(self, slots: list[Slot]) -> None:
+        self._last_at = slots[-1].at
+        for slot in slots:
+            waiting = self._waiting[slot.priority]
+            while waiting and not _served(waiting.popleft(), slot):
+                pass
+
+    def _wants(self) -> dict[Priority, int]:
+        return {priority: len(places) for priority, places in self._waiting.items() if places}
+
+    def _places(self) -> list[asyncio.Future[Slot]]:
+        return [place for places in self._waiting.values() for place in places if not place.done()]
+
+
+@dataclass
+class Turn:
+    """One call's turn."""
+
+    _turns: Turns
+    _slot: Slot
+
+    async def is_near(self, seconds: float) -> None:
+        """Wait until so many seconds before its instant."""
+        await self._turns.wait_until(self._slot, before=seconds)
+
+    async def has_come(self) -> None:
+        """Wait for its instant; one that is no good is made up for by another. Raises as `reserve`."""
+        while not await self._turns.wait_until(self._slot):
+            self._slot = await self._turns._slot(self._slot.priority)
+
+
+def _served(place: asyncio.Future[Slot], slot: Slot) -> bool:
+    if place.done():  # whoever waited gave up at this very moment
+        return False
+    place.set_result(slot)
+    return True
+
+
+def _spent(wait: float) -> RateLimited:
+    error = RateLimited(reason="budget_spent")
+    error.retry_after = wait
+    return error

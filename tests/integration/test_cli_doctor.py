@@ -1,0 +1,157 @@
+"""`postino doctor`, on a real storage account."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+import settings
+from cli.connection import ask
+from io_api import turns
+from io_api.errors import Misconfigured
+from io_api.rate_budget import Budget
+from io_api.stops import Key
+from local.azurite import Azurite
+from storage.account import StorageAccount
+from tests.integration.cli_account import CliAccount
+
+FIRST = Key("default", "primary", SecretStr("a-key"))
+SECOND = Key("default", "secondary", SecretStr("a-second-key"))
+WRONG_KEY = Misconfigured(reason="invalid_key", status=401)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[CliAccount]:
+    """An account of its own for each test: doctor looks at everything that there is."""
+    with Azurite() as fresh:
+        monkeypatch.setenv("IO_API_SECONDARY_KEY", "a-second-key")
+        yield CliAccount(fresh.connection_string, monkeypatch)
+
+
+def _examined(account: CliAccount, exit_code: int) -> dict[str, Any]:
+    result = account.run("doctor", "--json")
+    assert result.exit_code == exit_code
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def _refuse(key: Key, operation: str, error: Misconfigured) -> None:
+    ask(lambda stores: stores.stops.refused(key, operation, error))
+
+
+def _lines(account: CliAccount) -> list[str]:
+    return [line.rstrip() for line in account.run("doctor").stdout.splitlines()]
+
+
+async def _write(budget: Budget) -> None:
+    account = StorageAccount(settings.load())
+    await account.table(turns.TABLE).upsert(turns.PARTITION, turns.BUDGET, budget.values())
+    await account.aclose()
+
+
+def test_new_account_is_well(account: CliAccount) -> None:
+    """When nothing is stopped and nothing waits for an operator it says so and exits with 0."""
+    document = _examined(account, 0)
+    assert document["attention"] == []
+    assert (document["pauses"], document["circuits"], document["parked"]) == ([], [], {})
+    assert document["budget"] == {
+        "limit": "150/5",
+        "rate": 29.4,
+        "highest_rate": 29.4,
+        "cut_at": None,
+        "ahead_seconds": 0.0,
+        "slow": False,
+    }
+    assert _lines(account)[-1] == "Va tutto bene."
+
+
+def test_pause_is_told_with_what_ends_it(account: CliAccount) -> None:
+    """A pause needs attention, and the command that takes it back is there."""
+    account.run("pause", "--service", "default")
+    document = _examined(account, 1)
+    assert document["attention"] == ["pauses"]
+    assert [pause["service"] for pause in document["pauses"]] == ["default"]
+    lines = _lines(account)
+    assert any(line.endswith("postino resume --service default") for line in lines)
+    assert lines[-1] == "Da guardare: le pause."
+
+
+def test_refused_key_is_told_and_that_the_other_serves(account: CliAccount) -> None:
+    """Of a key that IO does not take it tells which, why, since when, and that the other one is in use."""
+    _refuse(FIRST, "get_profile", WRONG_KEY)
+    (circuit,) = _examined(account, 1)["circuits"]
+    assert (circuit["service"], circuit["key"], circuit["operation"]) == ("default", "primary", "*")
+    assert (circuit["reason"], circuit["http_status"], circuit["other_key_works"]) == (
+        "invalid_key",
+        401,
+        True,
+    )
+    assert circuit["at"] < circuit["probe_at"]
+    (advice,) = (line for line in _lines(account) if line.startswith("default, invalid_key: "))
+    assert advice.endswith("Intanto si usa l'altra chiave.")
+
+
+def test_two_refused_keys_stop_the_service(account: CliAccount) -> None:
+    """When IO takes neither key it tells that messages wait, once."""
+    for key in (FIRST, SECOND):
+        _refuse(key, "get_profile", WRONG_KEY)
+    assert {one["other_key_works"] for one in _examined(account, 1)["circuits"]} == {False}
+    (advice,) = (line for line in _lines(account) if line.startswith("default, invalid_key: "))
+    assert advice.endswith("I messaggi aspettano, e ripartono da soli dopo una prova riuscita.")
+
+
+def test_missing_permission_is_told_by_kind_of_call(account: CliAccount) -> None:
+    """A 403 is told with the calls that it stops."""
+    for key in (FIRST, SECOND):
+        _refuse(key, "submit_message", Misconfigured(reason="no_valid_scopes", status=403))
+    assert [line.split()[:5] for line in _lines(account) if line.startswith("default  ")] == [
+        ["default", name, "invio", "no_valid_scopes", "403"] for name in ("primary", "secondary")
+    ]
+
+
+def test_keys_that_are_configured_no_more_are_left_out(
+    account: CliAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a refused key was replaced, what is known of the old one alarms nobody."""
+    _refuse(FIRST, "get_profile", WRONG_KEY)
+    monkeypatch.setenv("IO_API_KEY", "a-new-key")
+    assert _examined(account, 0)["circuits"] == []
+
+
+def test_slow_rate_is_told_with_its_causes(account: CliAccount) -> None:
+    """A rate that 429s brought down lately needs attention: somebody else calls, or the limit is lower."""
+    now = time.time()
+    asyncio.run(_write(Budget(rate=12, cut_at=now - 60, next_free=now + 20)))
+    document = _examined(account, 1)
+    assert document["attention"] == ["budget"]
+    assert (document["budget"]["rate"], document["budget"]["ahead_seconds"]) == (12, pytest.approx(20, abs=5))
+    assert any("un altro programma chiama IO con lo stesso account" in line for line in _lines(account))
+
+
+def test_rate_that_was_cut_long_ago_is_no_alarm(account: CliAccount) -> None:
+    """While nobody calls the rate stays as it was: an old cut needs nobody's attention."""
+    asyncio.run(_write(Budget(rate=12, cut_at=time.time() - 7200)))
+    assert _examined(account, 0)["budget"]["slow"] is False
+
+
+def test_what_waits_for_an_operator_is_counted(account: CliAccount) -> None:
+    """Parked messages and poison queues need attention; what waits its turn on a queue does not."""
+    account.put("message-requests", "{}")
+    assert _examined(account, 0)["queues"]["message-requests"] == 1
+    account.park("{}", reason="invalid")
+    account.put("message-sends-poison", "{}")
+    document = _examined(account, 1)
+    assert document["attention"] == ["queues", "parked"]
+    assert document["parked"] == {"invalid": 1}
+
+
+def test_no_key_is_shown(account: CliAccount) -> None:
+    """Neither a key nor what tells one from another is in the output."""
+    _refuse(FIRST, "get_profile", WRONG_KEY)
+    shown = account.run("doctor").stdout + account.run("doctor", "--json").stdout
+    assert "a-key" not in shown
+    assert FIRST.fingerprint not in shown

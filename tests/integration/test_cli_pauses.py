@@ -1,0 +1,128 @@
+"""`postino pause` and `postino resume`, on a real storage account."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from cli.connection import Stores, ask
+from io_api.stops import EVERY, Key, Stops
+from tests.integration.cli_account import CliAccount
+
+DEFAULT = (Key("default", "primary", SecretStr("a-key")),)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_stopped(account: CliAccount) -> Iterator[None]:
+    yield
+    account.release()
+
+
+def _stops() -> Stops:
+    return ask(lambda stores: stores.stops.news())
+
+
+def _documents(account: CliAccount, *arguments: str) -> dict[str, Any]:
+    result = account.run(*arguments, "--json")
+    assert result.exit_code == 0
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document
+
+
+def _actions_on(target: str) -> list[str]:
+    async def find(stores: Stores) -> list[str]:
+        return [row["action"] async for row in stores.audit.actions_on(target)]
+
+    return ask(find)
+
+
+def test_pause_stops_every_service_at_once(account: CliAccount) -> None:
+    """Without --execute nobody may call IO any more, until `resume`."""
+    assert account.run("pause").exit_code == 0
+    stopped = ask(lambda stores: stores.stops.why_stopped(DEFAULT, "submit_message"))
+    assert stopped is not None
+    assert stopped.reason == "paused"
+    assert account.run("resume").exit_code == 0
+    assert ask(lambda stores: stores.stops.why_stopped(DEFAULT, "submit_message")) is None
+
+
+def test_pause_of_one_service_leaves_the_others(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With --service only that one is paused, and the JSON says who did it."""
+    monkeypatch.setenv("IO_SERVICES", '{"anagrafe": {"key": "another-key"}}')
+    document = _documents(account, "pause", "--service", "anagrafe")
+    assert (document["action"], document["service"], document["changed"]) == ("pause", "anagrafe", True)
+    (pause,) = document["pauses"]
+    assert (pause["service"], pause["by"]) == ("anagrafe", ask(_actor))
+    assert _stops().pause_of("default") is None
+
+
+async def _actor(stores: Stores) -> str:
+    return stores.audit.actor
+
+
+def test_both_are_in_the_audit(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each pause and each end of one is a row of the audit."""
+    service = account.new_id().rpartition(":")[2]
+    monkeypatch.setenv("IO_SERVICES", json.dumps({service: {"key": "another-key"}}))
+    for command in ("pause", "resume"):
+        account.run(command, "--service", service)
+    assert _actions_on(service) == ["pause", "resume"]
+
+
+def test_unknown_service_is_refused(account: CliAccount) -> None:
+    """The name of no service changes nothing, and those that there are are named."""
+    for command in ("pause", "resume"):
+        result = account.run(command, "--service", "anagraffe")
+        assert result.exit_code == 2
+        assert result.stderr == "Nessun servizio si chiama anagraffe. Quelli configurati: default.\n"
+    assert _stops().pauses == {}
+    assert _actions_on("anagraffe") == []
+
+
+def test_second_pause_keeps_the_first(account: CliAccount) -> None:
+    """Who pauses what is paused is told so, and the first pause stays on record."""
+    first = _documents(account, "pause")
+    again = _documents(account, "pause")
+    assert (again["changed"], again["pauses"]) == (False, first["pauses"])
+    assert "Già in pausa: tutti i servizi." in account.run("pause").stderr
+
+
+def test_resume_of_what_is_not_paused(account: CliAccount) -> None:
+    """It says that there was no pause, and is no failure."""
+    result = account.run("resume")
+    assert result.exit_code == 0
+    assert result.stderr == "Non era in pausa: tutti i servizi.\n"
+    assert result.stdout == "Nessun servizio è in pausa.\n"
+
+
+def test_resume_of_one_service_while_all_are_paused(account: CliAccount) -> None:
+    """It says that all are paused, and which command ends that."""
+    account.run("pause", "--service", "default")
+    account.run("pause")
+    result = account.run("resume", "--service", "default")
+    assert result.stderr.splitlines() == [
+        "Riprende: default.",
+        "Ma sono in pausa tutti i servizi: riprendono con `postino resume`.",
+    ]
+    assert set(_stops().pauses) == {EVERY}
+
+
+def test_pause_of_a_former_service_can_be_taken_back(
+    account: CliAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A service that was paused and then left the settings can still be resumed."""
+    monkeypatch.setenv("IO_SERVICES", '{"anagrafe": {"key": "another-key"}}')
+    account.run("pause", "--service", "anagrafe")
+    monkeypatch.delenv("IO_SERVICES")
+    assert account.run("resume", "--service", "anagrafe").exit_code == 0
+    assert _stops().pauses == {}
+
+
+def test_people_see_what_is_paused(account: CliAccount) -> None:
+    """After a pause a table says what is paused, by whom and which command takes it back."""
+    head, row = account.run("pause").stdout.splitlines()
+    assert head.split() == ["in", "pausa", "dal", "da", "chi", "per", "riprendere"]
+    assert row.startswith("tutti i servizi")
+    assert row.rstrip().endswith("postino resume")

@@ -1,0 +1,144 @@
+"""The metrics that the app gives to whoever collects OpenTelemetry's."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
+from pydantic import SecretStr
+
+from io_api.client import IoClient
+from io_api.errors import IoError, Misconfigured, Stopped
+from io_api.rate_budget import Priority
+from io_api.stops import EVERY, NEWS_SECONDS, PROBE_AFTER, Key, StopBoard
+from io_api.turns import Turns
+from settings import RateLimit
+from tests.fakes import FakeTable
+
+FISCAL_CODE = "RSSMRA80A01H501U"
+SECRET = SecretStr("made-up-key")
+KEYS = (Key("mensa", "primary", SECRET), Key("mensa", "secondary", SecretStr("second-key")))
+
+Collect = Callable[[str], list[Any]]
+
+
+@pytest.fixture(scope="module")
+def reader() -> InMemoryMetricReader:
+    """Collects what is recorded from now on, as the host of the process would."""
+    since_last_time = dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA)
+    reader = InMemoryMetricReader(preferred_temporality=since_last_time)  # type: ignore[arg-type]
+    metrics.set_meter_provider(MeterProvider([reader]))
+    return reader
+
+
+@pytest.fixture
+def collect(reader: InMemoryMetricReader) -> Collect:
+    """Gives the points of one metric since it was last called."""
+    reader.collect()
+
+    def points(name: str) -> list[Any]:
+        data = reader.get_metrics_data()
+        scopes = [scope for one in (data.resource_metrics if data else []) for scope in one.scope_metrics]
+        ours = [scope for scope in scopes if scope.scope.name == "postino"]
+        found = [metric for scope in ours for metric in scope.metrics if metric.name == name]
+        return [point for metric in found for point in metric.data.data_points]
+
+    return points
+
+
+class Board:
+    """A board of stops, by a clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC)
+        self.stops = StopBoard(FakeTable(), lambda: self.now, monotonic=lambda: self.now.timestamp())
+
+    async def why_stopped_later(self, seconds: float = NEWS_SECONDS + 0.1) -> Stopped | None:
+        """Why the service may not send, after so long."""
+        self.now += timedelta(seconds=seconds)
+        return await self.stops.why_stopped(KEYS, "submit_message")
+
+
+def _reasons(points: list[Any]) -> list[str]:
+    """Why the service is stopped; other tests of this process may have stopped others."""
+    ours = [point for point in points if point.attributes["service"] == "mensa"]
+    assert {point.value for point in ours} <= {1}
+    return [point.attributes["reason"] for point in ours]
+
+
+async def test_calls_are_counted_by_status(collect: Collect) -> None:
+    """Each answer of IO counts once, by the kind of call and HTTP status, without the fiscal code."""
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response({}, status=429)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app, host="127.0.0.1") as server:
+        client = IoClient(str(server.make_url("/api/v1")))
+        for _ in range(2):
+            with pytest.raises(IoError):
+                await client.get_message(FISCAL_CODE, "M-1", key=SECRET)
+        await client.aclose()
+    (point,) = collect("postino.io.calls")
+    assert (point.value, dict(point.attributes)) == (2, {"call": "GET /messages", "status": "429"})
+
+
+async def test_calls_without_an_answer_are_counted(collect: Collect, unused_tcp_port: int) -> None:
+    """A call that gets no answer counts by what broke."""
+    client = IoClient(f"http://127.0.0.1:{unused_tcp_port}/api/v1")
+    with pytest.raises(IoError):
+        await client.get_profile(FISCAL_CODE, key=SECRET)
+    await client.aclose()
+    (point,) = collect("postino.io.calls")
+    assert dict(point.attributes) == {"call": "POST /profiles", "status": "unreachable"}
+
+
+async def test_stop_is_shown_until_it_ends(collect: Collect) -> None:
+    """The gauge is 1 while a service is paused and gone when it goes on."""
+    board = Board()
+    await board.stops.pause(EVERY, by="rossi@pc")
+    assert await board.why_stopped_later()
+    assert _reasons(collect("postino.io.stopped")) == ["paused"]
+    await board.stops.resume(EVERY)
+    assert await board.why_stopped_later() is None
+    assert _reasons(collect("postino.io.stopped")) == []
+
+
+async def test_reason_that_gives_way_to_another_is_over(collect: Collect) -> None:
+    """When the keys are refused during a pause, after the pause the gauge tells of the keys only."""
+    board = Board()
+    await board.stops.pause(EVERY, by="rossi@pc")
+    await board.why_stopped_later()
+    for key in KEYS:
+        await board.stops.refused(key, "get_profile", Misconfigured(reason="invalid_key", status=401))
+    await board.stops.resume(EVERY)
+    await board.why_stopped_later()
+    assert _reasons(collect("postino.io.stopped")) == ["invalid_key"]
+
+
+async def test_service_with_one_good_key_is_not_stopped(collect: Collect) -> None:
+    """One refused key of two stops nothing, and two do, also while a probe is allowed."""
+    board = Board()
+    wrong_key = Misconfigured(reason="invalid_key", status=401)
+    await board.stops.refused(KEYS[0], "get_profile", wrong_key)
+    assert await board.why_stopped_later() is None
+    await board.stops.refused(KEYS[1], "get_profile", wrong_key)
+    assert await board.why_stopped_later(PROBE_AFTER.total_seconds()) is None
+    assert _reasons(collect("postino.io.stopped")) == ["invalid_key"]
+
+
+async def test_waits_for_a_turn_are_measured(collect: Collect) -> None:
+    """Each turn counts once in the histogram of its priority, with the seconds until its instant."""
+    turns = Turns(FakeTable(), RateLimit(10, 1))
+    for _ in range(4):
+        await turns.reserve(Priority.SEND)
+    await turns.reserve(Priority.POLL)
+    by_priority = {point.attributes["priority"]: point for point in collect("postino.io.turn_wait")}
+    assert {name: point.count for name, point in by_priority.items()} == {"send": 4, "poll": 1}
+    assert 0.1 < by_priority["send"].max < 1

@@ -1,0 +1,213 @@
+"""What is stopped: pauses and circuits, as workers share them."""
+
+import logging
+from datetime import timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from io_api.errors import Misconfigured, Stopped
+from io_api.stops import EVERY, LONGEST_WAIT, NEWS_SECONDS, PARTITION, PROBE_AFTER, ROW, Key, StopBoard
+from tests.fakes import FakeClock, FakeTable, Steps
+
+FIRST = Key("tributi", "primary", SecretStr("first-key"))
+SECOND = Key("tributi", "secondary", SecretStr("second-key"))
+KEYS = (FIRST, SECOND)
+OTHERS = (Key("anagrafe", "primary", SecretStr("other-key")),)
+WRONG_KEY = Misconfigured(reason="invalid_key", status=401)
+NO_SCOPE = Misconfigured(reason="no_valid_scopes", status=403)
+
+
+class Workers:
+    """Two workers over one table, and the time."""
+
+    def __init__(self) -> None:
+        self.steps = Steps()
+        self.table = FakeTable("io", self.steps)
+        self.clock = FakeClock()
+        self.here, self.there = (
+            StopBoard(self.table, self.clock, monotonic=lambda: self.clock().timestamp()) for _ in range(2)
+        )
+
+    def wait(self, seconds: float = NEWS_SECONDS + 0.1) -> None:
+        """Let the news get old."""
+        self.clock.advance(seconds=seconds)
+
+
+@pytest.fixture
+def workers() -> Workers:
+    return Workers()
+
+
+async def _usable(
+    board: StopBoard, keys: tuple[Key, ...] = KEYS, operation: str = "get_profile"
+) -> list[str]:
+    try:
+        return [key.name for key, _ in await board.usable(keys, operation)]
+    except Stopped:
+        return []
+
+
+async def test_pause_is_known_everywhere_within_a_second(workers: Workers) -> None:
+    """A paused service makes no calls on any worker, the others do, until it is resumed."""
+    assert await _usable(workers.there) == ["primary", "secondary"]
+    await workers.here.pause("tributi", by="rossi@pc")
+    workers.wait()
+    assert await _usable(workers.there) == []
+    assert await _usable(workers.there, OTHERS) == ["primary"]
+    stopped = await workers.there.why_stopped(KEYS, "get_profile")
+    assert stopped is not None
+    assert stopped.reason == "paused"
+    await workers.here.resume("tributi")
+    workers.wait()
+    assert await _usable(workers.there) == ["primary", "secondary"]
+
+
+async def test_pause_of_everything(workers: Workers) -> None:
+    """One word pauses all services; the pause of a single one outlives it."""
+    await workers.here.pause(EVERY, by="rossi@pc")
+    await workers.here.pause("tributi", by="bianchi@pc")
+    assert await _usable(workers.here, OTHERS) == []
+    await workers.here.resume(EVERY)
+    assert (await _usable(workers.here, OTHERS), await _usable(workers.here)) == (["primary"], [])
+
+
+async def test_pause_said_twice_keeps_its_beginning(workers: Workers) -> None:
+    """Who paused first, and when, stays on record."""
+    await workers.here.pause(EVERY, by="rossi@pc")
+    workers.wait(60)
+    await workers.there.pause(EVERY, by="bianchi@pc")
+    pause = (await workers.here.news()).pauses[EVERY]
+    assert (pause.by, workers.clock() - pause.at) == ("rossi@pc", timedelta(seconds=60))
+
+
+async def test_wrong_key_is_used_by_nobody(workers: Workers) -> None:
+    """A key that one worker saw refused is skipped by all, for every kind of call; the other key serves."""
+    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    assert await _usable(workers.here) == ["secondary"]
+    workers.wait()
+    assert await _usable(workers.there, operation="submit_message") == ["secondary"]
+
+
+async def test_service_with_two_wrong_keys_is_stopped(workers: Workers) -> None:
+    """Without a key that IO takes no call is made, and the reason is told."""
+    for key in KEYS:
+        await workers.here.refused(key, "get_profile", WRONG_KEY)
+    assert await _usable(workers.here) == []
+    stopped = await workers.here.why_stopped(KEYS, "get_profile")
+    assert stopped is not None
+    assert (stopped.reason, stopped.status) == ("invalid_key", 401)
+
+
+async def test_missing_right_stops_one_kind_of_call(workers: Workers) -> None:
+    """A 403 that means configuration stops what was asked for, and nothing else."""
+    for key in KEYS:
+        await workers.here.refused(key, "get_message", NO_SCOPE)
+    assert await _usable(workers.here, operation="get_message") == []
+    assert await _usable(workers.here, operation="submit_message") == ["primary", "secondary"]
+
+
+async def test_one_call_in_a_while_probes(workers: Workers) -> None:
+    """When a probe is due, one caller of all workers gets the key; the next one only after as long again."""
+    for key in KEYS:
+        await workers.here.refused(key, "get_profile", WRONG_KEY)
+    workers.wait(PROBE_AFTER.total_seconds())
+    assert await workers.there.why_stopped(KEYS, "get_profile") is None
+    assert await _usable(workers.here) == ["primary", "secondary"]
+    assert await _usable(workers.there) == []
+    workers.wait(PROBE_AFTER.total_seconds())
+    assert await _usable(workers.there) == ["primary", "secondary"]
+
+
+async def test_probe_that_works_closes_the_circuit(workers: Workers) -> None:
+    """A key that IO takes again is used by all."""
+    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    workers.wait(PROBE_AFTER.total_seconds())
+    (_, probed), *_ = await workers.here.usable(KEYS, "get_profile")
+    assert probed is not None
+    await workers.here.works(probed)
+    workers.wait()
+    assert (await workers.there.news()).circuits == {}
+
+
+async def test_new_key_is_used_at_once(workers: Workers) -> None:
+    """A circuit counts for the very key that was refused, not for the one that replaces it."""
+    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    renewed = (FIRST._replace(secret=SecretStr("brand-new-key")),)
+    assert await _usable(workers.here, renewed) == ["primary"]
+
+
+async def test_new_key_that_is_refused_too_has_its_own_beginning(workers: Workers) -> None:
+    """When the key that replaces a refused one is refused as well, that is told from then on."""
+    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    workers.wait(60)
+    renewed = FIRST._replace(secret=SecretStr("brand-new-key"))
+    await workers.here.refused(renewed, "get_profile", WRONG_KEY)
+    (circuit,) = (await workers.there.news()).circuits_of((renewed,))
+    assert circuit.at == workers.clock()
+
+
+async def test_many_refusals_are_one(workers: Workers) -> None:
+    """Calls that were under way when the key was refused neither write again nor put off the probe."""
+    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    written = workers.table.rows_by_key[PARTITION, ROW]
+    workers.wait(1)
+    await workers.there.refused(FIRST, "submit_message", WRONG_KEY)
+    assert workers.table.rows_by_key[PARTITION, ROW] == written
+
+
+async def test_the_longer_it_is_stopped_the_longer_messages_wait(workers: Workers) -> None:
+    """What to wait grows with the stop's age, from seconds to a quarter of an hour."""
+    await workers.here.pause(EVERY, by="rossi@pc")
+    waits = []
+    for seconds in (0, 60, 7200):
+        workers.wait(seconds)
+        stopped = await workers.here.why_stopped(KEYS, "get_profile")
+        assert stopped is not None
+        waits.append(stopped.retry_after)
+    assert waits == [5, 30, LONGEST_WAIT]
+
+
+async def test_two_workers_that_write_at_once_both_count(workers: Workers) -> None:
+    """A change that loses the race for the row is made again on what the other one left."""
+    await workers.here.pause("tributi", by="rossi@pc")
+    await workers.there.news()
+
+    def meanwhile() -> None:
+        row = workers.table.rows_by_key[PARTITION, ROW]
+        workers.table.rows_by_key[PARTITION, ROW] = type(row)(row.partition, row.key, row.values, "other")
+
+    workers.steps.do_before(meanwhile, skip=1)
+    await workers.there.pause("anagrafe", by="bianchi@pc")
+    assert set((await workers.there.news()).pauses) == {"tributi", "anagrafe"}
+    assert workers.steps.done[-4:] == ["io.get", "io.replace", "io.get", "io.replace"]
+
+
+async def test_news_cost_one_read_a_second(workers: Workers) -> None:
+    """However many calls ask, the row is read once a second."""
+    for _ in range(50):
+        await workers.here.usable(KEYS, "get_profile")
+    assert workers.steps.done == ["io.get"]
+
+
+async def test_no_key_is_written_down(workers: Workers) -> None:
+    """The row holds no key, only what tells one from another."""
+    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    assert "first-key" not in str(workers.table.rows_by_key)
+
+
+async def test_circuit_that_opens_and_closes_is_told_once_each(
+    workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log has a warning when IO stops taking a key and a line when it takes it again, never the key."""
+    caplog.set_level(logging.INFO, "io_api.stops")
+    for worker in (workers.here, workers.there):
+        await worker.refused(FIRST, "get_profile", WRONG_KEY)
+    (circuit,) = (await workers.here.news()).circuits.values()
+    for worker in (workers.here, workers.there):
+        await worker.works(circuit)
+    told = "service=tributi key=primary operation=* reason=invalid_key http_status=401"
+    assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
+        ("WARNING", f"circuit opened {told}"),
+        ("INFO", f"circuit closed {told}"),
+    ]
