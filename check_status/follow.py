@@ -66,11 +66,6 @@ async def _look(
     return next_look(entry, clock(), stretch(clock() - due.due_at))
 
 
-async def _ask(entry: Entry, ledger: Ledger, io: IoAccount) -> MessageStatus:
-    fiscal_code = ledger.fiscal_code_of(entry)
-    return await io.get_message(fiscal_code, entry.message_id or "", service=entry.service)
-
-
 def _not_made(entry: Entry, error: NotSent, gate: Gate, now: datetime) -> datetime:
     """A call that was not made costs the message no look: it is made up for."""
     _report(entry, error)

@@ -30,11 +30,6 @@ REASONS: Final[Mapping[str, str]] = {
     "invalid_message": "IO non accetta il contenuto così com'è",
     "recipient_forbidden": "l'account può scrivere solo a destinatari di prova",
 }
-NOTES: Final[Mapping[str | None, str]] = {
-    "READ_UNAVAILABLE": "IO non può dire se è stato letto: non vuol dire non letto",
-    "MISSING": "IO non conosce un messaggio che aveva accettato: segnalalo all'assistenza di IO",
-    "settled_upstream": "lo ha comunicato il creditore",
-}
 OPERATIONS: Final[Mapping[str, str]] = {
     "*": "tutte",
     "get_profile": "controllo del destinatario",
@@ -61,4 +56,9 @@ ADVICE: Final[Mapping[str, str]] = {
     "wrong_base_url": "a questo indirizzo non c'è l'API di IO: "
     "correggi IO_API_BASE_URL, che di solito è https://api.io.pagopa.it/api/v1.",
     "not_found": "IO risponde 404 in parole sconosciute: controlla IO_API_BASE_URL e le chiavi del servizio.",
+}
+NOTES: Final[Mapping[str | None, str]] = {
+    "READ_UNAVAILABLE": "IO non può dire se è stato letto: non vuol dire non letto",
+    "MISSING": "IO non conosce un messaggio che aveva accettato: segnalalo all'assistenza di IO",
+    "settled_upstream": "lo ha comunicato il creditore",
 }

@@ -34,7 +34,6 @@ def status(
             "campaign": campaign,
             **await tally(stores.ledger.standings(campaign)),
             **await waiting(stores, **only),
-            "days_behind": round(await stores.due_index.behind() / timedelta(days=1), 2),
         }
 
     document = ask(count)
@@ -64,10 +63,11 @@ async def tally(standings: AsyncIterable[Standing]) -> dict[str, Any]:
 
 
 async def waiting(stores: Stores, **only: str) -> dict[str, Any]:
-    """The parked messages with these columns, by reason, and how much each queue holds."""
+    """What waits: the parked messages with these columns, the queues, and looks at messages that are due."""
     return {
         "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
         "queues": {queue: await stores.queues.depth(queue) for queue in QUEUES},
+        "days_behind": round(await stores.due_index.behind() / timedelta(days=1), 2),
     }
 
 
@@ -85,13 +85,13 @@ def _print_for_people(document: dict[str, Any]) -> None:
         f"pagate {payment['PAID']}, non risultano pagate {payment['NOT_PAID']}\n"
     )
     print_waiting(document)
-    typer.echo(f"\nRitardo nel seguire i messaggi: {document['days_behind']} giorni")
 
 
 def print_waiting(document: dict[str, Any]) -> None:
-    """Print what is parked and what is on the queues."""
+    """Print what is parked, what is on the queues and how late messages are looked at."""
     reasons = [(reason, number, REASONS.get(reason)) for reason, number in document["parked"].items()]
     if reasons:
         print_table(("parcheggiate", "numero", "significato"), reasons)
         typer.echo()
     print_table(("coda", "messaggi"), document["queues"].items())
+    typer.echo(f"\nRitardo nel seguire i messaggi: {document['days_behind']} giorni")

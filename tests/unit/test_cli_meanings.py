@@ -13,11 +13,6 @@ def test_every_state_has_a_meaning() -> None:
     assert set(STATES) == set(State)
 
 
-def test_every_line_that_is_no_state_has_a_note() -> None:
-    """What a timeline can hold besides the states is explained, unless its word says it all."""
-    assert set(NOTES) >= set(SIGHTINGS) - set(State)
-
-
 def test_every_refusal_of_a_key_has_an_advice() -> None:
     """There is an advice for each reason that can stop a key, and for nothing else."""
     rows = (*GET_PROFILE, *SUBMIT_MESSAGE, *GET_MESSAGE)
@@ -27,3 +22,8 @@ def test_every_refusal_of_a_key_has_an_advice() -> None:
 def test_every_kind_of_call_has_a_name() -> None:
     """Each kind of call that a circuit can stop is told in words."""
     assert set(OPERATIONS) == {EVERY, account.GET_PROFILE, account.SUBMIT_MESSAGE, account.GET_MESSAGE}
+
+
+def test_every_line_that_is_no_state_has_a_note() -> None:
+    """What a timeline can hold besides the states is explained, unless its word says it all."""
+    assert set(NOTES) >= set(SIGHTINGS) - set(State)
