@@ -36,7 +36,7 @@ from tests.e2e.world import World, running_world
 
 LIMIT = RateLimit(150, 5)
 WARM_UP_SECONDS = 10
-QUEUED = 150  # Azurite slows down with the length of its queues
+QUEUED = 150
 FOREIGN_KEY = "foreign-key"
 AS_DEPLOYED = {"CHECK_STATUS_SCHEDULE": "0 */5 * * * *"}
 
@@ -175,8 +175,10 @@ class Players:
             putting.cancel()
 
     async def _put(self) -> None:
+        """Upstream puts requests and takes outcomes: Azurite slows down with the length of its queues."""
         number = 0
         while True:
+            await self._world.take_outcomes()
             missing = QUEUED - (await self._world.depths())[MESSAGE_REQUESTS]
             batch = [request(f"r-{number + more}", fiscal_code(more % 1000)) for more in range(missing)]
             await self._world.put(*batch)
