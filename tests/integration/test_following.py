@@ -13,7 +13,7 @@ from cli.dossier import dossier
 from cli.show import print_dossier
 from io_api.account import IoAccount, Keys
 from io_api.client import IoClient
-from io_api.stops import StopBoard
+from io_api.stop_board import StopBoard
 from io_api.turns import Turns
 from local.io_simulator import Citizen, Configuration, RunningSimulator, Service, running_simulator
 from local.io_simulator import RateLimit as SimulatedLimit
