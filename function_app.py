@@ -12,7 +12,7 @@ import telemetry
 from io_api import turns
 from io_api.account import IoAccount, Keys
 from io_api.client import IoClient
-from io_api.stops import StopBoard
+from io_api.stop_board import StopBoard
 from storage import due_index, ledger, notices, parked
 from storage.account import StorageAccount
 from storage.cipher import Cipher

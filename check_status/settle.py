@@ -2,17 +2,20 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from check_status.observe import PAID_UPSTREAM
 from contract.settlement import Settlement, parse_settlement
 from contract.violations import InvalidRequest
-from storage.ledger import DELIVERED, LEASE, Entry, Ledger, NotMine, State
+from storage.ledger import DELIVERED, Entry, Ledger, NotMine, State
 from storage.notices import Notices
 from storage.outcomes import Outcomes
 from storage.queues import MESSAGE_SETTLED, Queues, poison
 
 log = logging.getLogger(__name__)
+
+# Another worker has the request in hand, as a rule for a second or two.
+COME_BACK = timedelta(seconds=30)
 
 
 class UnknownRequest(Exception):
@@ -42,7 +45,7 @@ async def settle_payment(
     paid_at = settlement.paid_at or clock()
     done = [await _settle(entry, paid_at, ledger, outcomes) for entry in entries]
     if not all(done):
-        await queues.put(MESSAGE_SETTLED, body, delay=LEASE)
+        await queues.put(MESSAGE_SETTLED, body, delay=COME_BACK)
 
 
 async def _meant(settlement: Settlement, ledger: Ledger, notices: Notices) -> list[Entry]:

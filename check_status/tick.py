@@ -16,7 +16,8 @@ from storage.outcomes import Outcomes
 
 log = logging.getLogger(__name__)
 
-CONCURRENT_LOOKS = 8
+# Enough for what IO's limit leaves to them, each of which waits for its turn and for its answer.
+CONCURRENT_LOOKS = 24
 # With the last look the tick ends before the platform ends it after five minutes (host.json).
 BUDGET = timedelta(seconds=240)
 # The turn is prolonged in time for every look to end within it, so that no two hosts look at one message.
@@ -121,6 +122,9 @@ class _Tick:
         try:
             async with asyncio.timeout(LONGEST_LOOK.total_seconds()):
                 await self._look(due)
+        except TimeoutError:
+            log.warning("look cut off, it stays due request_id=%s", due.request_id)
+            self._leave(due)
         except Exception as error:  # noqa: BLE001 - raised at the end; one message must not stop the others
             self._failures.append(error)
             self._leave(due)

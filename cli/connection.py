@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import settings
 from cli.printing import WRONG, give_up, tell
 from io_api import turns
-from io_api.stops import Key, StopBoard, named_keys
+from io_api.stop_board import StopBoard
+from io_api.stops import Key, named_keys
 from io_api.turns import Turns
 from settings import RateLimit, Settings, SettingsError
 from storage import audit, due_index, ledger, parked

@@ -65,10 +65,11 @@ def show(
     if as_json:
         print_json(document)
     else:
-        _print_for_people(document)
+        print_dossier(document)
 
 
-def _print_for_people(document: dict[str, Any]) -> None:
+def print_dossier(document: dict[str, Any]) -> None:
+    """Print a dossier for people: the state with its meaning, the facts, and the timeline."""
     state = document["state"]
     meaning = STATES.get(state) or REASONS.get(state.lower(), "")
     typer.echo(f"{document['request_id']}  {state}  {meaning}\n")

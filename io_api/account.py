@@ -10,7 +10,8 @@ from io_api.client import IoClient
 from io_api.errors import Misconfigured, NotSent, Stopped
 from io_api.models import MessageStatus, NewMessage, Profile
 from io_api.rate_budget import Priority
-from io_api.stops import NEWS_SECONDS, Key, StopBoard, named_keys
+from io_api.stop_board import NEWS_SECONDS, StopBoard
+from io_api.stops import Key, named_keys
 from io_api.turns import Turn, Turns
 from storage.table import Unanswered
 

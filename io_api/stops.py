@@ -1,35 +1,16 @@
-"""What is stopped: services that an operator paused, and keys that IO does not take. All workers share it.
+"""What is stopped: services that an operator paused, and keys that IO does not take.
 
-One row tells both. Nobody calls IO on news older than about a second, so that a pause, a refused key or the
-end of either is known everywhere within that time.
+One row says both; `stop_board.py` keeps it.
 """
 
-import asyncio
 import hashlib
-import logging
-import time
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import ClassVar, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-import telemetry
-from io_api.errors import Misconfigured, Stopped
-from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
-
-PARTITION: Final = "account"
-ROW: Final = "stops"
 EVERY: Final = "*"
-
-log = logging.getLogger(__name__)
-
-NEWS_SECONDS = 1.0
-# So long a call whose answer is in hand waits until the others are told what it says of a key.
-TELL_SECONDS = 5.0
-PROBE_AFTER = timedelta(seconds=30)
-SHORTEST_WAIT = 5.0
-LONGEST_WAIT = 900.0
 
 
 class Key(NamedTuple):
@@ -138,155 +119,3 @@ class Stops(BaseModel):
         """These, with one closed."""
         others = {name: one for name, one in self.circuits.items() if name != circuit.name}
         return self.model_copy(update={"circuits": others})
-
-
-class StopBoard:
-    """Reads and writes the row; `clock` gives the time in UTC."""
-
-    def __init__(
-        self,
-        table: Table,
-        clock: Callable[[], datetime],
-        *,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._table = table
-        self._clock = clock
-        self._monotonic = monotonic
-        self._reading = asyncio.Lock()
-        self._known = Stops()
-        self._known_at = float("-inf")
-
-    async def news(self) -> Stops:
-        """What is stopped, as of a second ago at most; raises Unanswered."""
-        if self._is_old():
-            async with self._reading:
-                if self._is_old():
-                    asked_at = self._monotonic()
-                    _, self._known = await self._read()
-                    self._known_at = asked_at
-        return self._known
-
-    async def pause(self, service: str, by: str) -> Stops:
-        """Let nobody call for this service ("*": for any) until it is resumed; raises Unanswered.
-
-        Returns what is stopped after that.
-        """
-        await self._change(lambda stops: stops.with_pause(service, Pause(at=self._clock(), by=by)))
-        return self._known
-
-    async def resume(self, service: str) -> Stops:
-        """Take a pause back; returns what is stopped after that. Raises Unanswered."""
-        await self._change(lambda stops: stops.with_pause(service, None))
-        return self._known
-
-    async def why_stopped(self, keys: tuple[Key, ...], operation: str) -> Stopped | None:
-        """Why it is no use to wait for a turn: paused, or no key is taken and none is due a probe."""
-        stops, now = await self.news(), self._clock()
-        stop = stops.stop_of(keys, operation)
-        telemetry.io_stopped.tell(keys[0].service, operation, stop.reason if stop else None)
-        circuits = [stops.circuit_of(key, operation) for key in keys]
-        may_probe = any(circuit and circuit.probe_at <= now for circuit in circuits)
-        return self._stopped(stop) if isinstance(stop, Pause) or (stop and not may_probe) else None
-
-    async def usable(self, keys: tuple[Key, ...], operation: str) -> list[tuple[Key, Circuit | None]]:
-        """The keys to try, in this order, with the circuit that each probes; raises Stopped.
-
-        A key whose probe is due goes to one caller only.
-        """
-        stops = await self.news()
-        stopped = stops.pause_of(keys[0].service)
-        circuits = [(key, stops.circuit_of(key, operation)) for key in keys]
-        usable = [pair for pair in circuits if not stopped and await self._may_try(pair[1])]
-        if not usable:
-            raise self._stopped(stopped or circuits[0][1])
-        return usable
-
-    async def refused(self, key: Key, operation: str, error: Misconfigured) -> None:
-        """Open a key's circuit everywhere; a wrong key is wrong for every kind of call. Never fails."""
-        now = self._clock()
-        circuit = Circuit(
-            service=key.service,
-            key=key.name,
-            fingerprint=key.fingerprint,
-            operation=EVERY if error.reason == "invalid_key" else operation,
-            reason=error.reason,
-            http_status=error.status,
-            at=now,
-            probe_at=now + PROBE_AFTER,
-        )
-        self._known = self._known.with_circuits(circuit)  # this process stops before the row is written
-        if await self._tell(lambda stops: None if stops.covers(circuit) else stops.with_circuits(circuit)):
-            log.warning("circuit opened %s", _described(circuit))
-
-    async def works(self, probed: Circuit) -> None:
-        """Close the circuit of a key that IO took again. Never fails."""
-        if await self._tell(lambda stops: stops.without(probed) if probed.name in stops.circuits else None):
-            log.info("circuit closed %s", _described(probed))
-
-    async def _may_try(self, circuit: Circuit | None) -> bool:
-        now = self._clock()
-        if circuit is None or circuit.probe_at > now:
-            return circuit is None
-        probing = circuit.model_copy(update={"probe_at": now + PROBE_AFTER})
-
-        def take(stops: Stops) -> Stops | None:
-            return stops.with_circuits(probing) if stops.circuits.get(circuit.name) == circuit else None
-
-        return await self._change(take)
-
-    def _stopped(self, by: Pause | Circuit | None) -> Stopped:
-        assert by is not None
-        error = Stopped(reason=by.reason, status=by.http_status)
-        age = (self._clock() - by.at).total_seconds()
-        error.retry_after = min(LONGEST_WAIT, max(SHORTEST_WAIT, age / 2))
-        return error
-
-    def _is_old(self) -> bool:
-        return self._monotonic() - self._known_at > NEWS_SECONDS
-
-    async def _read(self) -> tuple[Row | None, Stops]:
-        row = await self._table.get(PARTITION, ROW)
-        return row, Stops.model_validate_json(row.values["stops"]) if row else Stops()
-
-    async def _tell(self, decide: Callable[[Stops], Stops | None]) -> bool:
-        """Change the row if that can be done soon: what IO answered must not be lost over it.
-
-        If it cannot, the next call learns the same of the key, and tells it then.
-        """
-        try:
-            async with asyncio.timeout(TELL_SECONDS):
-                return await self._change(decide)
-        except (TimeoutError, Unanswered) as error:
-            log.warning("news of a key not shared reason=%s", type(error).__name__)
-            return False
-
-    async def _change(self, decide: Callable[[Stops], Stops | None]) -> bool:
-        """Write what `decide` makes of the row, however often others are faster; None: nothing."""
-        while True:
-            row, stops = await self._read()
-            after = decide(stops)
-            if after is None:
-                self._known = stops
-                return False
-            if after == stops or await self._write(row, after):
-                self._known = after
-                return True
-
-    async def _write(self, row: Row | None, stops: Stops) -> bool:
-        values = {"stops": stops.model_dump_json()}
-        try:
-            if row:
-                await self._table.replace(row, values)
-            else:
-                await self._table.insert(PARTITION, ROW, values)
-        except (Changed, AlreadyThere):
-            return False
-        return True
-
-
-def _described(circuit: Circuit) -> str:
-    return (
-        f"service={circuit.service} key={circuit.key} operation={circuit.operation} "
-        f"reason={circuit.reason} http_status={circuit.http_status}"
-    )

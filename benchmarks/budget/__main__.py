@@ -3,8 +3,10 @@
 The simulator counts in a sliding window and refuses with 429 as API Management does; storage is Azurite. Each
 row is a run of its own on fresh storage. Calls are counted at the simulator, after a warm-up.
 
-    hosts            whole functions hosts that take requests from the queues, as deployed
-    processes        the same account and turns without queues and ledger, which also tell how long calls wait
+    hosts            whole functions hosts that take requests from the queues, as deployed. Once a minute
+                     Azurite stands still for seconds to sweep its queues (its queue/gc/QueueGCManager), and
+                     without storage nobody calls: this time, in the last column, is not counted
+    processes        the same account and turns without queues and ledger; they tell how long calls wait
     foreign client   another system of the same institution makes 10 calls a second at random moments
     retry-after      calls at once and waits for what a 429 asks for
     fixed sleep      as IO's own bulk tool: one after the other, 10 ms between calls, 5 s after a 429
@@ -36,7 +38,12 @@ from tests.e2e.world import World, running_world
 
 LIMIT = RateLimit(150, 5)
 WARM_UP_SECONDS = 10
-QUEUED = 150  # Azurite slows down with the length of its queues
+QUEUED = 150
+STILL_SECONDS = 1.0
+COLUMNS = (
+    *("", "used", "429", "messages/s", "polls/s"),
+    *("send p95", "check p95", "poll p95", "storage/message", "storage still"),
+)
 FOREIGN_KEY = "foreign-key"
 AS_DEPLOYED = {"CHECK_STATUS_SCHEDULE": "0 */5 * * * *"}
 
@@ -82,6 +89,7 @@ class Result:
     polls: float  # a second
     waits: dict[str, float] = field(default_factory=dict)  # 95th percentile, to the answer
     operations: float | None = None  # of storage, on the shared rows, a message
+    still: float = 0.0  # seconds in which storage did not answer
 
 
 @dataclass
@@ -93,9 +101,10 @@ class Counts:
     messages: int
     polls: int
     at: float
+    still: float
 
     @classmethod
-    async def now(cls, world: World) -> "Counts":
+    async def now(cls, world: World, still: float) -> "Counts":
         calls = await world.io.calls()
         answered = [
             (name, status, count) for name, one in calls.items() for status, count in one["answered"].items()
@@ -106,6 +115,7 @@ class Counts:
             messages=calls.get("submit_message", {"answered": {}})["answered"].get("201", 0),
             polls=calls.get("get_message", {"answered": {}})["answered"].get("200", 0),
             at=time.monotonic(),
+            still=still,
         )
 
 
@@ -128,6 +138,7 @@ class Players:
         self._running = running
         self._workers: list[ChildProcess] = []
         self._foreign: list[ChildProcess] = []
+        self._still = 0.0
 
     async def play(self, scenario: Scenario, seconds: float) -> tuple[Counts, Counts]:
         """What IO has answered at the beginning and at the end of the time that is measured."""
@@ -136,11 +147,11 @@ class Players:
         await self._join(scenario, scenario.processes, polls=scenario.polls)
         async with self._requests(scenario):
             await asyncio.sleep(WARM_UP_SECONDS)
-            before = await Counts.now(self._world)
+            before = await Counts.now(self._world, self._still)
             await asyncio.sleep(seconds / 2)
             await self._join(scenario, scenario.joining)
             await asyncio.sleep(before.at + seconds - time.monotonic())
-            return before, await Counts.now(self._world)
+            return before, await Counts.now(self._world, self._still)
 
     async def end(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """What our own processes and the foreign one tell of their work."""
@@ -168,15 +179,28 @@ class Players:
     @asynccontextmanager
     async def _requests(self, scenario: Scenario) -> AsyncIterator[None]:
         """For hosts, requests on the queue that never runs dry."""
-        putting = asyncio.create_task(self._put() if scenario.strategy == "hosts" else asyncio.sleep(0))
+        tasks = [asyncio.create_task(self._watch_storage())]
+        tasks += [asyncio.create_task(self._put())] if scenario.strategy == "hosts" else []
         try:
             yield
         finally:
-            putting.cancel()
+            for task in tasks:
+                task.cancel()
+
+    async def _watch_storage(self) -> None:
+        """Adds up for how long storage stands still: an operation that takes a second is no slow one."""
+        while True:
+            asked_at = time.monotonic()
+            await self._world.ledger_table.get("nobody", "nothing")
+            took = time.monotonic() - asked_at
+            self._still += took if took > STILL_SECONDS else 0
+            await asyncio.sleep(0.05)
 
     async def _put(self) -> None:
+        """Upstream puts requests and takes outcomes: Azurite slows down with the length of its queues."""
         number = 0
         while True:
+            await self._world.take_outcomes()
             missing = QUEUED - (await self._world.depths())[MESSAGE_REQUESTS]
             batch = [request(f"r-{number + more}", fiscal_code(more % 1000)) for more in range(missing)]
             await self._world.put(*batch)
@@ -204,7 +228,8 @@ def _result(
     scenario: Scenario, before: Counts, after: Counts, told: tuple[list[dict[str, Any]], list[dict[str, Any]]]
 ) -> Result:
     workers, foreign = told
-    seconds, admitted = after.at - before.at, after.admitted - before.admitted
+    still = after.still - before.still
+    seconds, admitted = after.at - before.at - still, after.admitted - before.admitted
     refused = after.refused - before.refused
     if foreign:  # the simulator does not tell who was refused: our workers count for themselves
         refused = sum(worker["refused"] for worker in workers)
@@ -230,17 +255,7 @@ def _result(
 def show(console: Console, results: Sequence[Result]) -> None:
     """The table, each row next to the limit."""
     table = Table(title=f"Use of {LIMIT.calls} calls in {LIMIT.seconds:g} s")
-    for column in (
-        "",
-        "used",
-        "429",
-        "messages/s",
-        "polls/s",
-        "send p95",
-        "check p95",
-        "poll p95",
-        "storage/message",
-    ):
+    for column in COLUMNS:
         table.add_column(column, justify="left" if not column else "right")
     for one in results:
         waits = [
@@ -256,6 +271,7 @@ def show(console: Console, results: Sequence[Result]) -> None:
             polls,
             *waits,
             operations,
+            f"{one.still:.1f} s" if one.still else "",
         )
     console.print(table)
 

@@ -25,7 +25,7 @@ from io_api.account import IoAccount, Keys
 from io_api.client import IoClient
 from io_api.errors import IoError, NotSent, RateLimited
 from io_api.models import NewMessage
-from io_api.stops import StopBoard
+from io_api.stop_board import StopBoard
 from io_api.turns import Turns
 from storage.account import StorageAccount
 from storage.table import Row, Table

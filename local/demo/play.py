@@ -77,7 +77,8 @@ class Play:
         self._screen.progress(Counter(latest), len(self._sample.cases), self.seconds)
 
     async def _are_accepted(self) -> bool:
-        return all("accepted" in self.words(case) for case in self._sample.others if case.late)
+        awaited = [case for case in self._sample.others if case.late or case.settlement]
+        return all("accepted" in self.words(case) for case in awaited)
 
     async def _have_ended(self) -> bool:
         if not all(Counter(case.expected) <= Counter(self.words(case)) for case in self._sample.cases):

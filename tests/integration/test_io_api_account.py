@@ -13,7 +13,7 @@ from io_api.client import IoClient
 from io_api.errors import Misconfigured, NotSent, Stopped
 from io_api.models import NewMessage
 from io_api.rate_budget import Priority
-from io_api.stops import NEWS_SECONDS, PROBE_AFTER, StopBoard
+from io_api.stop_board import NEWS_SECONDS, PROBE_AFTER, StopBoard
 from io_api.turns import Turns
 from local.io_simulator import Configuration, RunningSimulator, Service, running_simulator
 from local.io_simulator import RateLimit as SimulatedLimit

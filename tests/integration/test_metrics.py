@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from io_api.client import IoClient
 from io_api.errors import IoError, Misconfigured, Stopped
 from io_api.rate_budget import Priority
-from io_api.stops import EVERY, NEWS_SECONDS, PROBE_AFTER, Key, StopBoard
+from io_api.stop_board import NEWS_SECONDS, PROBE_AFTER, StopBoard
+from io_api.stops import EVERY, Key
 from io_api.turns import Turns
 from settings import RateLimit
 from tests.fakes import FakeTable

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from check_status.settle import COME_BACK
 from storage.cipher import Cipher
-from storage.ledger import LEASE, State, Step
+from storage.ledger import State, Step
 from storage.notices import Notices
 from storage.queues import MESSAGE_SENDS, MESSAGE_SETTLED, poison
 from storage.table import Changed, Unanswered
@@ -187,8 +188,8 @@ async def test_payment_during_the_sending_waits() -> None:
     road.io.while_sending = settle
     await road.send(body)
     assert (road.entry().state, road.entry().settled_at) == (State.ACCEPTED, None)
-    assert road.queues.only(MESSAGE_SETTLED).delay == LEASE
-    road.clock.now += LEASE
+    assert road.queues.only(MESSAGE_SETTLED).delay == COME_BACK
+    road.clock.now += COME_BACK
     (again,) = road.queues.take(MESSAGE_SETTLED)
     await road.settle(again)
     assert road.entry().settled_at == PAID_AT
@@ -200,7 +201,7 @@ async def test_loser_of_a_race_comes_back() -> None:
     road.steps.fail_before(Changed(), skip=STEPS.index("ledger.replace"))
     await road.settle(BY_NOTICE)
     assert road.steps.to_come == 0
-    road.clock.now += LEASE
+    road.clock.now += COME_BACK
     (again,) = road.queues.take(MESSAGE_SETTLED)
     await road.settle(again)
     assert road.entry().settled_at == PAID_AT

@@ -7,7 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from io_api.errors import Misconfigured, Stopped
-from io_api.stops import EVERY, LONGEST_WAIT, NEWS_SECONDS, PARTITION, PROBE_AFTER, ROW, Key, StopBoard
+from io_api.stop_board import LONGEST_WAIT, NEWS_SECONDS, PARTITION, PROBE_AFTER, ROW, StopBoard
+from io_api.stops import EVERY, Key
 from tests.fakes import FakeClock, FakeTable, Steps
 
 FIRST = Key("tributi", "primary", SecretStr("first-key"))
@@ -200,7 +201,7 @@ async def test_circuit_that_opens_and_closes_is_told_once_each(
     workers: Workers, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log has a warning when IO stops taking a key and a line when it takes it again, never the key."""
-    caplog.set_level(logging.INFO, "io_api.stops")
+    caplog.set_level(logging.INFO, "io_api.stop_board")
     for worker in (workers.here, workers.there):
         await worker.refused(FIRST, "get_profile", WRONG_KEY)
     (circuit,) = (await workers.here.news()).circuits.values()

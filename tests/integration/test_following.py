@@ -1,0 +1,216 @@
+"""Everything that IO's own description lets become of a message, against the simulated IO, to its end."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+
+from check_status.schedule import HORIZON
+from cli.dossier import dossier
+from cli.show import print_dossier
+from io_api.account import IoAccount, Keys
+from io_api.client import IoClient
+from io_api.stop_board import StopBoard
+from io_api.turns import Turns
+from local.io_simulator import Citizen, Configuration, RunningSimulator, Service, running_simulator
+from local.io_simulator import RateLimit as SimulatedLimit
+from local.io_simulator.services import PREMIUM_GROUPS
+from settings import RateLimit
+from storage.queues import MESSAGE_SENDS
+from tests.fakes import FakeIo, FakeTable
+from tests.road import Road
+from tests.samples import FISCAL_CODE, NOTICE_NUMBER, a_body, payment
+
+HOUR, DAY = 3_600.0, 86_400.0
+PREMIUM = {"feature_level_type": "ADVANCED"}
+NOTICE = PREMIUM | {"content": payment()}
+NEVER: dict[str, Any] = {"reads_after_seconds": None, "pays_after_seconds": None}
+SERVICES = {
+    "default": Service(keys=("a",)),
+    "blind": Service(keys=("b",), groups=PREMIUM_GROUPS - {"ApiMessageReadAdvanced"}),
+}
+PROCESSING_SECONDS = 40.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is sent, what the citizen does after IO has taken it, and the lines that must come of it.
+
+    A line is a step of the history, after ACCEPTED, with its reason if it has one.
+    """
+
+    lines: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    citizen: dict[str, Any] = field(default_factory=dict)
+    settlement_after: timedelta | None = None
+    forgotten_after: timedelta | None = None
+
+
+CASES = {
+    "not on IO any more": Case("REJECTED", citizen={"on_io": False}),
+    "inbox turned off": Case("REJECTED", citizen={"inbox_enabled": False}),
+    "service blocked": Case("REJECTED", citizen={"sender_allowed": False}),
+    "processing failed": Case("FAILED", citizen={"processing_outcome": "FAILED"}),
+    "standard": Case("PROCESSED", citizen={"reads_after_seconds": 60}),
+    "standard payment": Case("PROCESSED", {"content": payment()}, {"pays_after_seconds": 60}),
+    "read": Case("PROCESSED READ", PREMIUM, {"reads_after_seconds": 9 * HOUR}),
+    "never read": Case("PROCESSED", PREMIUM, NEVER),
+    "read, then paid": Case(
+        "PROCESSED READ PAID", NOTICE, {"reads_after_seconds": 1 * DAY, "pays_after_seconds": 9 * DAY}
+    ),
+    "paid, then read": Case(
+        "PROCESSED PAID READ", NOTICE, {"reads_after_seconds": 9 * DAY, "pays_after_seconds": 1 * DAY}
+    ),
+    "read and paid between two looks": Case(
+        "PROCESSED READ PAID", NOTICE, {"reads_after_seconds": 5 * HOUR, "pays_after_seconds": 6 * HOUR}
+    ),
+    "read and never paid": Case("PROCESSED READ", NOTICE, NEVER | {"reads_after_seconds": 60}),
+    "hidden for ever": Case("PROCESSED READ_UNAVAILABLE", PREMIUM, {"read_status_unavailable": [{}]}),
+    "hidden, then read": Case(
+        "PROCESSED READ_UNAVAILABLE READ",
+        PREMIUM,
+        {"read_status_unavailable": [{"to_seconds": 3 * DAY}], "reads_after_seconds": 2 * DAY},
+    ),
+    "hidden between": Case(
+        "PROCESSED READ_UNAVAILABLE READ",
+        PREMIUM,
+        {
+            "read_status_unavailable": [{"from_seconds": 1 * DAY, "to_seconds": 6 * DAY}],
+            "reads_after_seconds": 8 * DAY,
+        },
+    ),
+    "read, then hidden": Case(
+        "PROCESSED READ PAID",
+        NOTICE,
+        {
+            "read_status_unavailable": [{"from_seconds": 1 * DAY}],
+            "reads_after_seconds": 60,
+            "pays_after_seconds": 9 * DAY,
+        },
+    ),
+    "hidden and paid": Case(
+        "PROCESSED READ_UNAVAILABLE PAID",
+        NOTICE,
+        {"read_status_unavailable": [{}], "pays_after_seconds": 2 * DAY},
+    ),
+    "pagoPA away at first": Case(
+        "PROCESSED READ PAID",
+        NOTICE,
+        {"pagopa_fails_first_gets": 3, "reads_after_seconds": 60, "pays_after_seconds": 60},
+    ),
+    "pagoPA away after the reading": Case(
+        "PROCESSED READ PAID",
+        NOTICE,
+        {
+            "pagopa_fails": [{"from_seconds": 5 * HOUR, "to_seconds": 5 * DAY}],
+            "reads_after_seconds": 60,
+            "pays_after_seconds": 2 * DAY,
+        },
+    ),
+    "account that is told nothing": Case("PROCESSED", NOTICE | {"service": "blind"}),
+    "settled by the creditor": Case(
+        "PROCESSED READ PAID(settled_upstream)",
+        NOTICE,
+        NEVER | {"reads_after_seconds": 60},
+        settlement_after=timedelta(days=1),
+    ),
+    "settled, then read": Case(
+        "PROCESSED PAID(settled_upstream) READ",
+        NOTICE,
+        {"reads_after_seconds": 9 * DAY, "pays_after_seconds": 10 * DAY},
+        settlement_after=timedelta(days=1),
+    ),
+    "forgotten by IO": Case(
+        "PROCESSED MISSING(message_not_found)", PREMIUM, NEVER, forgotten_after=timedelta(days=1)
+    ),
+}
+UNTOLD = {"MISSING(message_not_found)"}
+
+
+class Following:
+    """A message on its road, with IO's clock and Postino's going as one."""
+
+    def __init__(self, simulator: RunningSimulator, io: IoAccount) -> None:
+        self.simulator = simulator
+        self.road = Road()
+        self.road.io = cast(FakeIo, io)
+        self.road.clock.now = simulator.state.clock.now().replace(microsecond=0)
+
+    async def send(self, case: Case) -> None:
+        """IO takes the message; what the citizen does counts from then on."""
+        await self.road.check(a_body(**case.fields))
+        for body in self.road.queues.take(MESSAGE_SENDS):
+            await self.road.send(body)
+        self.simulator.state.citizens.put({FISCAL_CODE: Citizen.model_validate(case.citizen)})
+
+    async def to_the_end(self, case: Case) -> None:
+        """Tick whenever a look is due; what the case says happens in between happens at its time."""
+        began = self.road.clock()
+        happening = ((case.settlement_after, self._settle), (case.forgotten_after, self._forget))
+        happenings = [(began + after, what) for after, what in happening if after]
+        while due := self.road.due_entries():
+            self._pass_time_until(due[0].due_at + timedelta(seconds=1))
+            while happenings and happenings[0][0] <= self.road.clock():
+                await happenings.pop(0)[1]()
+            await self.road.follow()
+        assert not happenings
+        assert self.road.clock() - began < HORIZON + timedelta(days=8)
+
+    async def _settle(self) -> None:
+        await self.road.settle(f'{{"notice_number": "{NOTICE_NUMBER}"}}')
+
+    async def _forget(self) -> None:
+        self.simulator.state.messages._by_id.clear()
+
+    def _pass_time_until(self, at: datetime) -> None:
+        passed = at - self.road.clock()
+        self.road.clock.now = at
+        self.simulator.state.clock.advance(passed.total_seconds())
+
+
+@pytest.fixture
+async def following() -> AsyncIterator[Following]:
+    configuration = Configuration(
+        services=SERVICES, processing_delay_seconds=PROCESSING_SECONDS, rate_limit=SimulatedLimit(None)
+    )
+    async with running_simulator(configuration) as simulator:
+        shared = FakeTable("ioaccount")
+        turns = Turns(shared, RateLimit(1000, 1))
+        client = IoClient(simulator.base_url, observe=turns.observe)
+        keys = {name: Keys(SecretStr(service.keys[0]), None) for name, service in SERVICES.items()}
+        stops = StopBoard(shared, lambda: datetime.now(UTC))
+        yield Following(simulator, IoAccount(client, keys, turns=turns, stops=stops))
+        await client.aclose()
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_what_becomes_of_a_message_is_told_and_shown(
+    following: Following, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each change is an event and a line of the timeline, in its order and once, for a few calls in all."""
+    case = CASES[name]
+    await following.send(case)
+    await following.to_the_end(case)
+    expected = ["ACCEPTED", *case.lines.split()]
+    assert _lines(following.road.entry().history)[2:] == expected
+    assert _told(following.road) == [line for line in expected if line not in UNTOLD]
+    print_dossier(dossier("r-1", following.road.entry(), []))
+    timeline = [line.split() for line in capsys.readouterr().out.splitlines() if line[:2] == "20"]
+    assert [words[2] for words in timeline[2:]] == [line.partition("(")[0] for line in expected]
+    calls = following.simulator.state.calls.document()["get_message"]
+    assert 1 <= calls["received"] <= 24
+
+
+def _lines(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [_line(step["what"], step.get("reason")) for step in history]
+
+
+def _told(road: Road) -> list[str]:
+    return [_line(event["data"]["state"].upper(), event["data"].get("reason")) for event in road.events()]
+
+
+def _line(what: str, reason: str | None) -> str:
+    return f"{what}({reason})" if reason else what
