@@ -4,12 +4,12 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from check_status.gate import Gate
-from check_status.observe import observe
 from check_status.schedule import is_over, look_again, next_look, put_off, stretch
 from io_api.account import IoAccount
 from io_api.errors import IoError, MessageNotFound, NotSent, RateLimited, Unavailable
+from io_api.gate import Gate
 from io_api.models import MessageStatus
+from io_api.observe import observe
 from storage.due_index import DueEntry, DueIndex
 from storage.ledger import MISSING, Entry, Ledger, Step
 from storage.outcomes import Outcomes

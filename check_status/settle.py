@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from check_status.observe import PAID_UPSTREAM
 from contract.settlement import Settlement, parse_settlement
 from contract.violations import InvalidRequest
+from io_api.observe import PAID_UPSTREAM
 from storage.ledger import DELIVERED, Entry, Ledger, NotMine, State
 from storage.notices import Notices
 from storage.outcomes import Outcomes

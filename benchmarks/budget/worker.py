@@ -19,7 +19,6 @@ from typing import Any
 from pydantic import SecretStr
 
 import settings
-from check_status.tick import CONCURRENT_LOOKS
 from io_api import turns
 from io_api.account import IoAccount, Keys
 from io_api.client import IoClient
@@ -28,6 +27,7 @@ from io_api.models import NewMessage
 from io_api.stop_board import StopBoard
 from io_api.turns import Turns
 from storage.account import StorageAccount
+from storage.drain import CONCURRENT_VISITS
 from storage.table import Row, Table
 from tests.e2e.sample import fiscal_code
 
@@ -206,7 +206,7 @@ async def work(strategy: str, polls: int) -> dict[str, Any]:
 async def _until_terminated(worker: Worker, concurrent: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    loops = [worker.check, worker.send] * concurrent + [worker.poll] * CONCURRENT_LOOKS
+    loops = [worker.check, worker.send] * concurrent + [worker.poll] * CONCURRENT_VISITS
     tasks = [asyncio.create_task(loop()) for loop in loops]
     print("ready", flush=True)
     await stop.wait()

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from check_status.tick import LONGEST_LOOK, follow_due
+from check_status.tick import follow_due
 from io_api.account import IoAccount
 from io_api.errors import PaymentLookupFailed, RateLimited, Unavailable, Unreachable
 from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
 from storage.cipher import Cipher
+from storage.drain import LONGEST_VISIT
 from storage.due_index import DueEntry, DueIndex
 from storage.handover import Handover
 from storage.ledger import Ledger, State, Step, entry_of
@@ -87,7 +88,7 @@ class Fire:
         """A step takes long."""
         seconds = self.rng.choice((1, 4, 250))
         self.clock.advance(seconds=seconds)
-        self.suspended |= seconds > LONGEST_LOOK.total_seconds()
+        self.suspended |= seconds > LONGEST_VISIT.total_seconds()
 
     def draws(self, *kinds: str) -> str | None:
         """One of these, or nothing."""

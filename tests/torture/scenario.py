@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from check_status.follow import follow
-from check_status.gate import Gate
 from contract.request import MessageRequest
 from io_api.account import IoAccount
+from io_api.gate import Gate
 from poison.park import park
 from send_message.check_recipient import check_recipient
 from send_message.in_doubt import NotInDoubt, is_resend, resend

@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from check_status.schedule import GRACE, HORIZON, PUT_OFF
-from check_status.tick import CONCURRENT_LOOKS
 from io_api.errors import (
     IoError,
     MessageNotFound,
@@ -19,6 +18,7 @@ from io_api.errors import (
     Unreachable,
 )
 from io_api.models import MessageStatus
+from storage.drain import CONCURRENT_VISITS
 from storage.ledger import State
 from storage.queues import MESSAGE_OUTCOMES
 from storage.table import Changed, Unanswered
@@ -192,7 +192,7 @@ async def test_service_that_cannot_be_asked_is_not_asked_again_in_the_tick() -> 
     await _tick(road, "PROCESSED")
     asked = [call[-1] for call in road.io.asked]
     assert asked.count("default") == 20
-    assert asked.count("tributi") <= CONCURRENT_LOOKS
+    assert asked.count("tributi") <= CONCURRENT_VISITS
     assert len(road.due()) == 20
 
 

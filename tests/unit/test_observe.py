@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from check_status.observe import observe
+from io_api.observe import observe
 from storage.ledger import Entry, State
 from tests.fakes import seen
 from tests.road import Road

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from check_status import tick
-from check_status.tick import BUDGET, LONGEST_LOOK
 from io_api.errors import RateLimited
 from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
+from storage import drain
+from storage.drain import BUDGET, LONGEST_VISIT
 from storage.due_index import LEASE
 from tests.fakes import FakeIo, seen
 from tests.road import Road
@@ -71,8 +71,8 @@ async def test_tick_that_takes_long_keeps_its_turn() -> None:
 
 async def test_every_look_ends_within_the_turn() -> None:
     """A look begins only when the longest look would end before another host may have the turn."""
-    assert tick.LEAST_LEASE >= LONGEST_LOOK
-    assert timedelta(minutes=5) > BUDGET + LONGEST_LOOK
+    assert drain.LEAST_LEASE >= LONGEST_VISIT
+    assert timedelta(minutes=5) > BUDGET + LONGEST_VISIT
 
 
 async def test_tick_ends_in_time_and_the_next_goes_on() -> None:
@@ -82,7 +82,7 @@ async def test_tick_ends_in_time_and_the_next_goes_on() -> None:
     await road.follow()
     first = len(road.io.asked)
     assert 0 < first < MANY
-    assert road.clock() - began < BUDGET + LONGEST_LOOK + timedelta(seconds=80)
+    assert road.clock() - began < BUDGET + LONGEST_VISIT + timedelta(seconds=80)
     while len(road.io.asked) < MANY:
         await road.follow()
     assert Counter(road.told()) == Counter(f"r-{number}/0/processed" for number in range(MANY))
@@ -97,7 +97,7 @@ async def test_host_that_lost_its_turn_stops() -> None:
     await asyncio.gather(first, road.follow())
     asked = Counter(call[1:] for call in road.io.asked)
     assert len(road.due()) == MANY
-    assert asked.total() <= MANY + tick.CONCURRENT_LOOKS
+    assert asked.total() <= MANY + drain.CONCURRENT_VISITS
 
 
 class Limiting(SlowIo):
@@ -121,14 +121,14 @@ class Limiting(SlowIo):
 
 async def test_rate_limit_holds_the_whole_tick_up() -> None:
     """After a 429 nobody asks before IO's wait is over, and then the tick goes on."""
-    messages = tick.CONCURRENT_LOOKS + 20
+    messages = drain.CONCURRENT_VISITS + 20
     road = await _road(messages=messages)
-    limiting = Limiting(road, tick.CONCURRENT_LOOKS)
+    limiting = Limiting(road, drain.CONCURRENT_VISITS)
     limiting.status = seen("PROCESSED", "UNREAD")
     road.io = limiting
     await road.follow()
     assert len(limiting.times) == messages
-    waited = limiting.times[tick.CONCURRENT_LOOKS] - limiting.times[tick.CONCURRENT_LOOKS - 1]
+    waited = limiting.times[drain.CONCURRENT_VISITS] - limiting.times[drain.CONCURRENT_VISITS - 1]
     assert waited >= 0.05
     assert len(road.due()) == messages
 
@@ -137,7 +137,7 @@ async def test_look_that_hangs_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A look that would outlive the turn is given up, its message stays due, and the others are looked at."""
-    monkeypatch.setattr(tick, "LONGEST_LOOK", timedelta(seconds=0.05))
+    monkeypatch.setattr(drain, "LONGEST_VISIT", timedelta(seconds=0.05))
     road = await _road(messages=3)
 
     class Hanging(SlowIo):
@@ -153,7 +153,7 @@ async def test_look_that_hangs_is_cut_off(
     road.io.status = seen("PROCESSED", "READ")
     await road.follow()
     assert len(road.due()) == 1
-    assert "look cut off, it stays due request_id=r-" in caplog.text
+    assert "visit cut off, it stays due request_id=r-" in caplog.text
     await road.follow()
     assert road.due() == []
 
@@ -192,7 +192,7 @@ async def test_tick_says_how_far_behind_it_is(caplog: pytest.LogCaptureFixture) 
     road = await _road(messages=3)
     road.clock.advance(days=1, hours=12)
     await road.follow()
-    assert "followed looks=3 left=0 days_behind=1.50" in caplog.text
+    assert "followed visits=3 left=0 days_behind=1.50" in caplog.text
 
 
 async def test_late_message_is_looked_at_more_rarely() -> None:
