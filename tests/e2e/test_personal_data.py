@@ -60,8 +60,8 @@ async def work(world: World) -> None:
 
     async def all_ended() -> bool:
         states = await world.states()
-        # Who met the last fault is looked at again five minutes later.
-        return states.pop(State.ACCEPTED, 0) == 1 and set(states) <= ENDS and await world.queues_are_empty()
+        # Who met the last fault is looked at again a minute later.
+        return states.pop(State.ACCEPTED, 0) <= 1 and set(states) <= ENDS and await world.queues_are_empty()
 
     await world.until(faults_are_over)
     await world.put(*SMOOTH, REFUSED, EXPIRED, TROUBLED[0])
