@@ -6,6 +6,7 @@ import azure.functions as func
 
 import check_status.functions
 import poison.functions
+import reminders.functions
 import send_message.functions
 import settings
 import telemetry
@@ -13,7 +14,8 @@ from io_api import turns
 from io_api.account import IoAccount, Keys
 from io_api.client import IoClient
 from io_api.stop_board import StopBoard
-from storage import due_index, ledger, notices, parked
+from reminders.desk import Desk
+from storage import campaigns, due_index, ledger, notices, parked, reminder_days
 from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.handover import Handover
@@ -42,11 +44,15 @@ outcomes = Outcomes(account.queues())
 due = due_index.DueIndex(account.table(due_index.TABLE), clock)
 requests = ledger.Ledger(account.table(ledger.TABLE), cipher, clock)
 carried = notices.Notices(account.table(notices.TABLE), cipher)
-handover = Handover(account.queues(), due, outcomes, clock)
+to_remind = due_index.DueIndex(account.table(due_index.REMINDERS_TABLE), clock)
+handover = Handover(account.queues(), due, to_remind, outcomes, clock)
+policies = {name: service.reminders for name, service in configured.services.items()}
 
 app = func.FunctionApp()
 app.register_functions(
-    send_message.functions.blueprint(ledger=requests, io=io, notices=carried, handover=handover, clock=clock)
+    send_message.functions.blueprint(
+        ledger=requests, io=io, notices=carried, handover=handover, reminders=policies, clock=clock
+    )
 )
 app.register_functions(
     check_status.functions.blueprint(
@@ -58,6 +64,23 @@ app.register_functions(
         outcomes=outcomes,
         queues=account.queues(),
         clock=clock,
+    )
+)
+app.register_functions(
+    reminders.functions.blueprint(
+        schedule=configured.reminders_schedule,
+        desk=Desk(
+            ledger=requests,
+            io=io,
+            index=to_remind,
+            days=reminder_days.ReminderDays(account.table(reminder_days.TABLE)),
+            campaigns=campaigns.Campaigns(account.table(campaigns.TABLE), clock),
+            queues=account.queues(),
+            outcomes=outcomes,
+            policies=policies,
+            most_per_day=configured.reminders_per_citizen_per_day,
+            clock=clock,
+        ),
     )
 )
 app.register_functions(

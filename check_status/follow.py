@@ -8,8 +8,7 @@ from check_status.schedule import is_over, look_again, next_look, put_off, stret
 from io_api.account import IoAccount
 from io_api.errors import IoError, MessageNotFound, NotSent, RateLimited, Unavailable
 from io_api.gate import Gate
-from io_api.models import MessageStatus
-from io_api.observe import observe
+from io_api.observe import record
 from storage.due_index import DueEntry, DueIndex
 from storage.ledger import MISSING, Entry, Ledger, Step
 from storage.outcomes import Outcomes
@@ -62,7 +61,7 @@ async def _look(
     except Unavailable as error:
         entry = await _unanswered(entry, error, ledger)
         return look_again(entry, clock(), stretch(clock() - due.due_at))
-    entry = await _record(entry, seen, ledger, outcomes)
+    entry = await record(entry, seen, ledger, outcomes)
     return next_look(entry, clock(), stretch(clock() - due.due_at))
 
 
@@ -82,15 +81,6 @@ async def _unanswered(entry: Entry, error: Unavailable, ledger: Ledger) -> Entry
     if not isinstance(error, MessageNotFound) or missed:
         return entry
     return await ledger.advance(entry, Step(MISSING, error.reason, error.status))
-
-
-async def _record(entry: Entry, seen: MessageStatus, ledger: Ledger, outcomes: Outcomes) -> Entry:
-    steps, changes = observe(entry, seen)
-    if not changes:
-        return entry
-    planned = ledger.plan(entry, *steps, **changes)
-    await outcomes.announce(planned, newest=len(steps))
-    return await ledger.commit(planned)
 
 
 def _report(entry: Entry, error: IoError) -> None:

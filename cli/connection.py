@@ -9,14 +9,16 @@ from datetime import UTC, datetime
 
 import settings
 from cli.printing import WRONG, give_up, tell
+from contract.reminders import ReminderPolicy
 from io_api import turns
 from io_api.stop_board import StopBoard
 from io_api.stops import Key, named_keys
 from io_api.turns import Turns
 from settings import RateLimit, Settings, SettingsError
-from storage import audit, due_index, ledger, parked
+from storage import audit, campaigns, due_index, ledger, parked
 from storage.account import StorageAccount
 from storage.audit import Audit
+from storage.campaigns import Campaigns
 from storage.cipher import Cipher, Undecipherable
 from storage.due_index import DueIndex
 from storage.handover import Handover
@@ -40,10 +42,12 @@ class Stores:
     due_index: DueIndex
     handover: Handover
     audit: Audit
+    campaigns: Campaigns
     stops: StopBoard
     turns: Turns
     keys: Mapping[str, tuple[Key, ...]]
     limit: RateLimit
+    policies: Mapping[str, ReminderPolicy]
 
 
 def clock() -> datetime:
@@ -89,18 +93,21 @@ async def _answer[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> An
 def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Stores:
     queues = account.queues()
     due = DueIndex(account.table(due_index.TABLE), clock)
+    to_remind = DueIndex(account.table(due_index.REMINDERS_TABLE), clock)
     shared = account.table(turns.TABLE)
     return Stores(
         Ledger(account.table(ledger.TABLE), cipher, clock),
         Parked(account.table(parked.TABLE), cipher),
         queues,
         due,
-        Handover(queues, due, Outcomes(queues), clock),
+        Handover(queues, due, to_remind, Outcomes(queues), clock),
         Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
+        Campaigns(account.table(campaigns.TABLE), clock),
         StopBoard(shared, clock),
         Turns(shared, configured.io_rate_limit),
         {name: named_keys(name, one.key, one.secondary_key) for name, one in configured.services.items()},
         configured.io_rate_limit,
+        {name: service.reminders for name, service in configured.services.items()},
     )
 
 

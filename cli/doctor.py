@@ -9,6 +9,7 @@ from cli.connection import Stores, ask, clock
 from cli.meanings import ADVICE, OPERATIONS
 from cli.pauses import pause_facts, print_pauses
 from cli.printing import ATTENTION, AsJson, print_json, print_table
+from cli.reminders import print_stopped, stopped_campaigns
 from cli.status import POISON_QUEUES, print_waiting, waiting
 from io_api.rate_budget import USED, Budget
 from io_api.stops import Circuit, Key, Stops
@@ -33,6 +34,7 @@ BUDGET_COLUMNS: Final = {
 TOPICS: Final = {
     "pauses": "le pause",
     "circuits": "le chiavi",
+    "campaigns": "i solleciti fermi",
     "budget": "il ritmo verso IO",
     "queues": "le code poison",
     "parked": "i messaggi parcheggiati",
@@ -63,6 +65,7 @@ async def _examine(stores: Stores) -> tuple[Stops, dict[str, Any]]:
         "pauses": pause_facts(stops),
         "circuits": [fact for keys in stores.keys.values() for fact in _circuits(stops, keys)],
         "budget": _budget(await stores.turns.budget(), stores.limit, clock()),
+        "campaigns": await stopped_campaigns(stores),
         **await waiting(stores),
     }
     return stops, {"attention": _attention(document), **document}
@@ -103,6 +106,8 @@ def _print_for_people(stops: Stops, document: dict[str, Any]) -> None:
     _print_circuits(document["circuits"])
     typer.echo()
     _print_budget(document["budget"])
+    typer.echo()
+    print_stopped(document["campaigns"])
     typer.echo()
     print_waiting(document)
     if document["attention"]:

@@ -6,7 +6,7 @@ from storage.ledger import Entry
 from storage.parked import ParkedMessage
 
 FROM_LEDGER = (
-    *("state", "service", "campaign", "feature_level_type"),
+    *("state", "service", "campaign", "in_reply_to", "feature_level_type"),
     *("message_id", "status", "read_status", "payment_status", "settled_at"),
     *("attempt", "failures", "sequence", "next_at"),
     *("created_at", "updated_at", "expires_at", "due_date", "history"),

@@ -141,6 +141,7 @@ def settle(
                 message_id=message_id,
                 ledger=stores.ledger,
                 handover=stores.handover,
+                reminders=stores.policies,
             )
         except (NotInDoubt, NotMine):
             return "not_in_doubt"

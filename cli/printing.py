@@ -1,11 +1,12 @@
 """What every command prints the same way: tables and JSON on standard output, refusals on standard error."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -15,6 +16,20 @@ WRONG: Final = 2
 
 # Wide enough for every row: an id that is cut or folded can be neither searched nor copied.
 LINE_WIDTH = 100_000
+
+
+def checked(kind: Any, rule: str) -> Callable[[str], str]:
+    """A callback that refuses an argument which is not of this kind (a type of the contract)."""
+    adapter: TypeAdapter[str] = TypeAdapter(kind)
+
+    def check(value: str) -> str:
+        try:
+            return adapter.validate_python(value)
+        except ValidationError:
+            raise typer.BadParameter(rule) from None
+
+    return check
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Scrive JSON, per i programmi.")]
 

@@ -4,12 +4,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from pydantic import TypeAdapter, ValidationError
 
 from cli.connection import Stores, ask
 from cli.dossier import dossier
 from cli.meanings import NOTES, REASONS, STATES
-from cli.printing import NOT_FOUND, AsJson, give_up, print_facts, print_json, print_table, shown
+from cli.printing import NOT_FOUND, AsJson, checked, give_up, print_facts, print_json, print_table, shown
 from contract.fields import RequestId
 from storage.ledger import Entry
 from storage.parked import ParkedMessage
@@ -17,6 +16,7 @@ from storage.parked import ParkedMessage
 LABELS = {
     "service": "servizio",
     "campaign": "campagna",
+    "in_reply_to": "sollecito di",
     "feature_level_type": "tipo",
     "message_id": "message_id",
     "status": "stato su IO",
@@ -31,20 +31,15 @@ LABELS = {
     "expires_at": "da inviare prima di",
     "due_date": "scadenza",
 }
-REQUEST_ID: TypeAdapter[str] = TypeAdapter(RequestId)
-
-
-def _checked(request_id: str) -> str:
-    try:
-        return REQUEST_ID.validate_python(request_id)
-    except ValidationError:
-        rule = "sono da 1 a 128 caratteri tra A-Z a-z 0-9 . _ : - e nessun codice fiscale"
-        raise typer.BadParameter(rule) from None
+RULE = "sono da 1 a 128 caratteri tra A-Z a-z 0-9 . _ : - e nessun codice fiscale"
 
 
 def show(
     request_id: Annotated[
-        str, typer.Argument(metavar="REQUEST_ID", callback=_checked, help="La chiave scelta da chi invia.")
+        str,
+        typer.Argument(
+            metavar="REQUEST_ID", callback=checked(RequestId, RULE), help="La chiave scelta da chi invia."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -84,7 +79,7 @@ def _line(step: dict[str, Any]) -> tuple[object, ...]:
     at = step["at"] if isinstance(step["at"], datetime) else datetime.fromisoformat(step["at"])
     reason = step.get("reason")
     note = NOTES.get(reason) or NOTES.get(step["what"])
-    return at, step["what"], reason, step.get("http_status"), step.get("times"), note
+    return at, step["what"], reason, step.get("http_status"), step.get("times"), step.get("reminder") or note
 
 
 def _print_parked(parked: dict[str, Any], parked_ids: list[str]) -> None:

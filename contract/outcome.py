@@ -28,6 +28,7 @@ class State(StrEnum):
     READ = "read"
     READ_UNAVAILABLE = "read_unavailable"
     PAID = "paid"
+    REMINDED = "reminded"
 
 
 class OutcomeData(BaseModel):
@@ -55,6 +56,7 @@ class OutcomeData(BaseModel):
         "creditor said so on message-settled.",
     )
     reason: str | None = Field(default=None, description="Why, in a word or a sentence.")
+    reminder: RequestId | None = Field(default=None, description="The request_id of the reminder.")
     http_status: int | None = Field(default=None, ge=100, le=599, description="Status of IO's answer.")
     violations: tuple[Violation, ...] | None = Field(
         default=None, description="What is wrong with a request that was refused before sending."

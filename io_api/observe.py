@@ -1,7 +1,8 @@
 """What an answer of IO adds to what the ledger knows; the best that was known is never forgotten."""
 
 from io_api.models import MessageStatus
-from storage.ledger import Entry, Step
+from storage.ledger import Entry, Ledger, Step
+from storage.outcomes import Outcomes
 
 # What is final is never undone: neither by a poorer answer nor by UNAVAILABLE, which is not UNREAD.
 FINAL = {
@@ -32,3 +33,13 @@ def observe(entry: Entry, seen: MessageStatus) -> tuple[list[Step], dict[str, st
     if changes.get("status") == "PROCESSED" and entry.settled_at:  # before its delivery, so it is news now
         steps.append(PAID_UPSTREAM)
     return steps, changes
+
+
+async def record(entry: Entry, seen: MessageStatus, ledger: Ledger, outcomes: Outcomes) -> Entry:
+    """Tell and write down what is new in an answer, in this order: dying in between repeats the event."""
+    steps, changes = observe(entry, seen)
+    if not changes:
+        return entry
+    planned = ledger.plan(entry, *steps, **changes)
+    await outcomes.announce(planned, newest=len(steps))
+    return await ledger.commit(planned)

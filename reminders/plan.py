@@ -10,10 +10,10 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
+from contract.reminder_policy import tells_paying
 from contract.reminders import ReminderPolicy, UnpaidReminders, UnreadReminders
 from contract.request import MessageRequest
 from reminders.calendar import DAY, days_later, instant_of, is_allowed_day, local_day, next_allowed, next_day
-from reminders.policy import tells_paying
 
 # As long as a message is followed: later, nobody would know that it was read.
 HORIZON: Final = timedelta(days=60)

@@ -1,10 +1,11 @@
 """The queue triggers: parse, call, return."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import azure.functions as func
 
+from contract.reminders import ReminderPolicy
 from io_api.account import IoAccount
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
@@ -20,7 +21,13 @@ BINARY = func.DataType.BINARY
 
 
 def blueprint(
-    *, ledger: Ledger, io: IoAccount, notices: Notices, handover: Handover, clock: Callable[[], datetime]
+    *,
+    ledger: Ledger,
+    io: IoAccount,
+    notices: Notices,
+    handover: Handover,
+    reminders: Mapping[str, ReminderPolicy],
+    clock: Callable[[], datetime],
 ) -> func.Blueprint:
     """Registers check_recipient and send_message."""
     functions = func.Blueprint()
@@ -47,6 +54,7 @@ def blueprint(
             ledger=ledger,
             io=io,
             handover=handover,
+            reminders=reminders,
             clock=clock,
         )
 

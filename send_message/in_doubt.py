@@ -1,8 +1,10 @@
 """What an operator decides of a request in doubt: send it again all the same, or say how it ended."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from contract.reminders import ReminderPolicy
+from send_message.kept import after_acceptance
 from storage.handover import Handover
 from storage.ledger import Entry, Ledger, State, Step
 from storage.queues import MESSAGE_SENDS
@@ -48,7 +50,13 @@ def is_resend(entry: Entry) -> bool:
 
 
 async def settle(
-    entry: Entry, *, accepted: bool, message_id: str | None, ledger: Ledger, handover: Handover
+    entry: Entry,
+    *,
+    accepted: bool,
+    message_id: str | None,
+    ledger: Ledger,
+    handover: Handover,
+    reminders: Mapping[str, ReminderPolicy],
 ) -> Entry:
     """Write down what the operator found out. Not accepted means REFUSED and parked, so it can be redriven.
 
@@ -57,7 +65,8 @@ async def settle(
     if entry.state is not State.IN_DOUBT:
         raise NotInDoubt(NotInDoubt.__doc__)
     if accepted:
-        entry = await ledger.advance(entry, Step(State.ACCEPTED, "settled"), message_id=message_id, body={})
+        kept = after_acceptance(entry, ledger.request_of(entry), message_id, reminders)
+        entry = await ledger.advance(entry, Step(State.ACCEPTED, "settled"), message_id=message_id, **kept)
     else:
         entry = await ledger.advance(entry, Step(State.REFUSED, "settled"))
     await handover.after(entry, MESSAGE_SENDS)

@@ -1,12 +1,13 @@
 """Sends a message to IO, once: the intent is written before the POST, the outcome after it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from contract.fields import Language
 from contract.reference import parse_reference
+from contract.reminders import ReminderPolicy
 from contract.violations import InvalidRequest
 from io_api.account import READY_SECONDS, IoAccount
 from io_api.client import TIMEOUT_SECONDS
@@ -15,6 +16,7 @@ from io_api.models import NewMessage
 from io_api.turns import Turn
 from send_message.compose import compose
 from send_message.deferral import deferral
+from send_message.kept import after_acceptance
 from send_message.turn import Delivery, UnknownRequest, look_up, take_turn
 from storage.handover import Handover
 from storage.ledger import LEASE, Entry, Ledger, NotMine, State, Step
@@ -33,9 +35,13 @@ async def send_message(
     ledger: Ledger,
     io: IoAccount,
     handover: Handover,
+    reminders: Mapping[str, ReminderPolicy],
     clock: Callable[[], datetime],
 ) -> None:
-    """Take a reference from `message-sends` and send the message it stands for, if it is its turn."""
+    """Take a reference from `message-sends` and send the message it stands for, if it is its turn.
+
+    `reminders` are the policies of the services, by name.
+    """
     try:
         reference = parse_reference(body)
         if reference is None:
@@ -47,7 +53,15 @@ async def send_message(
         return
 
     async def go(entry: Entry) -> Entry:
-        return await _send(entry, reference.language, ledger=ledger, io=io, handover=handover, clock=clock)
+        return await _send(
+            entry,
+            reference.language,
+            ledger=ledger,
+            io=io,
+            handover=handover,
+            reminders=reminders,
+            clock=clock,
+        )
 
     delivery = Delivery(reference, MESSAGE_SENDS, redelivered)
     await take_turn(entry, delivery, go=go, ledger=ledger, handover=handover, clock=clock)
@@ -60,9 +74,11 @@ async def _send(
     ledger: Ledger,
     io: IoAccount,
     handover: Handover,
+    reminders: Mapping[str, ReminderPolicy],
     clock: Callable[[], datetime],
 ) -> Entry:
-    message = compose(ledger.request_of(entry), language)
+    request = ledger.request_of(entry)
+    message = compose(request, language)
     try:
         turn = await io.turn_to_send(entry.service)
     except NotSent as error:
@@ -70,6 +86,8 @@ async def _send(
         return await ledger.advance(entry, step, **changes)
     claimed = await ledger.claim(entry, language)
     step, changes = await _post(claimed, message, turn, io=io, clock=clock)
+    if step.what is State.ACCEPTED:
+        changes |= after_acceptance(claimed, request, changes["message_id"], reminders)
     # The log line comes before the ledger write: if the write is lost, the line still tells.
     log.info(
         "outcome request_id=%s attempt=%d state=%s reason=%s message_id=%s",
@@ -114,7 +132,4 @@ async def _post(
         return Step(State.REFUSED, error.reason, error.status), {}
     except InDoubt as error:
         return Step(State.IN_DOUBT, error.reason, error.status), {}
-    return Step(State.ACCEPTED, None if message_id else "no_message_id"), {
-        "message_id": message_id,
-        "body": {},
-    }
+    return Step(State.ACCEPTED, None if message_id else "no_message_id"), {"message_id": message_id}

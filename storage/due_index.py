@@ -9,6 +9,7 @@ from typing import Final
 from storage.table import AlreadyThere, Changed, Row, Table
 
 TABLE: Final = "due"
+REMINDERS_TABLE: Final = "reminders"
 
 # One host works through the index at a time. A host that dies holds the others up for this long at most.
 LEASE = timedelta(seconds=90)

@@ -12,16 +12,24 @@ from storage.queues import MESSAGE_SENDS, Queues, poison
 
 # IO processes a message within seconds of its acceptance; the first look is for its delivery.
 FIRST_CHECK = timedelta(seconds=10)
+# Nobody is reminded on the day of the message itself, nor before eight in the morning.
+FIRST_REMINDER = timedelta(hours=8)
 
 
 class Handover:
     """What each state owes: a copy on a queue, a row in the due index, an event. Twice does no harm."""
 
     def __init__(
-        self, queues: Queues, due_index: DueIndex, outcomes: Outcomes, clock: Callable[[], datetime]
+        self,
+        queues: Queues,
+        due_index: DueIndex,
+        reminder_index: DueIndex,
+        outcomes: Outcomes,
+        clock: Callable[[], datetime],
     ) -> None:
         self._queues = queues
         self._due_index = due_index
+        self._reminder_index = reminder_index
         self._outcomes = outcomes
         self._clock = clock
 
@@ -34,13 +42,19 @@ class Handover:
         """
         reference = reference_to(entry, language)
         if entry.state is State.ACCEPTED and entry.message_id:
-            await self._due_index.put(entry.request_id, (entry.accepted_at or entry.updated_at) + FIRST_CHECK)
+            await self._accepted(entry, entry.accepted_at or entry.updated_at)
         if entry.state in GIVEN_UP:  # told when it is parked, with all that it went through
             await self.park(reference.to_json(), queue)
             return
         await self._outcomes.announce(entry, newest=len(entry.history) if retell else 1)
         if entry.state is State.DEFERRED:
             await self.again(reference, queue, (entry.next_at or self._clock()) - self._clock())
+
+    async def _accepted(self, entry: Entry, at: datetime) -> None:
+        # In this order: once it is in the due index its state moves on, and nobody would come back here.
+        if entry.may_remind:
+            await self._reminder_index.put(entry.request_id, at + FIRST_REMINDER)
+        await self._due_index.put(entry.request_id, at + FIRST_CHECK)
 
     async def to_send(self, entry: Entry, language: Language | None) -> None:
         """The recipient can be contacted: on to message-sends."""

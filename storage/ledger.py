@@ -43,13 +43,16 @@ GIVEN_UP = frozenset({State.REFUSED, State.DEAD})  # for an operator to look at
 WAITING = frozenset({State.REQUESTED, State.DEFERRED})
 DELIVERED = frozenset({State.PROCESSED, State.READ, State.PAID})
 MISSING: Final = "MISSING"
+REMINDED, NOT_REMINDED = "REMINDED", "NOT_REMINDED"
 # Facts about a message that come in any order: PAID may be seen before READ. IO may not know a message that
-# it accepted.
+# it accepted. Decisions on reminders are no states either.
 SIGHTINGS: Mapping[str, frozenset[State]] = {
     "READ": DELIVERED,
     "READ_UNAVAILABLE": DELIVERED,
     "PAID": DELIVERED,
     MISSING: DELIVERED | {State.ACCEPTED},
+    REMINDED: DELIVERED | {State.ACCEPTED},
+    NOT_REMINDED: DELIVERED | {State.ACCEPTED, State.REJECTED, State.FAILED},
 }
 BEFORE_SENDING = frozenset(
     {State.SENDING, State.DEFERRED, State.REFUSED, State.SKIPPED, State.EXPIRED, State.DEAD}
@@ -81,11 +84,15 @@ class NotMine(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a request's history: a state it entered or a fact that was seen."""
+    """One line of a request's history: a state it entered or a fact that was seen.
+
+    reminder: the request_id of the reminder that was decided on.
+    """
 
     what: str
     reason: str | None = None
     http_status: int | None = None
+    reminder: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ class Entry:
     waiting_since: datetime  # the age that is bounded counts from here
     has_payment: bool = False
     campaign: str | None = None
+    in_reply_to: str | None = None
     due_date: datetime | None = None
     expires_at: datetime | None = None
     traceparent: str | None = None
@@ -119,6 +127,7 @@ class Entry:
     read_status: str | None = None
     payment_status: str | None = None
     settled_at: datetime | None = None  # when the notice was paid, as the creditor knows it
+    may_remind: bool = False  # its body is kept as long as reminders may come
     history: tuple[Mapping[str, Any], ...] = ()
     body: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     mark: str | None = None
@@ -253,6 +262,7 @@ class Ledger:
             waiting_since=request.not_before or at,
             has_payment=request.content.payment_data is not None,
             campaign=request.campaign,
+            in_reply_to=request.in_reply_to,
             due_date=request.content.due_date,
             expires_at=request.expires_at,
             next_at=request.not_before,
@@ -292,6 +302,7 @@ def _recorded(
     line: dict[str, Any] = {"at": at.isoformat(timespec="milliseconds"), "what": str(step.what)}
     line |= {"reason": step.reason} if step.reason else {}
     line |= {"http_status": step.http_status} if step.http_status else {}
+    line |= {"reminder": step.reminder} if step.reminder else {}
     earlier = history[:-1] if history and history[-1]["what"] == State.SENDING else history
     if step.what == State.DEFERRED and earlier and _same_deferral(earlier[-1], step):
         return (*earlier[:-1], {**line, "times": earlier[-1].get("times", 1) + 1})

@@ -5,12 +5,12 @@ from typing import Final
 
 from contract.outcome import Outcome, OutcomeData
 from contract.outcome import State as Told
-from storage.ledger import Entry
+from storage.ledger import REMINDED, Entry
 from storage.parked import ParkedMessage
 from storage.queues import MESSAGE_OUTCOMES, Queues
 
 # Steps on the way, which nobody waits for; DEAD is told when it is parked, MISSING is an alarm in the log.
-UNTOLD: Final = frozenset({"REQUESTED", "SENDING", "DEFERRED", "DEAD", "MISSING"})
+UNTOLD: Final = frozenset({"REQUESTED", "SENDING", "DEFERRED", "DEAD", "MISSING", "NOT_REMINDED"})
 
 
 class Outcomes:
@@ -24,6 +24,14 @@ class Outcomes:
         for line in range(len(entry.history) - newest, len(entry.history)):
             if entry.history[line]["what"] not in UNTOLD:
                 await self._put(_outcome(entry, line))
+
+    async def announce_reminded(self, entry: Entry, reminder: str) -> None:
+        """Tell that the citizen is reminded, under this request_id."""
+        lines = enumerate(entry.history)
+        line = next(
+            number for number, line in lines if (line["what"], line.get("reminder")) == (REMINDED, reminder)
+        )
+        await self._put(_outcome(entry, line))
 
     async def announce_parked(self, message: ParkedMessage) -> None:
         """Tell that a message waits for an operator."""
@@ -46,6 +54,7 @@ def _outcome(entry: Entry, line: int) -> Outcome:
         read_status=entry.read_status,
         payment_status=entry.payment_status,
         reason=step.get("reason"),
+        reminder=step.get("reminder"),
         http_status=step.get("http_status"),
         attempts=entry.attempt,
     )

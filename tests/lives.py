@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from contract.reminder_policy import policy_for
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest
 from io_api.models import MessageStatus
 from reminders.compose import compose
 from reminders.decide import Ask, Decision, Facts, Later, NotBecause, Send, decide, unanswered
 from reminders.plan import Planned, plan
-from reminders.policy import policy_for
 from storage.ledger import State
 from tests.fakes import seen
 

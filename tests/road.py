@@ -8,9 +8,13 @@ from typing import Any
 
 from check_status.settle import settle_payment
 from check_status.tick import follow_due
+from contract.reminders import ReminderPolicy
 from poison.park import park
+from reminders.desk import Desk
+from reminders.tick import remind_due
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
+from storage.campaigns import Campaigns
 from storage.cipher import Cipher
 from storage.due_index import DueEntry, DueIndex
 from storage.handover import Handover
@@ -19,6 +23,7 @@ from storage.notices import Notices
 from storage.outcomes import Outcomes
 from storage.parked import Parked
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
+from storage.reminder_days import ReminderDays
 from tests.fakes import Died, FakeClock, FakeIo, FakeQueues, FakeTable, QueuedMessage, Steps
 from tests.samples import KEYS, a_body
 
@@ -44,7 +49,13 @@ class Road:
         self.parked = Parked(self.parked_table, self.cipher)
         self.notices = Notices(self.notices_table, self.cipher)
         self.outcomes = Outcomes(self.queues)
-        self.handover = Handover(self.queues, self.due_index, self.outcomes, self.clock)
+        self.reminders_table = FakeTable("reminders", self.steps)
+        self.reminder_index = DueIndex(self.reminders_table, self.clock)
+        self.handover = Handover(self.queues, self.due_index, self.reminder_index, self.outcomes, self.clock)
+        self.policies: dict[str, ReminderPolicy] = {}
+        self.most_per_day = 2
+        self.campaigns = Campaigns(FakeTable("campaigns", self.steps), self.clock)
+        self.days = ReminderDays(FakeTable("reminderdays", self.steps))
 
     async def check(self, body: str, *, redelivered: bool = False) -> None:
         """Deliver a body of message-requests."""
@@ -66,8 +77,29 @@ class Road:
             ledger=self.ledger,
             io=self.io,
             handover=self.handover,
+            reminders=self.policies,
             clock=self.clock,
         )
+
+    @property
+    def desk(self) -> Desk:
+        """What the reminders' timer works with."""
+        return Desk(
+            ledger=self.ledger,
+            io=self.io,
+            index=self.reminder_index,
+            days=self.days,
+            campaigns=self.campaigns,
+            queues=self.queues,
+            outcomes=self.outcomes,
+            policies=self.policies,
+            most_per_day=self.most_per_day,
+            clock=self.clock,
+        )
+
+    async def remind(self) -> None:
+        """One tick of the reminders' timer."""
+        await remind_due(self.desk)
 
     async def follow(self) -> None:
         """One tick of the timer."""

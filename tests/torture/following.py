@@ -316,7 +316,7 @@ class Following:
         entry = await self.ledger.advance(claimed, Step(State.ACCEPTED), message_id=request_id, body={})
         self.accepted_at[request_id] = self.clock()
         self.clock.advance(seconds=self.rng.choice((0, 5, 600)))
-        handover = Handover(self.queues, self.due_index, self.outcomes, self.clock)
+        handover = Handover(self.queues, self.due_index, self.due_index, self.outcomes, self.clock)
         self.fire.rate = self.rate
         handing_over = asyncio.create_task(self._until_done(handover, entry.request_id))
         await asyncio.gather(self._tick(), handing_over)

@@ -111,10 +111,13 @@ class Scenario:
         self.scheduler = Scheduler(self.rng, self.clock, plan.faults)
         self.ledger = Ledger(cast(Table, self.ledger_table), cast(Cipher, PlainCipher()), self.clock)
         self.due = DueIndex(cast(Table, self.due_table), self.clock)
+        self.to_remind = DueIndex(cast(Table, SteppedTable("reminders")), self.clock)
         self.parked = Parked(cast(Table, self.parked_table), cast(Cipher, PlainCipher()))
         self.notices = Notices(cast(Table, SteppedTable("notices")), cast(Cipher, PlainCipher()))
         self.outcomes = Outcomes(cast(Queues, self.queues))
-        self.handover = Handover(cast(Queues, self.queues), self.due, self.outcomes, self.clock)
+        self.handover = Handover(
+            cast(Queues, self.queues), self.due, self.to_remind, self.outcomes, self.clock
+        )
         self.looked_at: dict[tuple[str, str], datetime] = {}
         self.posts: Counter[str] = Counter()
         self.answers_in: dict[int, str] = {}
@@ -242,6 +245,7 @@ class Scenario:
                 ledger=self.ledger,
                 io=io,
                 handover=self.handover,
+                reminders={},
                 clock=self.clock,
             )
         return park(

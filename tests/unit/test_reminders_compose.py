@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from contract.reminder_policy import policy_for
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest, parse_request
 from reminders.compose import compose
 from reminders.plan import Kind, Planned, plan
-from reminders.policy import policy_for
 from tests.samples import MARKDOWN, SUBJECT, TRACEPARENT, a_request, payment, personal_data_in
 
 ACCEPTED = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)

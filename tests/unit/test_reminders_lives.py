@@ -240,7 +240,7 @@ def test_worlds_are_rich_enough() -> None:
     """The lives that are drawn meet every rule: a property that nothing reaches would prove nothing."""
     met: Counter[str] = Counter()
 
-    @settings(deadline=None, max_examples=250, derandomize=True, database=None,
+    @settings(deadline=None, max_examples=600, derandomize=True, database=None,
               suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])  # fmt: skip
     @given(world=worlds())
     def meet(world: World) -> None:

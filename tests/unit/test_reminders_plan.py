@@ -10,11 +10,11 @@ from pydantic import TypeAdapter
 
 from contract.fields import RequestId
 from contract.fiscal_code import contains_fiscal_code
+from contract.reminder_policy import policy_for
 from contract.reminders import ReminderPolicy, UnpaidReminders, UnreadReminders
 from contract.request import MessageRequest
 from reminders.calendar import is_allowed_day, local_day, next_allowed
 from reminders.plan import Kind, Over, Planned, plan
-from reminders.policy import policy_for
 from tests.samples import a_request, payment
 
 ACCEPTED = datetime(2026, 5, 4, 9, 30, tzinfo=UTC)  # a Monday, 11:30 in Italy

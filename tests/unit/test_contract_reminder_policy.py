@@ -2,8 +2,8 @@
 
 import pytest
 
+from contract.reminder_policy import policy_for
 from contract.reminders import ReminderPolicy, Reminders, UnpaidReminders, UnreadReminders
-from reminders.policy import policy_for
 from tests.samples import a_request, payment
 
 UNREAD, UNPAID = UnreadReminders(after_days=5), UnpaidReminders(days_before_due=[2])

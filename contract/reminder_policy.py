@@ -1,7 +1,15 @@
 """Whom to remind of one message: what its request asks, or else what its service's settings say."""
 
+from collections.abc import Mapping
+
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest
+
+
+def may_remind(request: MessageRequest, policies: Mapping[str, ReminderPolicy]) -> bool:
+    """Whether anybody may be reminded of this message; `policies` are those of the services by name."""
+    policy = policy_for(request, policies.get(request.service, ReminderPolicy()))
+    return bool(policy.unread or policy.unpaid)
 
 
 def policy_for(request: MessageRequest, of_service: ReminderPolicy) -> ReminderPolicy:

@@ -1,0 +1,78 @@
+"""`postino reminders`: campaigns of which nobody is to be reminded any more."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cli.connection import Stores, ask
+from cli.printing import AsJson, checked, print_json, print_table, tell
+from contract.fields import Campaign as CampaignName
+
+app = typer.Typer(no_args_is_help=True, help="I solleciti di una campagna: fermarli, riprenderli.")
+
+Campaign = Annotated[
+    str,
+    typer.Option(
+        callback=checked(CampaignName, "sono da 1 a 128 caratteri tra A-Z a-z 0-9 . _ : - e spazi"),
+        help="La campagna, come nelle richieste.",
+    ),
+]
+
+
+@app.command()
+def stop(campaign: Campaign, as_json: AsJson = False) -> None:
+    """Ferma subito i solleciti di una campagna: agisce senza --execute.
+
+    Quelli già inviati restano, come i messaggi stessi; quelli che scadono intanto non si recuperano.
+    """
+
+    async def act(stores: Stores) -> list[dict[str, Any]]:
+        await stores.audit.record("reminders stop", campaign)
+        await stores.campaigns.stop(campaign, stores.audit.actor)
+        return await stopped_campaigns(stores)
+
+    _tell(f"Solleciti fermati: {campaign}.", ask(act), as_json=as_json)
+
+
+@app.command()
+def resume(campaign: Campaign, as_json: AsJson = False) -> None:
+    """Riprende i solleciti di una campagna che devono ancora venire: agisce senza --execute."""
+
+    async def act(stores: Stores) -> list[dict[str, Any]]:
+        await stores.audit.record("reminders resume", campaign)
+        await stores.campaigns.resume(campaign)
+        return await stopped_campaigns(stores)
+
+    _tell(f"Solleciti ripresi: {campaign}.", ask(act), as_json=as_json)
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """Elenca le campagne i cui solleciti sono fermi."""
+    _tell(None, ask(stopped_campaigns), as_json=as_json)
+
+
+async def stopped_campaigns(stores: Stores) -> list[dict[str, Any]]:
+    """The campaigns whose reminders are stopped, with since when and by whom."""
+    return [campaign async for campaign in stores.campaigns.stopped()]
+
+
+def print_stopped(campaigns: list[dict[str, Any]]) -> None:
+    """Print the campaigns whose reminders are stopped, and how they go on."""
+    if not campaigns:
+        typer.echo("Nessuna campagna ha i solleciti fermi.")
+        return
+    rows = [
+        (one["campaign"], one["at"], one["by"], f"postino reminders resume --campaign '{one['campaign']}'")
+        for one in campaigns
+    ]
+    print_table(("solleciti fermi", "dal", "da chi", "per riprendere"), rows)
+
+
+def _tell(line: str | None, campaigns: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        print_json(campaigns)
+        return
+    if line:
+        tell(line)
+    print_stopped(campaigns)

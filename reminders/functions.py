@@ -1,0 +1,18 @@
+"""The timer trigger that reminds."""
+
+import azure.functions as func
+
+from reminders.desk import Desk
+from reminders.tick import remind_due
+
+
+def blueprint(*, schedule: str, desk: Desk) -> func.Blueprint:
+    """Registers remind on an NCRONTAB schedule."""
+    functions = func.Blueprint()
+
+    @functions.function_name("remind")
+    @functions.timer_trigger("timer", schedule)
+    async def _remind(timer: func.TimerRequest) -> None:
+        await remind_due(desk)
+
+    return functions

@@ -1,0 +1,158 @@
+"""Decides on the reminders of one message that are due, and sends those that are needed."""
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from contract.reminder_policy import policy_for
+from contract.reminders import ReminderPolicy
+from contract.request import MessageRequest
+from io_api.errors import NotSent, Unavailable
+from io_api.gate import Gate
+from io_api.observe import record
+from io_api.rate_budget import Priority
+from reminders.calendar import local_day, next_day
+from reminders.compose import compose
+from reminders.decide import Ask, Decision, Facts, Later, NotBecause, Send, decide, unanswered
+from reminders.desk import Desk
+from reminders.plan import Planned, plan
+from storage.due_index import DueEntry
+from storage.ledger import NOT_REMINDED, REMINDED, Entry, NotMine, State, Step
+from storage.queues import MESSAGE_REQUESTS
+
+log = logging.getLogger(__name__)
+
+# Somebody else writes in the ledger at this moment.
+SOON = timedelta(minutes=1)
+# A call that could not be made: the service is paused, or IO is busy.
+NOT_ASKED = timedelta(minutes=15)
+
+
+async def visit(due: DueEntry, *, desk: Desk, gate: Gate) -> None:
+    """Decide on what is due of one message, note when the next is, and only then let this row go.
+
+    A death in between repeats it: what was decided is in the ledger, what was sent has the same id again.
+    """
+    entry = await desk.ledger.get(due.request_id)
+    wake = None
+    if entry and entry.may_remind:
+        try:
+            wake = await _Message(entry, desk, gate).decide_all()
+        except NotMine:
+            wake = desk.clock() + SOON
+    if wake and await desk.index.put(due.request_id, wake) == due:
+        return
+    await desk.index.remove(due)
+
+
+@dataclass
+class _Message:
+    """A message with its reminders; `entry` is replaced by what each step leaves in the ledger."""
+
+    entry: Entry
+    desk: Desk
+    gate: Gate
+
+    async def decide_all(self) -> datetime | None:
+        """Decide on every reminder that is due; when to come back, None: nothing more can come."""
+        request = self.desk.ledger.request_of(self.entry)
+        policy = policy_for(request, self.desk.policies.get(self.entry.service, ReminderPolicy()))
+        planned = plan(request, self.entry.accepted_at or self.entry.updated_at, policy)
+        await self._put_again(request, planned, policy)
+        wakes = [await self._wake(request, one, policy) for one in self._undecided(planned)]
+        if later := [wake for wake in wakes if wake]:
+            return min(later)
+        self.entry = await self.desk.ledger.advance(self.entry, body={}, may_remind=False)
+        return None
+
+    async def _put_again(
+        self, request: MessageRequest, planned: tuple[Planned, ...], policy: ReminderPolicy
+    ) -> None:
+        """Who decided may have died before the queue had it: the same again is the same message."""
+        by_id = {one.request_id: one for one in planned}
+        for line in self._reminded():
+            one = by_id.get(line["reminder"])
+            if one and await self.desk.ledger.get(one.request_id) is None:
+                await self._hand_over(compose(request, one, policy, datetime.fromisoformat(line["at"])))
+
+    async def _wake(self, request: MessageRequest, one: Planned, policy: ReminderPolicy) -> datetime | None:
+        """Decide on one reminder; when to decide again, None: it is decided."""
+        if one.at > self.desk.clock():
+            return one.at
+        decision = await self._decide(one, policy)
+        if isinstance(decision, Send):
+            decision = await self._send(request, one, policy)
+        if isinstance(decision, NotBecause):
+            step = Step(NOT_REMINDED, decision.reason, reminder=one.request_id)
+            self.entry = await self.desk.ledger.advance(self.entry, step)
+        return decision.when if isinstance(decision, Later) else None
+
+    async def _decide(self, one: Planned, policy: ReminderPolicy) -> Decision:
+        most, facts = self.desk.most_for(one.kind), await self._facts(one)
+        decision = decide(one, facts, policy, most_per_day=most, now=self.desk.clock())
+        if not isinstance(decision, Ask):
+            return decision
+        if self.gate.is_closed_to(self.entry.service):
+            return Later(self.desk.clock() + NOT_ASKED, "not_asked")
+        try:
+            facts = await self._asked(facts)
+        except NotSent as error:
+            self.gate.learn(self.entry.service, error, self.desk.clock())
+            return Later(self.desk.clock() + NOT_ASKED, error.reason)
+        except Unavailable as error:
+            return unanswered(one, error.reason, self.desk.clock())
+        return decide(one, facts, policy, most_per_day=most, now=self.desk.clock())
+
+    async def _asked(self, facts: Facts) -> Facts:
+        """The facts with IO's fresh answer, which is also news for the ledger."""
+        ledger, message_id = self.desk.ledger, self.entry.message_id or ""
+        seen = await self.desk.io.get_message(
+            ledger.fiscal_code_of(self.entry),
+            message_id,
+            service=self.entry.service,
+            priority=Priority.REMINDER,
+        )
+        seen_at = self.desk.clock()
+        self.entry = await record(self.entry, seen, ledger, self.desk.outcomes)
+        return replace(facts, state=self.entry.state, seen=seen, seen_at=seen_at)
+
+    async def _facts(self, one: Planned) -> Facts:
+        reminded = self._reminded()
+        replies = [await self.desk.ledger.get(line["reminder"]) for line in reminded]
+        today = local_day(self.desk.clock())
+        return Facts(
+            state=self.entry.state,
+            settled_at=self.entry.settled_at,
+            is_campaign_stopped=await self.desk.campaigns.is_stopped(self.entry.campaign),
+            is_turned_away=any(reply and reply.state is State.SKIPPED for reply in replies),
+            last_reminded_at=datetime.fromisoformat(reminded[-1]["at"]) if reminded else None,
+            reminders_today=await self.desk.days.taken(
+                self.entry.recipient, today, self.desk.most_for(one.kind), reminder=one.request_id
+            ),
+        )
+
+    async def _send(self, request: MessageRequest, one: Planned, policy: ReminderPolicy) -> Decision:
+        """Take a place in the citizen's day, write the decision down, tell it, and put the request."""
+        now, most = self.desk.clock(), self.desk.most_for(one.kind)
+        day = local_day(now)
+        if not await self.desk.days.take(self.entry.recipient, day, most, reminder=one.request_id):
+            return Later(next_day(now, one.avoided), "citizen_reminded_enough")
+        step = Step(REMINDED, reminder=one.request_id)
+        self.entry = await self.desk.ledger.advance(self.entry, step)
+        await self._hand_over(compose(request, one, policy, self._decided_at()))
+        return Send()
+
+    async def _hand_over(self, reminder: MessageRequest) -> None:
+        log.info("reminded request_id=%s reminder=%s", self.entry.request_id, reminder.request_id)
+        await self.desk.outcomes.announce_reminded(self.entry, reminder.request_id)
+        await self.desk.queues.put(MESSAGE_REQUESTS, reminder.to_json())
+
+    def _decided_at(self) -> datetime:
+        return datetime.fromisoformat(self.entry.last_step["at"])
+
+    def _reminded(self) -> list[dict[str, str]]:
+        return [dict(line) for line in self.entry.history if line["what"] == REMINDED]
+
+    def _undecided(self, planned: tuple[Planned, ...]) -> list[Planned]:
+        decided = {line.get("reminder") for line in self.entry.history}
+        return [one for one in planned if one.request_id not in decided]

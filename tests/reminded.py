@@ -1,0 +1,102 @@
+"""The whole road with the reminders' timer on it, and citizens who live their lives: all over the fakes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from contract.reminders import ReminderPolicy
+from io_api.models import MessageStatus, NewMessage, Profile
+from io_api.rate_budget import Priority
+from io_api.turns import Turn
+from storage.ledger import NOT_REMINDED, REMINDED
+from storage.queues import MESSAGE_OUTCOMES
+from tests.fakes import FakeIo
+from tests.lives import START, TICK, Life, has_come
+from tests.road import Road
+
+
+class LivingIo(FakeIo):
+    """IO, where each citizen does as his life says; `at` has each message with the instant of its POST."""
+
+    def __init__(self, road: Road, lives: Sequence[Life]) -> None:
+        super().__init__(steps=road.steps)
+        self._road = road
+        self._by_citizen = {life.request.fiscal_code: life for life in lives}
+        self.at: list[tuple[datetime, NewMessage]] = []
+        self.looks: Counter[str] = Counter()
+
+    async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
+        self.profile = Profile(
+            sender_allowed=not has_come(self._by_citizen[fiscal_code].blocked_at, self._road.clock())
+        )
+        return await super().get_profile(fiscal_code, service=service)
+
+    async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
+        self.at.append((self._road.clock(), message))
+        self.submitted = f"M{len(self.at)}"
+        return await super().submit_message(message, service=service, turn=turn)
+
+    async def get_message(
+        self, fiscal_code: str, message_id: str, *, service: str, priority: Priority = Priority.POLL
+    ) -> MessageStatus:
+        life, now = self._by_citizen[fiscal_code], self._road.clock()
+        self.looks[priority.name] += 1
+        self.status = life.answer(now)
+        return await super().get_message(fiscal_code, message_id, service=service, priority=priority)
+
+
+class Institution:
+    """One service that reminds by this policy; its messages are those of `lives`."""
+
+    def __init__(self, lives: Sequence[Life], policy: ReminderPolicy, most_per_day: int = 2) -> None:
+        self.lives = lives
+        self.road = Road()
+        self.road.clock.now = START
+        self.io = LivingIo(self.road, lives)
+        self.road.io = self.io
+        self.road.policies = {life.request.service: policy for life in lives}
+        self.road.most_per_day = most_per_day
+
+    async def send_all(self) -> None:
+        """The messages of all lives, each at its time."""
+        for life in sorted(self.lives, key=lambda life: life.accepted_at):
+            self.road.clock.now = max(self.road.clock(), life.accepted_at)
+            await self.road.check(life.request.to_json())
+            await self.road.run()
+
+    async def tick(self) -> None:
+        """The timer, and whatever comes of it."""
+        await self.road.remind()
+        await self.road.run()
+        self.road.queues.messages.pop(MESSAGE_OUTCOMES, None)
+
+    async def live(self, days: int = 80) -> None:
+        """The timer every quarter of an hour, as long as anything is due; nothing happens in between."""
+        end = START + timedelta(days=days)
+        while (due := self.next_due()) and due < end:
+            self.road.clock.now = max(self.road.clock() + TICK, START + -(-(due - START) // TICK) * TICK)
+            await self.tick()
+
+    def next_due(self) -> datetime | None:
+        """When the timer has something to do next."""
+        rows = [key for key in self.road.reminders_table.rows_by_key if key[0] != "control"]
+        minutes = [datetime.fromisoformat(f"{bucket[:8]}T{bucket[8:12]}{key[:2]}Z") for bucket, key in rows]
+        return min(minutes, default=None)
+
+    def decided(self, life: Life) -> dict[str, str]:
+        """How each reminder of a life's message ended, by its name."""
+        entry = self.road.entry(life.request.request_id)
+        lines = [line for line in entry.history if line["what"] in (REMINDED, NOT_REMINDED)]
+        return {line["reminder"].rpartition(":")[2]: line.get("reason", "sent") for line in lines}
+
+    def reminders_to(self, life: Life) -> list[tuple[datetime, NewMessage]]:
+        """The reminders that IO was given for a citizen, with the instant of each."""
+        return [one for one in self.io.at if one[1].fiscal_code == life.request.fiscal_code][1:]
+
+
+def with_code(life: Life, number: int) -> Life:
+    """The same life of a citizen of his own."""
+    code = f"RSSMRA{number // 1000:02}A01H{number % 1000:03}U"
+    request = life.request.model_copy(update={"fiscal_code": code})
+    return replace(life, citizen=code, request=request)

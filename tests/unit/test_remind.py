@@ -1,0 +1,223 @@
+"""The reminders' timer: what it decides is written down, sent once, told, and told why not."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from contract.reminders import ReminderPolicy
+from io_api.errors import PaymentLookupFailed, Stopped
+from io_api.rate_budget import Priority
+from reminders.decide import Send
+from storage.ledger import State
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS
+from tests.fakes import Died
+from tests.lives import START, Life, Record, World, has_come
+from tests.reminded import Institution, with_code
+from tests.samples import personal_data_in
+from tests.unit.test_reminders_lives import IN_THE_SCRIPT, POLICIES, SCRIPT, lives, scripted
+
+DAYS = timedelta(days=1)
+ALL = ["unread-1", "unread-2", "unpaid-8", "unpaid-0"]
+
+
+def _life(number: int = 1, **events: int) -> Life:
+    return with_code(scripted(number, events), number)
+
+
+async def _institution(*lives: Life, policy: ReminderPolicy = IN_THE_SCRIPT, most: int = 2) -> Institution:
+    here = Institution(lives, policy, most)
+    await here.send_all()
+    return here
+
+
+async def _due(here: Institution) -> None:
+    """Time passes until the first reminder is due."""
+    await here.tick()
+    here.road.clock.now = START + 5 * DAYS + timedelta(hours=1)
+
+
+async def test_reminder_is_a_message_of_its_own_on_the_same_road() -> None:
+    """A citizen who does nothing gets each reminder, under its own id, linked to the first message, once."""
+    life = _life()
+    here = await _institution(life)
+    await here.live()
+    assert here.decided(life) == dict.fromkeys(ALL, "sent")
+    assert len(here.reminders_to(life)) == len(ALL)
+    reminder = here.road.entry("r-1:unread-1")
+    assert (reminder.state, reminder.in_reply_to) == (State.ACCEPTED, "r-1")
+
+
+async def test_body_is_kept_as_long_as_reminders_may_come() -> None:
+    """What a reminder is made of is kept, encrypted, until the last one is decided, and then forgotten."""
+    life = _life()
+    here = await _institution(life)
+    assert here.road.entry("r-1").body
+    assert personal_data_in(str(here.road.ledger_table.rows_by_key)) == []
+    await here.live()
+    entry = here.road.entry("r-1")
+    assert (entry.body, entry.may_remind, here.next_due()) == ({}, False, None)
+
+
+async def test_message_that_asks_for_none_keeps_nothing() -> None:
+    """Where neither the request nor the service asks for reminders the body goes with the acceptance."""
+    here = await _institution(_life(), policy=ReminderPolicy())
+    assert (here.road.entry("r-1").body, here.next_due()) == ({}, None)
+
+
+async def test_two_thousand_citizens_for_two_months() -> None:
+    """Each of two thousand citizens gets the reminders of his kind of life, at IO, and no other."""
+    people = [*SCRIPT] * (2000 // len(SCRIPT))
+    citizens = [_life(number, **SCRIPT[who][0]) for number, who in enumerate(people)]
+    here = await _institution(*citizens)
+    await here.live()
+    for who, life in zip(people, citizens, strict=True):
+        sent = [name for name in ALL if here.decided(life)[name] == "sent"]
+        assert sent == SCRIPT[who][1], who
+        turned_away = 1 if life.blocked_at else 0
+        assert len(here.reminders_to(life)) == len(sent) - turned_away, who
+        assert sorted(here.decided(life)) == sorted(ALL)
+    assert here.next_due() is None
+    assert here.io.looks["POLL"] == 0
+
+
+def _plain(life: Life, number: int) -> Life:
+    """A life that only IO knows of: nothing is said by the creditor, an operator, or an earlier look."""
+    known = replace(life, settled_at=None, stopped_at=None, silent=(), state=State.PROCESSED)
+    return with_code(replace(known, polled_every=1000 * DAYS), number)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), policy=POLICIES)
+async def test_any_life_under_any_policy(data: st.DataObject, policy: ReminderPolicy) -> None:
+    """Whatever citizens do and whatever is asked for, the timer does what the rules alone say, as IO sees."""
+    drawn = [_plain(data.draw(lives(number)), number) for number in range(data.draw(st.integers(1, 4)))]
+    rules = World(drawn, policy, 2)
+    rules.run()
+    here = await _institution(*drawn, policy=policy)
+    await here.live(days=120)
+    for life in drawn:
+        said = {record.planned.name: record for record in rules.records if record.life is life}
+        assert here.decided(life) == {name: _ending(record) for name, record in said.items()}
+        sent = [record.at for record in rules.sent(life) if not has_come(life.blocked_at, record.at)]
+        assert [at for at, _ in here.reminders_to(life)] == sent
+    assert here.next_due() is None
+
+
+def _ending(record: Record) -> str:
+    return "sent" if isinstance(record.decision, Send) else str(record.decision.reason)
+
+
+async def test_decisions_are_told() -> None:
+    """A reminder is an event of the first message; why nobody was reminded is in its history only."""
+    life = _life(pays_at=3)
+    here = await _institution(life, _life(2))
+    await _due(here)
+    await here.road.remind()
+    assert "r-2/0/reminded" in here.road.told()
+    (event,) = [event for event in here.road.events() if event["type"].endswith("reminded")]
+    assert event["data"]["reminder"] == "r-2:unread-1"
+    assert here.decided(life)["unread-1"] == "paid"
+    assert "r-1/0/paid" in here.road.told()
+
+
+async def test_answer_of_the_fresh_check_is_news() -> None:
+    """What IO says just before a reminder is written down and told like what any look finds."""
+    here = await _institution(_life(reads_at=1))
+    await _due(here)
+    await here.road.remind()
+    assert (here.road.entry("r-1").read_status, here.road.entry("r-1").state) == ("READ", State.READ)
+    assert "r-1/0/read" in here.road.told()
+
+
+async def test_creditors_word_stops_reminders_to_pay() -> None:
+    """Once the creditor says that it is paid nobody is reminded, and IO is not even asked."""
+    life = _life()
+    here = await _institution(life)
+    await here.road.settle('{"request_id": "r-1"}')
+    await here.live()
+    assert set(here.decided(life).values()) == {"settled"}
+    assert here.io.looks["REMINDER"] == 0
+
+
+async def test_stopped_campaign() -> None:
+    """Nobody is reminded of the messages of a campaign while its reminders are stopped."""
+    life = _life()
+    life = replace(life, request=life.request.model_copy(update={"campaign": "TARI 2026"}))
+    here = await _institution(life)
+    await here.road.campaigns.stop("TARI 2026", by="rossi@pc")
+    await _due(here)
+    await here.tick()
+    await here.road.campaigns.resume("TARI 2026")
+    await here.live()
+    assert here.decided(life)["unread-1"] == "campaign_stopped"
+    assert here.decided(life)["unread-2"] == "sent"
+
+
+@pytest.mark.parametrize(
+    "error", [Stopped(reason="paused"), PaymentLookupFailed(reason="payment_lookup_failed")]
+)
+async def test_without_an_answer_nobody_is_reminded(error: Exception) -> None:
+    """While IO cannot be asked, or does not answer, the reminder waits."""
+    life = _life()
+    here = await _institution(life)
+    await _due(here)
+
+    async def unanswered(*args: object, **kwargs: object) -> None:
+        raise error
+
+    answering, here.io.get_message = here.io.get_message, unanswered  # type: ignore[method-assign, assignment]
+    await here.tick()
+    assert here.decided(life) == {}
+    here.io.get_message = answering  # type: ignore[method-assign]
+    await here.live()
+    assert here.decided(life)["unread-1"] == "sent"
+
+
+async def test_citizens_day_is_full() -> None:
+    """Of a citizen's messages only as many are reminded of on one day as the cap says, the others later."""
+    one = _life(1)
+    other = replace(one, request=one.request.model_copy(update={"request_id": "r-other"}))
+    here = await _institution(one, other, most=1)
+    await here.live()
+    days = [at.date() for at, _ in here.io.at[2:]]
+    assert len(days) == len(set(days))
+
+
+async def test_payments_have_the_last_place_of_a_day() -> None:
+    """Where a day has two places, reminders to read take one at most."""
+    here = await _institution(_life())
+    assert here.road.desk.most_for("unread") == 1  # type: ignore[arg-type]
+
+
+async def test_two_timers_at_once_remind_once() -> None:
+    """Of two hosts whose timers fire together, one decides; nobody is reminded twice."""
+    citizens = [_life(number) for number in range(20)]
+    here = await _institution(*citizens)
+    await _due(here)
+    await asyncio.gather(here.road.remind(), here.road.remind())
+    assert len(here.road.queues.bodies(MESSAGE_REQUESTS)) == len(citizens)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", range(16))
+async def test_death_at_any_step_reminds_once(step: int, when: str) -> None:
+    """Dying before or after any step of the timer, and starting again, sends each reminder exactly once."""
+    life = _life()
+    here = await _institution(life)
+    await _due(here)
+    failing = here.road.steps.fail_before if when == "before" else here.road.steps.fail_after
+    failing(Died(), skip=step)
+    try:
+        await here.road.remind()
+    except (Died, BaseExceptionGroup):
+        here.road.clock.advance(minutes=5)
+    await here.tick()
+    await here.live()
+    assert here.decided(life) == dict.fromkeys(ALL, "sent")
+    assert len(here.reminders_to(life)) == len(ALL)
+    assert here.io.looks[Priority.REMINDER.name] >= len(ALL)
+    assert here.road.queues.messages.get(MESSAGE_OUTCOMES) is None
