@@ -97,10 +97,10 @@ def _known(planned: Planned, facts: Facts, now: datetime) -> Iterator[str]:
         yield "campaign_stopped"
     if facts.state is not State.ACCEPTED and facts.state not in DELIVERED:
         yield facts.state.lower()  # in_doubt, skipped, rejected, ...: nothing was delivered to remind of
-    if facts.state is State.PAID:
-        yield "paid"
     if facts.settled_at:
         yield "settled"
+    if facts.state is State.PAID:
+        yield "paid"
     if facts.state is State.READ and planned.kind is Kind.UNREAD:
         yield "read"
     if facts.is_turned_away:

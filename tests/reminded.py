@@ -51,6 +51,7 @@ class Institution:
 
     def __init__(self, lives: Sequence[Life], policy: ReminderPolicy, most_per_day: int = 2) -> None:
         self.lives = lives
+        self._settled: set[str] = set()
         self.road = Road()
         self.road.clock.now = START
         self.io = LivingIo(self.road, lives)
@@ -66,10 +67,21 @@ class Institution:
             await self.road.run()
 
     async def tick(self) -> None:
-        """The timer, and whatever comes of it."""
+        """What has happened by now, then the timer, and whatever comes of it."""
+        for life in self.lives:
+            await self._happens(life)
         await self.road.remind()
         await self.road.run()
         self.road.queues.messages.pop(MESSAGE_OUTCOMES, None)
+
+    async def _happens(self, life: Life) -> None:
+        """The creditor's word, and the operator's."""
+        now, request = self.road.clock(), life.request
+        if has_come(life.settled_at, now) and request.request_id not in self._settled:
+            self._settled.add(request.request_id)
+            await self.road.settle(f'{{"request_id": "{request.request_id}"}}')
+        if has_come(life.stopped_at, now):
+            await self.road.campaigns.stop(str(request.campaign), by="rossi@pc")
 
     async def live(self, days: int = 80) -> None:
         """The timer every quarter of an hour, as long as anything is due; nothing happens in between."""
@@ -96,7 +108,7 @@ class Institution:
 
 
 def with_code(life: Life, number: int) -> Life:
-    """The same life of a citizen of his own."""
+    """The same life of a citizen of his own, with a message of a campaign of its own."""
     code = f"RSSMRA{number // 1000:02}A01H{number % 1000:03}U"
-    request = life.request.model_copy(update={"fiscal_code": code})
+    request = life.request.model_copy(update={"fiscal_code": code, "campaign": f"campaign {number}"})
     return replace(life, citizen=code, request=request)
