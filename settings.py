@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     reminders: Annotated[ReminderPolicy, NoDecode] = Field(ReminderPolicy(), validation_alias="REMINDERS")
     reminders_schedule: str = Field("0 */15 * * * *", validation_alias="REMINDERS_SCHEDULE")
     reminders_per_citizen_per_day: int = Field(
-        1, ge=1, le=10, validation_alias="REMINDERS_PER_CITIZEN_PER_DAY"
+        2, ge=1, le=10, validation_alias="REMINDERS_PER_CITIZEN_PER_DAY"
     )
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(validation_alias="ENCRYPTION_KEYS")
     check_status_schedule: str = Field("0 */5 * * * *", validation_alias="CHECK_STATUS_SCHEDULE")

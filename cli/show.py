@@ -31,6 +31,7 @@ LABELS = {
     "expires_at": "da inviare prima di",
     "due_date": "scadenza",
 }
+HISTORY = ("quando", "che cosa", "perché", "HTTP", "volte", "sollecito", "nota")
 RULE = "sono da 1 a 128 caratteri tra A-Z a-z 0-9 . _ : - e nessun codice fiscale"
 
 
@@ -70,7 +71,10 @@ def print_dossier(document: dict[str, Any]) -> None:
     typer.echo(f"{document['request_id']}  {state}  {meaning}\n")
     print_facts(LABELS, document)
     typer.echo()
-    print_table(("quando", "che cosa", "perché", "HTTP", "volte", "nota"), map(_line, document["history"]))
+    print_table(
+        ("quando", "che cosa", "perché", "HTTP", "volte", "sollecito", "nota"),
+        map(_line, document["history"]),
+    )
     if document["parked"]:
         _print_parked(document["parked"], document["parked_ids"])
 
@@ -79,7 +83,7 @@ def _line(step: dict[str, Any]) -> tuple[object, ...]:
     at = step["at"] if isinstance(step["at"], datetime) else datetime.fromisoformat(step["at"])
     reason = step.get("reason")
     note = NOTES.get(reason) or NOTES.get(step["what"])
-    return at, step["what"], reason, step.get("http_status"), step.get("times"), step.get("reminder") or note
+    return at, step["what"], reason, step.get("http_status"), step.get("times"), step.get("reminder"), note
 
 
 def _print_parked(parked: dict[str, Any], parked_ids: list[str]) -> None:

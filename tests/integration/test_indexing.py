@@ -113,7 +113,9 @@ def test_app_registers_its_functions_with_their_bindings(
     }
     assert triggers["check_status"]["type"] == "timerTrigger"
     assert triggers["check_status"]["schedule"] == SCHEDULE
-    assert set(triggers) == {*by_queue, "check_status"}
+    assert triggers["remind"]["type"] == "timerTrigger"
+    assert triggers["remind"]["schedule"] == "0 */15 * * * *"
+    assert set(triggers) == {*by_queue, "check_status", "remind"}
 
 
 def test_host_runs_the_app_to_the_first_call_of_io(

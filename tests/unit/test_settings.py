@@ -41,7 +41,7 @@ def test_least_that_must_be_set_is_enough(load: Load) -> None:
     loaded = load()
     assert str(loaded.io_api_base_url) == "https://api.io.pagopa.it/api/v1"
     assert loaded.check_status_schedule == "0 */5 * * * *"
-    assert (loaded.reminders_schedule, loaded.reminders_per_citizen_per_day) == ("0 */15 * * * *", 1)
+    assert (loaded.reminders_schedule, loaded.reminders_per_citizen_per_day) == ("0 */15 * * * *", 2)
     assert loaded.services["default"].reminders == ReminderPolicy()
     assert list(loaded.services) == ["default"]
     assert loaded.services["default"].key.get_secret_value() == SECRET
@@ -71,7 +71,7 @@ def test_each_service_has_reminders_of_its_own(load: Load) -> None:
     loaded = load(
         REMINDERS='{"unread": {"after_days": 7}, "when_unavailable": "remind"}',
         REMINDERS_SCHEDULE="*/10 * * * * *",
-        REMINDERS_PER_CITIZEN_PER_DAY="2",
+        REMINDERS_PER_CITIZEN_PER_DAY="3",
         IO_SERVICES=json.dumps(
             {
                 "anagrafe": {"key": "a"},
@@ -85,7 +85,7 @@ def test_each_service_has_reminders_of_its_own(load: Load) -> None:
         "anagrafe": ReminderPolicy(),
         "tributi": ReminderPolicy(unpaid=UnpaidReminders(days_before_due=[1, 0])),
     }
-    assert (loaded.reminders_schedule, loaded.reminders_per_citizen_per_day) == ("*/10 * * * * *", 2)
+    assert (loaded.reminders_schedule, loaded.reminders_per_citizen_per_day) == ("*/10 * * * * *", 3)
 
 
 def test_services_alone_are_enough(load: Load) -> None:
