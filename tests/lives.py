@@ -64,11 +64,11 @@ class Life:
         paid = ("PAID" if is_paid else "NOT_PAID") if self.has_payment else None
         return seen("PROCESSED", read, paid)
 
-    def ledger_state(self, now: datetime) -> State:
-        """What the polls have left in the ledger, which forgets nothing."""
+    def ledger_state(self, now: datetime, checks: Sequence[datetime] = ()) -> State:
+        """What the polls, and the checks before reminders, have left in the ledger, which forgets nothing."""
         if self.state is not State.PROCESSED:
             return self.state
-        told = [self.answer(at) for at in self.polls(now)]
+        told = [self.answer(at) for at in (*self.polls(now), *checks)]
         if any(answer.payment_status == "PAID" for answer in told):
             return State.PAID
         return State.READ if any(answer.read_status == "READ" for answer in told) else State.PROCESSED
@@ -102,6 +102,7 @@ class World:
     down: Sequence[Span] = ()
     laters: list[tuple[Life, Planned, datetime, Later]] = field(default_factory=list)
     asked: list[tuple[Life, Planned, datetime]] = field(default_factory=list)
+    _answered: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     _by_message: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
     _by_citizen: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
 
@@ -175,6 +176,7 @@ class World:
             self.asked.append((life, planned, now))
             if within(now, life.silent):
                 return unanswered(planned, SILENCE, now)
+            self._answered[life.request.request_id].append(now)
             fresh = replace(facts, seen=life.answer(now), seen_at=now)
             decision = decide(planned, fresh, policy, most_per_day=self.most_per_day, now=now)
         if isinstance(decision, Send):
@@ -185,7 +187,7 @@ class World:
         sent, polls = self.sent(life), [*life.polls(now)]
         today = [record for record in self.sent_to(life.citizen) if day(record.at) == day(now)]
         return Facts(
-            state=life.ledger_state(now),
+            state=life.ledger_state(now, self._answered[life.request.request_id]),
             settled_at=life.settled_at if has_come(life.settled_at, now) else None,
             is_campaign_stopped=has_come(life.stopped_at, now),
             is_turned_away=any(has_come(life.blocked_at, record.at) for record in sent),

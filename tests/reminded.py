@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from contract.reminders import ReminderPolicy
+from io_api.errors import InDoubt
 from io_api.models import MessageStatus, NewMessage, Profile
 from io_api.rate_budget import Priority
 from io_api.turns import Turn
@@ -25,6 +26,7 @@ class LivingIo(FakeIo):
         self._by_citizen = {life.request.fiscal_code: life for life in lives}
         self.at: list[tuple[datetime, NewMessage]] = []
         self.looks: Counter[str] = Counter()
+        self.doubts = 0  # so many POSTs end without an answer
 
     async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
         self.profile = Profile(
@@ -33,6 +35,9 @@ class LivingIo(FakeIo):
         return await super().get_profile(fiscal_code, service=service)
 
     async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
+        if self.doubts:
+            self.doubts -= 1
+            raise InDoubt(reason="timeout")
         self.at.append((self._road.clock(), message))
         self.submitted = f"M{len(self.at)}"
         return await super().submit_message(message, service=service, turn=turn)
@@ -93,8 +98,10 @@ class Institution:
     def next_due(self) -> datetime | None:
         """When the timer has something to do next."""
         rows = [key for key in self.road.reminders_table.rows_by_key if key[0] != "control"]
-        minutes = [datetime.fromisoformat(f"{bucket[:8]}T{bucket[8:12]}{key[:2]}Z") for bucket, key in rows]
-        return min(minutes, default=None)
+        if not rows:
+            return None
+        bucket, key = min(rows, key=lambda row: (row[0][:12], row[1]))
+        return datetime.fromisoformat(f"{bucket[:8]}T{bucket[8:12]}{key[:2]}Z")
 
     def decided(self, life: Life) -> dict[str, str]:
         """How each reminder of a life's message ended, by its name."""

@@ -34,6 +34,7 @@ LEFT = request("left", fiscal_code(33))
 """Put when nobody takes it any more: finding it shows that the search finds what is there."""
 ASKED = [*TROUBLED, *SMOOTH, REFUSED, EXPIRED, ENCODED, LEFT]
 PEOPLE = [asked["fiscal_code"] for asked in ASKED]
+REMINDING = {"REMINDERS": '{"unread": {"after_days": 5}}'}  # so that contents are kept for a while
 ENDS = {
     State.READ,
     State.PROCESSED,
@@ -49,7 +50,7 @@ async def work(world: World) -> None:
     """Everything that can happen to a request happens; then nothing runs any more but storage."""
     await world.io.citizens(CITIZENS | {"default": {"reads_after_seconds": 0}})
     await world.io.faults(*FAULTS)
-    await world.start_hosts()
+    await world.start_hosts(settings=REMINDING)
     await world.put(*TROUBLED)
 
     async def faults_are_over() -> bool:
@@ -95,7 +96,7 @@ async def test_fiscal_codes_stay_where_upstream_put_them(world_on_disk: World, d
     world = world_on_disk
     await work(world)
     names = await names_in_storage(world.storage.connection_string)
-    assert {"ledger", "due", "parked", "azure-webjobs-hosts"} <= set(names)
+    assert {"ledger", "due", "reminders", "parked", "azure-webjobs-hosts"} <= set(names)
     logs = [process.output for process in (world.simulator, *world.hosts)]
     events = [json.dumps(event) for event in world.events]
     assert sightings(PEOPLE, [text.encode() for text in (*names, *logs, *events)]) == {}

@@ -12,6 +12,7 @@ from contract.reminders import ReminderPolicy
 from io_api.errors import PaymentLookupFailed, Stopped
 from io_api.rate_budget import Priority
 from reminders.decide import Send
+from send_message.in_doubt import settle
 from storage.ledger import State
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS
 from tests.fakes import Died
@@ -68,6 +69,7 @@ async def test_message_that_asks_for_none_keeps_nothing() -> None:
     assert (here.road.entry("r-1").body, here.next_due()) == ({}, None)
 
 
+@pytest.mark.timeout(400)
 async def test_two_thousand_citizens_for_two_months() -> None:
     """Each of two thousand citizens gets the reminders of his kind of life, at IO, and no other."""
     people = [*SCRIPT] * (2000 // len(SCRIPT))
@@ -132,6 +134,26 @@ async def test_answer_of_the_fresh_check_is_news() -> None:
     await here.road.remind()
     assert (here.road.entry("r-1").read_status, here.road.entry("r-1").state) == ("READ", State.READ)
     assert "r-1/0/read" in here.road.told()
+
+
+async def test_message_that_an_operator_found_accepted_is_reminded_of_too() -> None:
+    """A doubt that is settled as accepted, with IO's id, leaves the message on the reminders' road."""
+    life = _life()
+    here = Institution([life], IN_THE_SCRIPT)
+    here.io.doubts = 1
+    await here.send_all()
+    entry = here.road.entry("r-1")
+    assert entry.state is State.IN_DOUBT
+    await settle(
+        entry,
+        accepted=True,
+        message_id="M1",
+        ledger=here.road.ledger,
+        handover=here.road.handover,
+        reminders=here.road.policies,
+    )
+    await here.live()
+    assert here.decided(life) == dict.fromkeys(ALL, "sent")
 
 
 async def test_creditors_word_stops_reminders_to_pay() -> None:
