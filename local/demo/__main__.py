@@ -7,6 +7,7 @@ import secrets
 import sys
 from contextlib import aclosing
 from datetime import UTC, datetime
+from functools import partial
 
 from cryptography.fernet import Fernet
 
@@ -18,6 +19,7 @@ from local.demo.sample import SERVICES, new_sample
 from local.demo.screen import Screen
 from local.demo.simulated_io import SimulatedIo
 from local.demo.verdict import Verdict
+from local.demo.week_later import remind_ahead
 from local.interruption import EXIT_CODE, interruption, treat_sigterm_as_ctrl_c
 from local.stack import PROJECT, Place, Stack, running_stack
 
@@ -62,7 +64,7 @@ async def _perform(stack: Stack, screen: Screen) -> Verdict:
         open_stores(stack.app_settings) as stores,
     ):
         await institution.open()
-        play = Play(sample, institution, io, screen)
+        play = Play(sample, institution, io, screen, partial(remind_ahead, stack.app_settings))
         with screen.progressing():
             await play.perform()
         return await gather(sample, play, stores, io, LOGS)

@@ -32,9 +32,10 @@ class Case:
     """One request and its end.
 
     `kind` groups cases for people. The `bodies` go on the queue at once, the `late` ones when IO has accepted
-    the message; `settlement` is what the creditor then says of its notice. `subject` is what IO must hold if
-    the message is to reach it; `violations` are the fields for which an invalid request is parked.
-    `request_id` is None for the one body that has none.
+    the message; `settlement` is what the creditor then says of its notice. A reminder has no body: Postino
+    makes it. `a_week_later` are those of the `expected` outcomes that come only then, `not_reminded` why the
+    citizen is not reminded. `subject` is what IO must hold if the message is to reach it; `violations` are
+    the fields for which an invalid request is parked. `request_id` is None for the one body that has none.
     """
 
     kind: str
@@ -45,8 +46,25 @@ class Case:
     expected: tuple[str, ...]
     subject: str
     late: tuple[str, ...] = field(default=(), repr=False)
+    a_week_later: tuple[str, ...] = ()
+    not_reminded: tuple[str, ...] = ()
     settlement: str | None = None
     violations: frozenset[str] = frozenset()
+
+    @property
+    def at_first(self) -> tuple[str, ...]:
+        """The outcomes that are expected before the week is over."""
+        return self.expected[: len(self.expected) - len(self.a_week_later)]
+
+    @property
+    def end(self) -> tuple[str, ...]:
+        """The end for people: the outcomes, and what only the ledger tells."""
+        return (*self.expected, *(f"not reminded ({reason})" for reason in self.not_reminded))
+
+    @property
+    def is_reminder(self) -> bool:
+        """Whether Postino makes it."""
+        return not self.bodies
 
     @property
     def reaches_io(self) -> bool:
@@ -57,7 +75,7 @@ class Case:
 @dataclass(frozen=True)
 class Row:
     """`times` cases of one kind; `language` is what the recipients prefer, `fields` are those of the request
-    that are special, at their path.
+    that are special, at their path. `a_week_later` are outcomes that come after the `expected` ones.
     """
 
     kind: str
@@ -68,6 +86,8 @@ class Row:
     language: str = "it_IT"
     fields: Mapping[str, object] = field(default_factory=dict)
     settled: bool = False
+    a_week_later: tuple[str, ...] = ()
+    not_reminded: tuple[str, ...] = ()
 
 
 class CaseMaker:
@@ -98,6 +118,21 @@ class CaseMaker:
         other = json.loads(case.bodies[0])
         other["content"]["subject"] = IDENTITY_CARD.subject
         return replace(case, late=(json.dumps(other),))
+
+    def reminded(self, row: Row, name: str, subject: str) -> list[Case]:
+        """A request, and the reminder `name` that it gives rise to, with its subject."""
+        [case] = self.of(row)
+        reminder = Case(
+            kind=f"- its reminder {name}",
+            request_id=f"{case.request_id}:{name}",
+            fiscal_code=case.fiscal_code,
+            citizen=case.citizen,
+            bodies=(),
+            expected=DELIVERED,
+            a_week_later=DELIVERED,
+            subject=subject,
+        )
+        return [case, reminder]
 
     def invalid(self) -> list[Case]:
         """Requests that IO would refuse, or that nobody can understand; each breaks a rule of its own."""
@@ -135,7 +170,9 @@ class CaseMaker:
             fiscal_code=fiscal_code,
             citizen={**row.citizen, "preferred_languages": [row.language]},
             bodies=(json.dumps(request, ensure_ascii=False),),
-            expected=row.expected,
+            expected=(*row.expected, *row.a_week_later),
+            a_week_later=row.a_week_later,
+            not_reminded=row.not_reminded,
             subject=subject,
             settlement=Settlement(notice_number=notice_number).to_json() if row.settled else None,
         )
@@ -160,9 +197,10 @@ class CaseMaker:
         }
 
 
-def reference_in(markdown: str) -> str:
-    """The request_id that the text of a message ends with."""
-    return markdown.rpartition(_REFERENCE)[2]
+def reference_in(markdown: str) -> str | None:
+    """The request_id that the text of a message ends with; Postino's own texts have none."""
+    _, found, reference = markdown.rpartition(_REFERENCE)
+    return reference if found else None
 
 
 def _signed(markdown: str, request_id: str) -> str:

@@ -46,7 +46,11 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
 async def gather(sample: Sample, play: Play, stores: Stores, io: SimulatedIo, logs: Path) -> Verdict:
     """The verdict on a play; `logs` is the folder of its logs."""
-    entries, parked_ones, at_io = await _entries(sample, stores), await _parked(stores), await _at_io(io)
+    entries, parked_ones, at_io = (
+        await _entries(sample, stores),
+        await _parked(stores),
+        await _at_io(io, sample),
+    )
     return Verdict(
         found=[
             Found(
@@ -81,10 +85,12 @@ async def _parked(stores: Stores) -> ByRequest[list[ParkedMessage]]:
     return messages
 
 
-async def _at_io(io: SimulatedIo) -> ByRequest[list[Mapping[str, Any]]]:
+async def _at_io(io: SimulatedIo, sample: Sample) -> ByRequest[list[Mapping[str, Any]]]:
+    reminders = {case.fiscal_code: case.request_id for case in sample.cases if case.is_reminder}
     messages: defaultdict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
     for message in await io.messages():
-        messages[reference_in(message["content"]["markdown"])].append(message)
+        reference = reference_in(message["content"]["markdown"])
+        messages[reference or reminders.get(message["fiscal_code"])].append(message)
     return messages
 
 

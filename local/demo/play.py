@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 
 from contract.outcome import Outcome
 from local.demo.cases import Case
@@ -22,22 +23,27 @@ BUSY_OR_DOWN = [
 EXPECTED_DEFERRALS = Counter(server_error=2, rate_limited=4)
 
 type Condition = Callable[[], Awaitable[bool]]
+type Remind = Callable[[timedelta], Awaitable[None]]
 
 
 class Play:
     """One performance.
 
     `outcomes` are those that came, by request_id, each once; `left_behind` and `put_back` is what is on the
-    queues in the end, in sight or to come later.
+    queues in the end, in sight or to come later. `remind` decides on the reminders that are due so long from
+    now.
     """
 
-    def __init__(self, sample: Sample, institution: Institution, io: SimulatedIo, screen: Screen) -> None:
+    def __init__(
+        self, sample: Sample, institution: Institution, io: SimulatedIo, screen: Screen, remind: Remind
+    ) -> None:
         self.outcomes: defaultdict[str | None, list[Outcome]] = defaultdict(list)
         self.left_behind = self.put_back = 0
         self._sample = sample
         self._institution = institution
         self._io = io
         self._screen = screen
+        self._remind = remind
         self._started = time.monotonic()
 
     async def perform(self) -> None:
@@ -48,10 +54,14 @@ class Play:
             await self._io.go_wrong(faults)
             await self._institution.put(body for case in cases for body in case.bodies)
             await self._until(self._io.is_well)
-        await self._institution.put(body for case in sample.others for body in case.bodies)
+        await self._institution.put(
+            body for case in (*sample.others, *sample.followed) for body in case.bodies
+        )
         await self._until(self._are_accepted)
         await self._institution.put(body for case in sample.others for body in case.late)
         await self._institution.settle(case.settlement for case in sample.others if case.settlement)
+        await self._until(self._have_ended_at_first)
+        await self._let_a_week_pass()
         await self._until(self._have_ended)
 
     @property
@@ -62,6 +72,16 @@ class Play:
     def words(self, case: Case) -> list[str]:
         """What became of a case: its outcomes by state and reason, in the order in which they came."""
         return [_word(outcome) for outcome in self.outcomes[case.request_id]]
+
+    async def _let_a_week_pass(self) -> None:
+        """At IO and for the reminders; the functions host keeps its own clock, and sends them at once."""
+        ahead = self._sample.remind_at - datetime.now(UTC)
+        self._screen.say(
+            f"{self.seconds:5.1f} s  A week later, {self._sample.remind_at:%A %d %B} at noon in Italy: "
+            "reminding those who have not read, or not paid."
+        )
+        await self._io.advance(ahead)
+        await self._remind(ahead)
 
     async def _until(self, condition: Condition) -> None:
         while self.seconds < LONGEST_SECONDS and not await condition():
@@ -80,8 +100,14 @@ class Play:
         awaited = [case for case in self._sample.others if case.late or case.settlement]
         return all("accepted" in self.words(case) for case in awaited)
 
+    async def _have_ended_at_first(self) -> bool:
+        return await self._have_come(lambda case: case.at_first)
+
     async def _have_ended(self) -> bool:
-        if not all(Counter(case.expected) <= Counter(self.words(case)) for case in self._sample.cases):
+        return await self._have_come(lambda case: case.expected)
+
+    async def _have_come(self, awaited: Callable[[Case], tuple[str, ...]]) -> bool:
+        if not all(Counter(awaited(case)) <= Counter(self.words(case)) for case in self._sample.cases):
             return False
         self.left_behind, self.put_back = await self._institution.left_behind()
         return self.left_behind == 0

@@ -6,12 +6,15 @@ from datetime import datetime, timedelta
 
 from local.demo.cases import DELIVERED, IDLE, IN_DOUBT, PAID, READ, SETTLED, Case, CaseMaker, Citizen, Row
 from local.demo.texts import APPOINTMENT, IDENTITY_CARD, NURSERY, PARKING_PERMIT, SCHOOL_MEALS, WASTE_TAX
+from local.demo.week_later import a_week_after
+from reminders.calendar import DAY, local_day
 
 SERVICES = ("anagrafe", "scuola", "tributi")
 
 # The app looks at a message 10 s after its acceptance, and then not for hours.
 READER: Citizen = {**IDLE, "reads_after_seconds": 2}
 PAYER: Citizen = {**READER, "pays_after_seconds": 4}
+LATE_READER: Citizen = {**IDLE, "reads_after_seconds": 3 * DAY.total_seconds()}
 PAYER_ELSEWHERE: Citizen = {**IDLE, "pays_after_seconds": 4}
 SILENT_READER: Citizen = {**READER, "read_status_unavailable": [{}]}
 OUTSIDER: Citizen = {"on_io": False}
@@ -23,30 +26,37 @@ UNLUCKY: Citizen = {"processing_outcome": "FAILED"}
 NOT_FOUND = ("skipped (recipient_not_found)",)
 NOT_ALLOWED = ("skipped (sender_not_allowed)",)
 UNAVAILABLE = (*DELIVERED, "read_unavailable")
+REMINDED = ("reminded",)
 AMOUNT_REFUSED = ("refused (payment_amount_not_allowed)", "parked (payment_amount_not_allowed)")
 
 PREMIUM = {"feature_level_type": "ADVANCED"}
+REMIND_READING = PREMIUM | {"reminders": {"unread": {"after_days": 6}}}
 # In cents; more than the simulated services may ask.
 TOO_MUCH = {"content.payment_data.amount": 1_000_001}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """`doubtful` meets a connection that breaks, `delayed` an IO that is busy or down, `others` neither."""
+    """`doubtful` meets a connection that breaks, `delayed` an IO that is busy or down, `others` neither.
+
+    `followed` ask for reminders, which are among them and due at `remind_at` (UTC).
+    """
 
     doubtful: Sequence[Case]
     delayed: Sequence[Case]
     others: Sequence[Case]
+    followed: Sequence[Case]
+    remind_at: datetime
 
     @property
     def cases(self) -> list[Case]:
         """All of them, as they are put on the queue."""
-        return [*self.doubtful, *self.delayed, *self.others]
+        return [*self.doubtful, *self.delayed, *self.others, *self.followed]
 
 
 def new_sample(now: datetime) -> Sample:
     """A new sample; its dates are counted from `now` (UTC)."""
-    maker = CaseMaker(now)
+    maker, remind_at = CaseMaker(now), a_week_after(now)
     return Sample(
         doubtful=maker.of(Row("connection breaks after POST", 1, IDENTITY_CARD, IN_DOUBT)),
         delayed=maker.of(Row("IO answers 429 or 503 first", 6, NURSERY)),
@@ -58,6 +68,8 @@ def new_sample(now: datetime) -> Sample:
             *(case for row in _ended(now) for case in maker.of(row)),
             *maker.invalid(),
         ],
+        followed=_followed(maker, remind_at),
+        remind_at=remind_at,
     )
 
 
@@ -112,4 +124,39 @@ def _ended(now: datetime) -> list[Row]:
         Row("amount above the maximum", 1, WASTE_TAX, AMOUNT_REFUSED, fields=TOO_MUCH),
         Row("rejected by IO in the end", 1, IDENTITY_CARD, ("accepted", "rejected"), REJECTING),
         Row("failed at IO in the end", 1, IDENTITY_CARD, ("accepted", "failed"), UNLUCKY),
+    ]
+
+
+def _followed(maker: CaseMaker, remind_at: datetime) -> list[Case]:
+    """Those of whom Postino reminds a week later, unless IO then says that it is not needed any more."""
+    due = local_day(remind_at) + DAY
+    remind_paying = PREMIUM | {
+        "content.due_date": f"{due}T23:59:59+02:00",
+        "reminders": {"unpaid": {"days_before_due": [1]}},
+    }
+    unread = Row(
+        "Premium, not read in a week", 1, PARKING_PERMIT, fields=REMIND_READING, a_week_later=REMINDED
+    )
+    unpaid = Row(
+        "Premium payment, due tomorrow",
+        1,
+        WASTE_TAX,
+        READ,
+        READER,
+        fields=remind_paying,
+        a_week_later=REMINDED,
+    )
+    read = Row(
+        "Premium, read after three days",
+        1,
+        PARKING_PERMIT,
+        citizen=LATE_READER,
+        fields=REMIND_READING,
+        a_week_later=("read",),
+        not_reminded=("read",),
+    )
+    return [
+        *maker.reminded(unread, "unread-1", "Promemoria: hai un messaggio da leggere"),
+        *maker.reminded(unpaid, "unpaid-1", f"Promemoria: hai un avviso da pagare entro il {due:%d/%m/%Y}"),
+        *maker.of(read),
     ]

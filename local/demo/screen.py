@@ -22,6 +22,7 @@ COLOURS: Mapping[str, str] = {
     State.PAID: "bright_green",
     State.READ: "green",
     State.READ_UNAVAILABLE: "green4",
+    State.REMINDED: "dark_orange",
     State.PROCESSED: "blue",
     State.ACCEPTED: "cyan",
     State.SKIPPED: "white",
@@ -78,7 +79,8 @@ class Screen:
                 self.say(f"  {mistake}", "red")
         else:
             self.say(
-                f"\nAll {len(verdict.found)} requests ended as expected, in {verdict.seconds:.0f} s.",
+                f"\nAll {len(verdict.found) - verdict.reminders} requests and {verdict.reminders} reminders "
+                f"ended as expected, in {verdict.seconds:.0f} s.",
                 "bold green",
             )
 
@@ -96,7 +98,7 @@ def _outcomes(found: Sequence[Found]) -> Table:
         table.add_row(
             kind,
             str(len(of_kind)),
-            listed(of_kind[0].case.expected),
+            listed(of_kind[0].case.end),
             Text(str(right), style="green" if right == len(of_kind) else "bold red"),
             of_kind[0].case.request_id or "(parked list)",
         )
@@ -112,6 +114,7 @@ def _totals(verdict: Verdict, simulator: str) -> Table:
         (verdict.in_ledger, "requests in the ledger", "postino status, table ledger"),
         (words[State.PARKED], "parked for an operator", "postino parked list, table parked"),
         (words[State.IN_DOUBT], "in doubt: never sent again by itself", "postino status"),
+        (words[State.REMINDED], "reminded a week later, by a message of its own", "postino show, history"),
         (verdict.deferrals.total(), f"put off and tried again: {reasons}", "postino show, history"),
         (verdict.left_behind, f"left on the queues, {verdict.put_back} put back for later", "postino status"),
         (len(verdict.exposed), "logs or outcomes with a fiscal code", ".local/demo/*.log"),

@@ -1,6 +1,7 @@
 """The demo's hand on the IO simulator: who the citizens are, what goes wrong, what IO holds in the end."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -19,6 +20,10 @@ class SimulatedIo:
     async def go_wrong(self, faults: Sequence[Mapping[str, object]]) -> None:
         """Let the next calls meet these faults."""
         await self._post("/faults", faults)
+
+    async def advance(self, time: timedelta) -> None:
+        """Let so much time pass at IO, and for its citizens."""
+        await self._post("/clock", {"advance_seconds": time.total_seconds()})
 
     async def is_well(self) -> bool:
         """Whether every fault has been met."""

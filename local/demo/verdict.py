@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from local.demo.cases import IN_DOUBT, Case
-from storage.ledger import Entry, State
+from storage.ledger import NOT_REMINDED, Entry, State
 from storage.parked import ParkedMessage
 
 
@@ -42,6 +42,9 @@ class Found:
             yield f"ledger: expected {expected or 'no row'}; got {state or 'no row'}"
         if self.entry and self.entry.accepted_at and self.entry.accepted_at < self.entry.waiting_since:
             yield "sent before its not_before"
+        reasons = [line["reason"] for line in _history(self.entry) if line["what"] == NOT_REMINDED]
+        if reasons != [*self.case.not_reminded]:
+            yield f"not reminded: expected {listed(self.case.not_reminded)}; got {listed(reasons)}"
 
     def _among_the_parked(self) -> Iterator[str]:
         expected = [word for word in self.case.expected if word.startswith("parked")]
@@ -88,6 +91,11 @@ class Verdict:
         return sum(max(0, len(found.at_io) - 1) for found in self.found)
 
     @property
+    def reminders(self) -> int:
+        """How many of the requests are reminders that Postino had to make."""
+        return sum(found.case.is_reminder for found in self.found)
+
+    @property
     def in_ledger(self) -> int:
         """How many requests the ledger holds."""
         return sum(found.entry is not None for found in self.found)
@@ -116,6 +124,10 @@ class Verdict:
 def listed(words: Collection[str]) -> str:
     """The words for people."""
     return ", ".join(words) or "nothing"
+
+
+def _history(entry: Entry | None) -> Sequence[Mapping[str, Any]]:
+    return entry.history if entry else ()
 
 
 def _ledger_state(expected: Sequence[str]) -> State | None:

@@ -1,0 +1,28 @@
+"""Whatever the day and hour at which the demo runs, its reminders are due on the day to which it goes on."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from contract.reminder_policy import policy_for
+from contract.reminders import ReminderPolicy
+from contract.request import MessageRequest
+from local.demo.sample import new_sample
+from reminders.calendar import next_allowed
+from reminders.plan import plan
+
+YEAR = [datetime(2026, 6, 1, tzinfo=UTC) + timedelta(hours=hours) for hours in range(0, 366 * 24, 7)]
+# When midnight in Italy comes while the demo runs.
+LAST_MINUTES = [datetime(2026, 12, day, 22, 59, 30, tzinfo=UTC) for day in range(1, 32)]
+
+
+@pytest.mark.parametrize("takes", [timedelta(0), timedelta(seconds=90)])
+def test_the_reminders_are_due_and_allowed_on_the_day_to_which_the_demo_goes_on(takes: timedelta) -> None:
+    for now in YEAR + LAST_MINUTES:
+        sample = new_sample(now)
+        for case in sample.followed:
+            for body in case.bodies:
+                request = MessageRequest.model_validate_json(body)
+                [planned] = plan(request, now + takes, policy_for(request, ReminderPolicy()))
+                assert planned.at <= sample.remind_at < planned.until
+                assert next_allowed(sample.remind_at, planned.avoided) == sample.remind_at
