@@ -4,10 +4,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 bench-budget bench-follow check lock schemas
+.PHONY: help setup demo run test torture kill9 bench-budget bench-follow bench-reminders check lock schemas
 
 help:  ## list the commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 setup: .venv/.done node_modules/.done  ## virtual environment in .venv, npm parts
 
@@ -44,6 +44,9 @@ kill9: setup  ## hosts killed with SIGKILL while they work, three seeds, a quart
 
 bench-follow: setup  ## cost of a tick from 10^4 to 10^7 messages; calls and lag by schedule; a few minutes
 	@python -m benchmarks.follow
+
+bench-reminders: setup  ## cost of a reminder, sent or not, from 10^4 to 10^5 messages; ten seconds
+	@python -m benchmarks.reminders
 
 check: setup  ## format, lint, types
 	@ruff format --check .

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -45,8 +46,12 @@ class ChildProcess:
 
     async def address(self) -> str:
         """What it says it listens on, once it does."""
+        return await self.says(r"^ready .*?(http://\S+)")
+
+    async def says(self, pattern: str) -> str:
+        """What the group of a pattern is in its output, once it is there."""
         deadline = time.monotonic() + LIMIT_SECONDS
-        while not (ready := re.search(r"^ready .*?(http://\S+)", self.output, re.MULTILINE)):
+        while not (ready := re.search(pattern, self.output, re.MULTILINE)):
             assert self.exit_code is None, f"{self.name} ended with {self.exit_code}:\n{self.output}"
             assert time.monotonic() < deadline, f"{self.name} is not ready:\n{self.output}"
             await asyncio.sleep(0.05)
@@ -93,3 +98,9 @@ def simulator_process(folder: Path) -> ChildProcess:
 def host_process(name: str, folder: Path, environ: Mapping[str, str]) -> ChildProcess:
     """The functions host on the app, talkative: what it never says at debug level it never says."""
     return ChildProcess(name, folder, ["local.host", "--port", "0", "--log-level", "debug"], environ)
+
+
+def reminding_process(name: str, folder: Path, environ: Mapping[str, str], ahead: timedelta) -> ChildProcess:
+    """The reminders' timer alone, by a clock that is ahead of the real one."""
+    command = ["tests.e2e.reminding", "--ahead", str(ahead.total_seconds())]
+    return ChildProcess(name, folder, command, environ)

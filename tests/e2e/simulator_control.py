@@ -1,5 +1,6 @@
 """The simulator's control endpoints, as tests use them (local/io_simulator tells what each takes)."""
 
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -28,6 +29,10 @@ class SimulatorControl:
     async def citizens(self, scripts: dict[str, dict[str, Any]]) -> None:
         """What each fiscal code (or "default") does."""
         await self._post("citizens", scripts)
+
+    async def advance(self, time: timedelta) -> None:
+        """Let time pass at IO."""
+        await self._post("clock", {"advance_seconds": time.total_seconds()})
 
     async def keys(self, keys: dict[str, list[str]]) -> None:
         """The only valid keys of each service named."""

@@ -25,6 +25,7 @@ from storage.due_index import DueEntry, DueIndex
 from storage.ledger import Entry, Ledger, entry_of
 from storage.parked import Parked, ParkedMessage
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
+from storage.table import Table
 from tests.e2e.processes import PROJECT, ChildProcess, host_process, simulator_process
 from tests.e2e.simulator_control import SimulatorControl
 
@@ -64,6 +65,7 @@ class World:
         self.ledger = Ledger(self.ledger_table, cipher, lambda: datetime.now(UTC))
         self.parked = Parked(account.table(parked.TABLE), cipher)
         self.due_table = account.table(due_index.TABLE)
+        self.reminders_table = account.table(due_index.REMINDERS_TABLE)
         self._account = account
 
     async def aclose(self) -> None:
@@ -165,8 +167,11 @@ class World:
 
     async def due_entries(self) -> list[DueEntry]:
         """The rows of the due index, oldest first."""
-        rows = self.due_table.rows("PartitionKey lt @control", control="control")
-        return [DueEntry(row.partition, row.key) async for row in rows]
+        return await _rows(self.due_table)
+
+    async def reminder_entries(self) -> list[DueEntry]:
+        """The same of the reminders' index."""
+        return await _rows(self.reminders_table)
 
     async def roads(self) -> dict[str, str]:
         """What each request went through after REQUESTED, by request_id, such as "SENDING ACCEPTED"."""
@@ -238,6 +243,11 @@ class World:
             return [message async for message in await anext(pages)]
         except (ResourceNotFoundError, StopAsyncIteration):
             return []
+
+
+async def _rows(index: Table) -> list[DueEntry]:
+    rows = index.rows("PartitionKey lt @control", control="control")
+    return [DueEntry(row.partition, row.key) async for row in rows]
 
 
 @asynccontextmanager

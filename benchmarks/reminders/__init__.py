@@ -1,0 +1,1 @@
+"""What reminders cost in storage and in calls to IO."""

@@ -1,0 +1,155 @@
+"""What the reminders' timer costs for each message that is due, by how many are tracked."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from benchmarks.follow.bill import Bill, BilledTable
+from benchmarks.follow.tracked import TrackedTable
+from contract.reminders import ReminderPolicy, UnreadReminders
+from storage.campaigns import Campaigns
+from storage.due_index import DueIndex
+from storage.handover import Handover
+from storage.ledger import Ledger
+from storage.reminder_days import ReminderDays
+from storage.table import Row
+from tests.fakes import FakeTable, seen
+from tests.road import Road
+from tests.samples import a_body
+
+START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+POLICY: Final = ReminderPolicy(unread=UnreadReminders(after_days=5))
+# The first look is for the plan only; at the second the reminder is due.
+FIRST_LOOK: Final = START + timedelta(hours=9)
+DUE: Final = START + timedelta(days=5, hours=1)
+NAIVE: Final = "naive: the scan of one tick"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """`what` costs so much for each of the messages that were due, `tracked` being the others."""
+
+    what: str
+    tracked: int
+    transactions: float
+    queue_puts: float
+    rows_read: float
+    io_calls: float
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """What is compared, by its name."""
+        values = asdict(self)
+        return {name: values[name] for name in ("transactions", "queue_puts", "rows_read", "io_calls")}
+
+
+class BilledRoad(Road):
+    """The road of messages over tables that are billed, with so many other messages tracked at `now`."""
+
+    def __init__(self, now: datetime, others: int) -> None:
+        super().__init__()
+        self.bill = Bill()
+        self.policies = {"default": POLICY}
+        self.clock.now = START
+        self._others = others
+        self._lay(TrackedTable(others, now))
+
+    def _lay(self, reminders: TrackedTable) -> None:
+        self.ledger = Ledger(BilledTable(self.ledger_table, self.bill), self.cipher, self.clock)
+        self.due_index = DueIndex(BilledTable(self.due_table, self.bill), self.clock)
+        self.reminder_index = DueIndex(BilledTable(reminders, self.bill), self.clock)
+        self.campaigns = Campaigns(BilledTable(FakeTable("campaigns"), self.bill), self.clock)
+        self.days = ReminderDays(BilledTable(FakeTable("reminderdays"), self.bill))
+        self.handover = Handover(self.queues, self.due_index, self.reminder_index, self.outcomes, self.clock)
+
+    async def deliver(self, due: int) -> None:
+        """So many messages are delivered, each to another citizen; all the others are in the ledger too."""
+        for number in range(due):
+            await self.check(
+                a_body(
+                    request_id=f"due-{number:06}",
+                    fiscal_code=f"RSSMRA{number // 1000:02}A01H{number % 1000:03}U",
+                    feature_level_type="ADVANCED",
+                )
+            )
+        await self.run()
+        self.clock.advance(minutes=1)
+        self.io.status = seen("PROCESSED", "UNREAD")
+        await self.follow()
+        self._fill_ledger()
+
+    def _fill_ledger(self) -> None:
+        values = next(iter(self.ledger_table.rows_by_key.values())).values
+        for number in range(self._others):
+            key = f"{number % 256:02x}", f"m-{number:08}"
+            self.ledger_table.rows_by_key[key] = Row(*key, values, "1")
+
+    async def scan(self) -> None:
+        """What a timer without an index would begin each tick with."""
+        async for _ in self.ledger.entries():
+            pass
+
+    async def cost_of(self, what: str, work: Callable[[], Awaitable[None]], due: int) -> Cost:
+        """The cost of some work, by the message that was due."""
+        before, done = replace(self.bill), len(self.steps.done)
+        await work()
+        steps = self.steps.done[done:]
+        return Cost(
+            what,
+            self._others + due,
+            (self.bill.transactions - before.transactions) / due,
+            sum(step.endswith(".put") for step in steps) / due,
+            (self.bill.rows_read - before.rows_read) / due,
+            sum(step in ("io.get_profile", "io.submit_message", "io.get_message") for step in steps) / due,
+        )
+
+
+async def measure(tracked: int, due: int) -> list[Cost]:
+    """Each thing that can come of a message, with so many tracked and so many of them due."""
+    others = tracked - due
+    return [
+        *await _not_due(BilledRoad(FIRST_LOOK, others), due),
+        *await _needed(BilledRoad(DUE, others), due),
+        *await _known(BilledRoad(DUE, others), due),
+        *await _not_needed(BilledRoad(DUE, others), due),
+    ]
+
+
+async def _not_due(road: BilledRoad, due: int) -> list[Cost]:
+    await road.deliver(due)
+    road.clock.now = FIRST_LOOK
+    looked = await road.cost_of("first look: none is due yet", road.remind, due)
+    idle = await road.cost_of("nothing is due: one tick", road.remind, 1)
+    return [looked, replace(idle, tracked=looked.tracked)]
+
+
+async def _needed(road: BilledRoad, due: int) -> list[Cost]:
+    await _until_due(road, due, "UNREAD")
+    return [
+        await road.cost_of("not read: the decision", road.remind, due),
+        await road.cost_of("not read: the reminder on its road", road.run, due),
+    ]
+
+
+async def _known(road: BilledRoad, due: int) -> list[Cost]:
+    await _until_due(road, due, "READ")
+    await road.follow()
+    return [await road.cost_of("read, and seen by a look: the decision", road.remind, due)]
+
+
+async def _not_needed(road: BilledRoad, due: int) -> list[Cost]:
+    await _until_due(road, due, "READ")
+    decided = await road.cost_of("read since the last look: the decision", road.remind, due)
+    return [
+        decided,
+        replace(await road.cost_of(NAIVE, road.scan, 1), tracked=decided.tracked),
+    ]
+
+
+async def _until_due(road: BilledRoad, due: int, read_status: str) -> None:
+    await road.deliver(due)
+    road.clock.now = FIRST_LOOK
+    await road.remind()
+    road.clock.now = DUE
+    road.io.status = seen("PROCESSED", read_status)
