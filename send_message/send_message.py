@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -106,16 +107,19 @@ async def _heal(
 
     "Not sent" settles nothing: a resend may have been decided meanwhile. Raises NotMine.
     """
-    current = await ledger.get(claimed.request_id)
-    if (
-        current is None
-        or (current.state, current.owner) != (State.IN_DOUBT, claimed.owner)
-        or step.what not in (State.ACCEPTED, State.REFUSED)
-    ):
-        raise NotMine(NotMine.__doc__)
-    # This worker's queue message is gone by now: another one sees to it that the request is handed over.
-    await handover.look_after(current, MESSAGE_SENDS, LEASE)
-    return await ledger.advance(current, step, **changes)
+    while True:
+        current = await ledger.get(claimed.request_id)
+        if (
+            current is None
+            or (current.state, current.owner) != (State.IN_DOUBT, claimed.owner)
+            or step.what not in (State.ACCEPTED, State.REFUSED)
+        ):
+            raise NotMine(NotMine.__doc__)
+        # This worker's queue message is gone by now: another one sees to it that the request is handed over.
+        # When that one comes before the write below it touches the row, and all this begins anew.
+        await handover.look_after(current, MESSAGE_SENDS, LEASE)
+        with suppress(NotMine):
+            return await ledger.advance(current, step, **changes)
 
 
 async def _post(

@@ -71,10 +71,13 @@ MUTANTS = (
         "write the outcome over whatever is there",
         {
             SEND: (
-                ("        raise NotMine(NotMine.__doc__)\n    # This", "        pass\n    # This"),
                 (
-                    "    if (\n        current is None",
-                    "    if current is None: raise NotMine()\n    if (\n        False",
+                    "            raise NotMine(NotMine.__doc__)\n        # This",
+                    "            pass\n        # This",
+                ),
+                (
+                    "        if (\n            current is None",
+                    "        if current is None: raise NotMine()\n        if (\n            False",
                 ),
             ),
             LEDGER: (("    raise IllegalStep(", "    return State(step.what)\n    raise IllegalStep("),),
@@ -133,7 +136,7 @@ MUTANTS = (
     ),
     Mutant(
         "nobody looks after a late answer",
-        {SEND: (("    await handover.look_after(current, MESSAGE_SENDS, LEASE)\n", ""),)},
+        {SEND: (("        await handover.look_after(current, MESSAGE_SENDS, LEASE)\n", ""),)},
     ),
     Mutant(
         "who holds a current message does not check the handover",

@@ -26,6 +26,7 @@ from tests.samples import (
     payment,
     personal_data_in,
 )
+from tests.torture.world import at_once
 
 ENGLISH = {"subject": "A notice for you", "markdown": "Dear citizen, there is a deadline for you. " * 3}
 
@@ -230,6 +231,29 @@ async def test_late_answer_heals_a_message_put_in_doubt(road: Road, reference: s
     assert (entry.state, entry.message_id, entry.body) == (State.ACCEPTED, road.io.submitted, {})
     assert road.told() == ["r-1/0/in_doubt", "r-1/0/accepted"]
     assert (len(road.io.sent), len(road.due())) == (1, 1)
+
+
+async def test_late_answer_written_after_the_visit_is_looked_after_again(road: Road, reference: str) -> None:
+    """A late answer that is written after the next visit is handed over, though its worker dies then."""
+
+    async def others_look() -> None:
+        road.clock.advance(seconds=LEASE.total_seconds())
+        await road.send(reference, redelivered=True)
+
+    def visit() -> None:
+        road.clock.advance(seconds=LEASE.total_seconds())
+        (copy,) = road.queues.take(MESSAGE_SENDS)
+        at_once(road.send(copy))
+        road.steps.fail_after(Died(), skip=3)  # the row again, another copy, the write, and no more
+
+    road.io.while_sending = others_look
+    road.steps.do_before(visit, skip=11)
+    with pytest.raises(Died):
+        await road.send(reference)
+    assert (road.entry().state, road.due()) == (State.ACCEPTED, [])
+    await road.run()
+    assert (road.entry().state, len(road.due()), len(road.io.sent)) == (State.ACCEPTED, 1, 1)
+    assert "r-1/0/accepted" in road.told()
 
 
 async def test_late_not_sent_stays_in_doubt_and_is_not_sent_again(road: Road, reference: str) -> None:
