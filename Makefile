@@ -24,7 +24,7 @@ node_modules/.done: package.json package-lock.json
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
-demo: setup  ## a sample of requests through everything, embedded, in about a minute
+demo: setup  ## a sample of requests through everything, embedded, in about 35 s
 	@python -m local.demo
 
 run: setup  ## storage, IO simulator and functions host; stays up

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from check_status.schedule import is_over, look_again, next_look, put_off, stretch
 from io_api.account import IoAccount
-from io_api.errors import IoError, MessageNotFound, NotSent, RateLimited, Unavailable
+from io_api.errors import IoError, MessageNotFound, NotSent, Unavailable
 from io_api.gate import Gate
 from io_api.observe import record
 from storage.due_index import DueEntry, DueIndex
@@ -50,8 +50,8 @@ async def _look(
     clock: Callable[[], datetime],
 ) -> datetime | None:
     """Ask IO and write down what is new; returns the time of the next look."""
-    if gate.is_closed_to(entry.service):
-        return put_off(entry, clock())
+    if wait := gate.closed_to(entry.service):
+        return put_off(entry, wait, clock())
     try:
         seen = await io.get_message(
             ledger.fiscal_code_of(entry), str(entry.message_id), service=entry.service
@@ -69,9 +69,8 @@ def _not_made(entry: Entry, error: NotSent, gate: Gate, now: datetime) -> dateti
     """A call that was not made costs the message no look: it is made up for."""
     _report(entry, error)
     gate.learn(entry.service, error, now)
-    if isinstance(error, RateLimited):
-        return now + timedelta(seconds=error.retry_after)
-    return put_off(entry, now)
+    wait = gate.closed_to(entry.service)
+    return put_off(entry, wait, now) if wait else now + timedelta(seconds=gate.wait(now))
 
 
 async def _unanswered(entry: Entry, error: Unavailable, ledger: Ledger) -> Entry:

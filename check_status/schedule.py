@@ -15,8 +15,6 @@ HORIZON = timedelta(days=60)
 # People pay around the due date, which is the last moment of its day.
 AROUND_DUE_DATE = (timedelta(days=-3), timedelta(0), timedelta(days=1))
 SPREAD = timedelta(hours=12)
-# A look that could not be made at all is made up for, when what stands in the way may have gone.
-PUT_OFF = timedelta(minutes=15)
 # The last look may be made so late, and be repeated so often; after that it is over.
 GRACE = timedelta(days=7)
 LAST_AGAIN = timedelta(days=1)
@@ -42,9 +40,9 @@ def look_again(entry: Entry, now: datetime, stretch: int = 1) -> datetime:
     return next_look(entry, now, stretch) or now + LAST_AGAIN
 
 
-def put_off(entry: Entry, now: datetime) -> datetime:
+def put_off(entry: Entry, wait: timedelta, now: datetime) -> datetime:
     """The time of a look that could not be made now; not the same for all that are put off together."""
-    return now + PUT_OFF * (1 + _fraction(entry.request_id))
+    return now + wait * (1 + _fraction(entry.request_id))
 
 
 def stretch(late: timedelta) -> int:

@@ -34,7 +34,6 @@ BUDGET_COLUMNS: Final = {
 TOPICS: Final = {
     "pauses": "le pause",
     "circuits": "le chiavi",
-    "campaigns": "i solleciti fermi",
     "budget": "il ritmo verso IO",
     "queues": "le code poison",
     "parked": "i messaggi parcheggiati",

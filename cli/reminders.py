@@ -38,12 +38,15 @@ def stop(campaign: Campaign, as_json: AsJson = False) -> None:
 def resume(campaign: Campaign, as_json: AsJson = False) -> None:
     """Riprende i solleciti di una campagna che devono ancora venire: agisce senza --execute."""
 
-    async def act(stores: Stores) -> list[dict[str, Any]]:
+    async def act(stores: Stores) -> tuple[bool, list[dict[str, Any]]]:
+        was_stopped = await stores.campaigns.is_stopped(campaign)
         await stores.audit.record("reminders resume", campaign)
         await stores.campaigns.resume(campaign)
-        return await stopped_campaigns(stores)
+        return was_stopped, await stopped_campaigns(stores)
 
-    _tell(f"Solleciti ripresi: {campaign}.", ask(act), as_json=as_json)
+    was_stopped, stopped = ask(act)
+    line = f"Solleciti ripresi: {campaign}." if was_stopped else f"Non erano fermi: {campaign}."
+    _tell(line, stopped, as_json=as_json)
 
 
 @app.command("list")

@@ -2,19 +2,22 @@
 
 from datetime import datetime, timedelta
 
-from io_api.errors import NotSent, RateLimited
+from io_api.errors import NotSent, RateLimited, Stopped
+
+SOONEST = timedelta(minutes=1)
+LEFT_ALONE = timedelta(minutes=15)
 
 
 class Gate:
     """Which services cannot be asked any more in this tick, and until when nobody can."""
 
     def __init__(self) -> None:
-        self._closed: set[str] = set()
+        self._closed: dict[str, timedelta] = {}
         self._opens_at: datetime | None = None
 
-    def is_closed_to(self, service: str) -> bool:
-        """Whether a call for this service would only fail again."""
-        return service in self._closed
+    def closed_to(self, service: str) -> timedelta | None:
+        """How long to leave this service alone, when a call for it would only fail again."""
+        return self._closed.get(service)
 
     def wait(self, now: datetime) -> float:
         """How many seconds nobody should ask."""
@@ -25,4 +28,11 @@ class Gate:
         if isinstance(error, RateLimited):
             self._opens_at = now + timedelta(seconds=error.retry_after)
         else:
-            self._closed.add(service)
+            self._closed[service] = _left_alone(error)
+
+
+def _left_alone(error: NotSent) -> timedelta:
+    """What is stopped may go on soon, the later the longer it has been stopped; the rest takes its time."""
+    if isinstance(error, Stopped):
+        return min(LEFT_ALONE, max(SOONEST, timedelta(seconds=error.retry_after)))
+    return LEFT_ALONE

@@ -92,7 +92,7 @@ class _Message:
         decision = decide(one, facts, policy, most_per_day=most, now=self.desk.clock())
         if not isinstance(decision, Ask):
             return decision
-        if self.gate.is_closed_to(self.entry.service):
+        if self.gate.closed_to(self.entry.service):
             return Later(self.desk.clock() + NOT_ASKED, "not_asked")
         try:
             facts = await self._asked(facts)

@@ -7,16 +7,18 @@ from datetime import timedelta
 
 import pytest
 
-from check_status.schedule import GRACE, HORIZON, PUT_OFF
+from check_status.schedule import GRACE, HORIZON
 from io_api.errors import (
     IoError,
     MessageNotFound,
     Misconfigured,
     PaymentLookupFailed,
     RateLimited,
+    Stopped,
     Unavailable,
     Unreachable,
 )
+from io_api.gate import LEFT_ALONE, SOONEST
 from io_api.models import MessageStatus
 from storage.drain import CONCURRENT_VISITS
 from storage.ledger import State
@@ -176,7 +178,7 @@ async def test_look_that_was_not_made_is_made_up_for(road: Road, error: IoError)
     """A call that had no effect costs the message no look of its schedule: the next tick but a few asks."""
     road.io.status = error
     await road.follow()
-    road.clock.now += 2 * PUT_OFF
+    road.clock.now += 2 * LEFT_ALONE
     await _tick(road, "PROCESSED", "READ", "PAID")
     assert (road.told()[-1], road.due()) == ("r-1/0/paid", [])
 
@@ -196,6 +198,18 @@ async def test_service_that_cannot_be_asked_is_not_asked_again_in_the_tick() -> 
     assert len(road.due()) == 20
 
 
+async def test_short_pause_is_over_soon(road: Road) -> None:
+    """A message whose service was just paused is looked at again within minutes, not a quarter of an hour."""
+    await road.accepted()
+    road.clock.advance(minutes=1)
+    road.io.status = Stopped(reason="paused")
+    await road.follow()
+    road.clock.now += 2 * SOONEST
+    road.io.status = seen("PROCESSED")
+    await road.follow()
+    assert road.entry().state is State.PROCESSED
+
+
 async def test_put_off_messages_come_back_spread_out() -> None:
     """What was put off together is not due together again."""
     road = Road()
@@ -205,8 +219,8 @@ async def test_put_off_messages_come_back_spread_out() -> None:
     road.io.status = Unreachable(reason="unreachable")
     await road.follow()
     times = [due.due_at for due in road.due_entries()]
-    assert road.clock() + PUT_OFF <= min(times) + timedelta(seconds=1)
-    assert timedelta(minutes=10) < max(times) - min(times) < PUT_OFF
+    assert road.clock() + LEFT_ALONE <= min(times) + timedelta(seconds=1)
+    assert timedelta(minutes=10) < max(times) - min(times) < LEFT_ALONE
 
 
 async def test_message_that_io_does_not_know_is_an_alarm(
