@@ -187,6 +187,11 @@ class Settings(BaseSettings):
         )
         return {"default": default, **self.io_services}
 
+    @property
+    def reminder_policies(self) -> dict[str, ReminderPolicy]:
+        """Whom each service reminds, by the service's name."""
+        return {name: service.reminders for name, service in self.services.items()}
+
 
 def load() -> Settings:
     """Read the environment; raises SettingsError with one line per mistake."""

@@ -107,7 +107,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> St
         Turns(shared, configured.io_rate_limit),
         {name: named_keys(name, one.key, one.secondary_key) for name, one in configured.services.items()},
         configured.io_rate_limit,
-        {name: service.reminders for name, service in configured.services.items()},
+        configured.reminder_policies,
     )
 
 

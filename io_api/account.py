@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import NamedTuple
+from datetime import datetime
+from typing import NamedTuple, Self
 
 from pydantic import SecretStr
 
@@ -13,7 +14,8 @@ from io_api.rate_budget import Priority
 from io_api.stop_board import NEWS_SECONDS, StopBoard
 from io_api.stops import Key, named_keys
 from io_api.turns import Turn, Turns
-from storage.table import Unanswered
+from settings import Settings
+from storage.table import Table, Unanswered
 
 # The intent to send is written while the message's instant comes near.
 CLAIM_SECONDS = 0.5
@@ -43,6 +45,18 @@ class IoAccount:
         self._keys = {name: named_keys(name, *pair) for name, pair in keys.items()}
         self._turns = turns
         self._stops = stops
+
+    @classmethod
+    def of(cls, configured: Settings, table: Table, clock: Callable[[], datetime]) -> Self:
+        """The account of the settings; `table` is the one that its workers share (turns.TABLE)."""
+        turns = Turns(table, configured.io_rate_limit)
+        client = IoClient(str(configured.io_api_base_url), observe=turns.observe)
+        keys = {name: Keys(one.key, one.secondary_key) for name, one in configured.services.items()}
+        return cls(client, keys, turns=turns, stops=StopBoard(table, clock))
+
+    async def aclose(self) -> None:
+        """Close the connections. A later call opens new ones."""
+        await self._client.aclose()
 
     @property
     def services(self) -> Collection[str]:

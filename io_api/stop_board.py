@@ -14,7 +14,7 @@ from typing import Final
 import telemetry
 from io_api.errors import Misconfigured, Stopped
 from io_api.stops import EVERY, Circuit, Key, Pause, Stops
-from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
+from storage.table import Row, Table, Unanswered
 
 PARTITION: Final = "account"
 ROW: Final = "stops"
@@ -158,20 +158,10 @@ class StopBoard:
             if after is None:
                 self._known = stops
                 return False
-            if after == stops or await self._write(row, after):
+            values = {"stops": after.model_dump_json()}
+            if after == stops or await self._table.write(PARTITION, ROW, row, values):
                 self._known = after
                 return True
-
-    async def _write(self, row: Row | None, stops: Stops) -> bool:
-        values = {"stops": stops.model_dump_json()}
-        try:
-            if row:
-                await self._table.replace(row, values)
-            else:
-                await self._table.insert(PARTITION, ROW, values)
-        except (Changed, AlreadyThere):
-            return False
-        return True
 
 
 def _described(circuit: Circuit) -> str:

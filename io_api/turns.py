@@ -15,7 +15,7 @@ from io_api.errors import RateLimited
 from io_api.rate_budget import LATEST, Budget, Priority, Seen, Slot
 from settings import RateLimit
 from storage.storage_clock import StorageClock
-from storage.table import AlreadyThere, Changed, Row, Table
+from storage.table import Row, Table
 
 TABLE: Final = "ioaccount"
 PARTITION: Final = "account"
@@ -147,15 +147,10 @@ class Turns:
 
     async def _write(self, row: Row | None, budget: Budget) -> bool:
         values, sent = budget.values(), self._monotonic()
-        try:
-            if row:
-                etag = await self._table.replace(row, values)
-            else:
-                etag = await self._table.insert(PARTITION, BUDGET, values)
-        except (Changed, AlreadyThere):
-            return False
-        self._clock.learn(etag, sent=sent, received=self._monotonic())
-        return True
+        etag = await self._table.write(PARTITION, BUDGET, row, values)
+        if etag:
+            self._clock.learn(etag, sent=sent, received=self._monotonic())
+        return etag is not None
 
     async def _learn_the_time(self) -> None:
         for _ in range(2):  # the first answer is late by the time that it takes to connect

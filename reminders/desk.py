@@ -3,10 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from contract.reminders import ReminderPolicy
 from io_api.account import IoAccount
 from reminders.plan import Kind
+from settings import Settings
+from storage import campaigns, due_index, reminder_days
+from storage.account import StorageAccount
 from storage.campaigns import Campaigns
 from storage.due_index import DueIndex
 from storage.ledger import Ledger
@@ -29,6 +33,31 @@ class Desk:
     policies: Mapping[str, ReminderPolicy]
     most_per_day: int
     clock: Callable[[], datetime]
+
+    @classmethod
+    def of(
+        cls,
+        configured: Settings,
+        account: StorageAccount,
+        *,
+        io: IoAccount,
+        ledger: Ledger,
+        outcomes: Outcomes,
+        clock: Callable[[], datetime],
+    ) -> Self:
+        """The desk of the settings, on the tables of the storage account."""
+        return cls(
+            ledger=ledger,
+            io=io,
+            index=DueIndex(account.table(due_index.REMINDERS_TABLE), clock),
+            days=ReminderDays(account.table(reminder_days.TABLE)),
+            campaigns=Campaigns(account.table(campaigns.TABLE), clock),
+            queues=account.queues(),
+            outcomes=outcomes,
+            policies=configured.reminder_policies,
+            most_per_day=configured.reminders_per_citizen_per_day,
+            clock=clock,
+        )
 
     def most_for(self, kind: Kind) -> int:
         """The cap for reminders of a kind: where there is room for two, the last is for payments.

@@ -8,7 +8,7 @@ from contract.reminder_policy import policy_for
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest
 from io_api.errors import NotSent, Unavailable
-from io_api.gate import Gate
+from io_api.gate import LEFT_ALONE, Gate
 from io_api.observe import record
 from io_api.rate_budget import Priority
 from reminders.calendar import local_day, next_day
@@ -24,8 +24,6 @@ log = logging.getLogger(__name__)
 
 # Somebody else writes in the ledger at this moment.
 SOON = timedelta(minutes=1)
-# A call that could not be made: the service is paused, or IO is busy.
-NOT_ASKED = timedelta(minutes=15)
 
 
 async def visit(due: DueEntry, *, desk: Desk, gate: Gate) -> None:
@@ -52,27 +50,32 @@ class _Message:
     entry: Entry
     desk: Desk
     gate: Gate
+    is_turned_away: bool = False  # an earlier reminder found the citizen blocked or gone
 
     async def decide_all(self) -> datetime | None:
         """Decide on every reminder that is due; when to come back, None: nothing more can come."""
         request = self.desk.ledger.request_of(self.entry)
         policy = policy_for(request, self.desk.policies.get(self.entry.service, ReminderPolicy()))
         planned = plan(request, self.entry.accepted_at or self.entry.updated_at, policy)
-        await self._put_again(request, planned, policy)
+        await self._look_after_sent(request, planned, policy)
         wakes = [await self._wake(request, one, policy) for one in self._undecided(planned)]
         if later := [wake for wake in wakes if wake]:
             return min(later)
         self.entry = await self.desk.ledger.advance(self.entry, body={}, may_remind=False)
         return None
 
-    async def _put_again(
+    async def _look_after_sent(
         self, request: MessageRequest, planned: tuple[Planned, ...], policy: ReminderPolicy
     ) -> None:
-        """Who decided may have died before the queue had it: the same again is the same message."""
+        """Look at what became of each. Who decided may have died before the queue had it: put it again.
+
+        The same again is the same message.
+        """
         by_id = {one.request_id: one for one in planned}
         for line in self._reminded():
-            one = by_id.get(line["reminder"])
-            if one and await self.desk.ledger.get(one.request_id) is None:
+            one, reply = by_id.get(line["reminder"]), await self.desk.ledger.get(line["reminder"])
+            self.is_turned_away |= reply is not None and reply.state is State.SKIPPED
+            if one and reply is None:
                 await self._hand_over(compose(request, one, policy, datetime.fromisoformat(line["at"])))
 
     async def _wake(self, request: MessageRequest, one: Planned, policy: ReminderPolicy) -> datetime | None:
@@ -93,12 +96,12 @@ class _Message:
         if not isinstance(decision, Ask):
             return decision
         if self.gate.closed_to(self.entry.service):
-            return Later(self.desk.clock() + NOT_ASKED, "not_asked")
+            return Later(self.desk.clock() + LEFT_ALONE, "not_asked")
         try:
             facts = await self._asked(facts)
         except NotSent as error:
             self.gate.learn(self.entry.service, error, self.desk.clock())
-            return Later(self.desk.clock() + NOT_ASKED, error.reason)
+            return Later(self.desk.clock() + LEFT_ALONE, error.reason)
         except Unavailable as error:
             return unanswered(one, error.reason, self.desk.clock())
         return decide(one, facts, policy, most_per_day=most, now=self.desk.clock())
@@ -118,13 +121,12 @@ class _Message:
 
     async def _facts(self, one: Planned) -> Facts:
         reminded = self._reminded()
-        replies = [await self.desk.ledger.get(line["reminder"]) for line in reminded]
         today = local_day(self.desk.clock())
         return Facts(
             state=self.entry.state,
             settled_at=self.entry.settled_at,
             is_campaign_stopped=await self.desk.campaigns.is_stopped(self.entry.campaign),
-            is_turned_away=any(reply and reply.state is State.SKIPPED for reply in replies),
+            is_turned_away=self.is_turned_away,
             last_reminded_at=datetime.fromisoformat(reminded[-1]["at"]) if reminded else None,
             reminders_today=await self.desk.days.taken(
                 self.entry.recipient, today, self.desk.most_for(one.kind), reminder=one.request_id

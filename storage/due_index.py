@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from storage.table import AlreadyThere, Changed, Row, Table
+from storage.table import Row, Table
 
 TABLE: Final = "due"
 REMINDERS_TABLE: Final = "reminders"
@@ -128,13 +128,9 @@ class DueIndex:
         await self._write(turn.row, values)
 
     async def _write(self, row: Row | None, values: dict[str, object]) -> Row:
-        try:
-            if row:
-                etag = await self._table.replace(row, values)
-            else:
-                etag = await self._table.insert(*_CONTROL, values)
-        except (AlreadyThere, Changed):
-            raise OutOfTurn(OutOfTurn.__doc__) from None
+        etag = await self._table.write(*_CONTROL, row, values)
+        if etag is None:
+            raise OutOfTurn(OutOfTurn.__doc__)
         return Row(*_CONTROL, values, etag)
 
 

@@ -27,11 +27,8 @@ class Outcomes:
 
     async def announce_reminded(self, entry: Entry, reminder: str) -> None:
         """Tell that the citizen is reminded, under this request_id."""
-        lines = enumerate(entry.history)
-        line = next(
-            number for number, line in lines if (line["what"], line.get("reminder")) == (REMINDED, reminder)
-        )
-        await self._put(_outcome(entry, line))
+        decisions = [(line["what"], line.get("reminder")) for line in entry.history]
+        await self._put(_outcome(entry, decisions.index((REMINDED, reminder))))
 
     async def announce_parked(self, message: ParkedMessage) -> None:
         """Tell that a message waits for an operator."""

@@ -85,6 +85,18 @@ class Table:
             )
         return str(written["etag"])
 
+    async def write(self, partition: str, key: str, row: Row | None, values: Mapping[str, Any]) -> str | None:
+        """Put values in the place of `row` as it was read (None: missing) and return the ETag.
+
+        None: somebody else wrote meanwhile. Raises Unanswered.
+        """
+        try:
+            if row is None:
+                return await self.insert(partition, key, values)
+            return await self.replace(row, values)
+        except (AlreadyThere, Changed):
+            return None
+
     async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
         """Write the row, whatever was there, and return its ETag; raises Unanswered."""
         entity = {"PartitionKey": partition, "RowKey": key, **values}

@@ -5,14 +5,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
 
 from io_api import turns
-from io_api.account import IoAccount, Keys
-from io_api.client import IoClient
-from io_api.stop_board import StopBoard
+from io_api.account import IoAccount
 from reminders.calendar import days_later, instant_of, local_day, next_allowed
 from reminders.desk import Desk
 from reminders.tick import remind_due
 from settings import Settings
-from storage import campaigns, due_index, ledger, reminder_days
+from storage import ledger
 from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.outcomes import Outcomes
@@ -36,27 +34,15 @@ async def remind_ahead(settings: Settings, ahead: timedelta) -> None:
 
 @asynccontextmanager
 async def _open_desk(settings: Settings, clock: Clock) -> AsyncIterator[Desk]:
-    account, cipher = StorageAccount(settings), Cipher(settings.encryption_keys)
-    shared = account.table(turns.TABLE)
-    turns_at_io = turns.Turns(shared, settings.io_rate_limit)
-    client = IoClient(str(settings.io_api_base_url), observe=turns_at_io.observe)
-    keys = {name: Keys(service.key, service.secondary_key) for name, service in settings.services.items()}
+    account = StorageAccount(settings)
+    # What keeps the workers from IO is a matter of this day, whatever the reminders' clock says.
+    io = IoAccount.of(settings, account.table(turns.TABLE), _now)
+    requests = ledger.Ledger(account.table(ledger.TABLE), Cipher(settings.encryption_keys), clock)
+    outcomes = Outcomes(account.queues())
     try:
-        yield Desk(
-            ledger=ledger.Ledger(account.table(ledger.TABLE), cipher, clock),
-            # What keeps the workers from IO is a matter of this day, whatever the reminders' clock says.
-            io=IoAccount(client, keys, turns=turns_at_io, stops=StopBoard(shared, _now)),
-            index=due_index.DueIndex(account.table(due_index.REMINDERS_TABLE), clock),
-            days=reminder_days.ReminderDays(account.table(reminder_days.TABLE)),
-            campaigns=campaigns.Campaigns(account.table(campaigns.TABLE), clock),
-            queues=account.queues(),
-            outcomes=Outcomes(account.queues()),
-            policies={name: service.reminders for name, service in settings.services.items()},
-            most_per_day=settings.reminders_per_citizen_per_day,
-            clock=clock,
-        )
+        yield Desk.of(settings, account, io=io, ledger=requests, outcomes=outcomes, clock=clock)
     finally:
-        await client.aclose()
+        await io.aclose()
         await account.aclose()
 
 

@@ -10,13 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import settings
 from io_api import turns
-from io_api.account import IoAccount, Keys
-from io_api.client import IoClient
-from io_api.stop_board import StopBoard
+from io_api.account import IoAccount
 from reminders.desk import Desk
 from reminders.tick import remind_due
 from settings import Settings
-from storage import campaigns, due_index, ledger, reminder_days
+from storage import ledger
 from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.outcomes import Outcomes
@@ -27,29 +25,10 @@ PAUSE_SECONDS = 0.05
 def a_desk(configured: Settings, clock: Callable[[], datetime]) -> Desk:
     """What function_app.py gives the timer, with another clock."""
     account = StorageAccount(configured)
-    return Desk(
-        ledger=ledger.Ledger(account.table(ledger.TABLE), Cipher(configured.encryption_keys), clock),
-        io=_io(configured, account, clock),
-        index=due_index.DueIndex(account.table(due_index.REMINDERS_TABLE), clock),
-        days=reminder_days.ReminderDays(account.table(reminder_days.TABLE)),
-        campaigns=campaigns.Campaigns(account.table(campaigns.TABLE), clock),
-        queues=account.queues(),
-        outcomes=Outcomes(account.queues()),
-        policies={name: service.reminders for name, service in configured.services.items()},
-        most_per_day=configured.reminders_per_citizen_per_day,
-        clock=clock,
-    )
-
-
-def _io(configured: Settings, account: StorageAccount, clock: Callable[[], datetime]) -> IoAccount:
-    shared = account.table(turns.TABLE)
-    turns_at_io = turns.Turns(shared, configured.io_rate_limit)
-    return IoAccount(
-        IoClient(str(configured.io_api_base_url), observe=turns_at_io.observe),
-        {name: Keys(service.key, service.secondary_key) for name, service in configured.services.items()},
-        turns=turns_at_io,
-        stops=StopBoard(shared, clock),
-    )
+    io = IoAccount.of(configured, account.table(turns.TABLE), clock)
+    requests = ledger.Ledger(account.table(ledger.TABLE), Cipher(configured.encryption_keys), clock)
+    outcomes = Outcomes(account.queues())
+    return Desk.of(configured, account, io=io, ledger=requests, outcomes=outcomes, clock=clock)
 
 
 async def main() -> None:
