@@ -1,7 +1,9 @@
 """Every app setting, typed. Nothing else in the product reads the environment."""
 
 import json
-from typing import Annotated, Any, NamedTuple, Self
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, NamedTuple, Self, cast
 
 from cryptography.fernet import Fernet
 from pydantic import (
@@ -18,6 +20,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contract.fields import ServiceName
 from contract.reminders import ReminderPolicy
+from storage import address
+from storage.address import Service
 
 # The account and key that Azurite and Microsoft's documentation publish for local development.
 DEVELOPMENT_STORAGE = (
@@ -32,14 +36,31 @@ NEW_KEY = (
 
 
 STORAGE_FORMS = (
-    "set a connection string, or "
+    "set a connection string, or AzureWebJobsStorage__accountName, or "
     "AzureWebJobsStorage__queueServiceUri and AzureWebJobsStorage__tableServiceUri"
 )
+STORAGE_RULES = {
+    "storage_account_name": (
+        r"[a-z0-9]{3,24}",
+        "the account's name alone, 3 to 24 lower-case letters and digits",
+    ),
+    "storage_credential": (r"(?i:managedidentity)", "managedidentity, or not set"),
+    "storage_client_id": (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID"),
+    "storage_identity_resource": (
+        r"(?i:/subscriptions/.+/userAssignedIdentities/)[^/]+",
+        "/subscriptions/.../userAssignedIdentities/NAME",
+    ),
+    "storage_tenant": (r"[A-Za-z0-9.-]+", "a GUID or a domain"),
+}
+"""What these settings look like; Learn, "Storage account overview" has the rule for the account's name."""
 SAID_BETTER = {
     "missing": "missing",
     "extra_forbidden": "is not known here",
     "too_short": "is empty",
     "url_parsing": "is no URL",
+    "none_required": (
+        "is not taken; use a managed identity, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+    ),
 }
 
 
@@ -89,9 +110,17 @@ class Settings(BaseSettings):
         case_sensitive=True, frozen=True, hide_input_in_errors=True, env_ignore_empty=True
     )
 
+    storage_account_name: str | None = Field(None, validation_alias="AzureWebJobsStorage__accountName")
     storage_queue_uri: HttpUrl | None = Field(None, validation_alias="AzureWebJobsStorage__queueServiceUri")
     storage_table_uri: HttpUrl | None = Field(None, validation_alias="AzureWebJobsStorage__tableServiceUri")
+    storage_blob_uri: HttpUrl | None = Field(None, validation_alias="AzureWebJobsStorage__blobServiceUri")
+    storage_credential: str | None = Field(None, validation_alias="AzureWebJobsStorage__credential")
     storage_client_id: str | None = Field(None, validation_alias="AzureWebJobsStorage__clientId")
+    storage_identity_resource: str | None = Field(
+        None, validation_alias="AzureWebJobsStorage__managedIdentityResourceId"
+    )
+    storage_tenant: str | None = Field(None, validation_alias="AzureWebJobsStorage__tenantId")
+    storage_client_secret: None = Field(None, validation_alias="AzureWebJobsStorage__clientSecret")
     storage_connection: SecretStr | None = Field(
         None, validation_alias="AzureWebJobsStorage", validate_default=True
     )
@@ -110,14 +139,48 @@ class Settings(BaseSettings):
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(validation_alias="ENCRYPTION_KEYS")
     check_status_schedule: str = Field("0 */5 * * * *", validation_alias="CHECK_STATUS_SCHEDULE")
 
+    @field_validator(*STORAGE_RULES)
+    @classmethod
+    def _check_storage_text(cls, value: str | None, info: ValidationInfo) -> str | None:
+        shape, rule = STORAGE_RULES[str(info.field_name)]
+        if value is not None and not re.fullmatch(shape, value):
+            raise ValueError(f"must be {rule}")
+        return value
+
+    @field_validator("storage_queue_uri", "storage_table_uri", "storage_blob_uri")
+    @classmethod
+    def _check_storage_uri(cls, value: HttpUrl | None, info: ValidationInfo) -> HttpUrl | None:
+        if value is None:
+            return None
+        address.check(value, cast(Service, str(info.field_name).split("_")[1]))
+        account = address.account(value)
+        for other, its_account in _accounts(info.data):
+            # Triggers go by the name, whatever the addresses say (azure-functions-host#10401).
+            is_told = other == "storage_account_name" or (account and its_account)
+            if is_told and account != its_account:
+                raise ValueError(f"is not of the account of {_setting(other)}; keep one, or name one account")
+        return value
+
+    @field_validator("storage_identity_resource")
+    @classmethod
+    def _check_one_identity(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and info.data.get("storage_client_id"):
+            raise ValueError("is one identity and AzureWebJobsStorage__clientId another; keep one of them")
+        if value and info.data.get("storage_credential", "wrong") is None:
+            raise ValueError("needs AzureWebJobsStorage__credential=managedidentity")
+        return value
+
     @field_validator("storage_connection")
     @classmethod
     def _check_storage(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if value is None:
             uris = [info.data.get(name, "wrong") for name in ("storage_queue_uri", "storage_table_uri")]
-            if not all(uris):  # a wrong one has a line of its own
+            # A wrong one has a line of its own.
+            if not all(uris) and not info.data.get("storage_account_name", "wrong"):
                 raise ValueError(f"missing; {STORAGE_FORMS}")
             return None
+        if others := [_setting(name) for name, _ in _accounts(info.data)]:
+            raise ValueError(f"is a connection string, which wins over {others[0]}; keep one of them")
         if value.get_secret_value().strip() == "UseDevelopmentStorage=true":
             return SecretStr(DEVELOPMENT_STORAGE)
         if "AccountName=" not in value.get_secret_value():
@@ -177,6 +240,12 @@ class Settings(BaseSettings):
             raise ValueError("must have the six fields of NCRONTAB, such as '0 */5 * * * *'")
         return value
 
+    def storage_address(self, service: Service) -> str:
+        """Where a service of the storage account is; for an account that is reached by identity."""
+        if self.storage_account_name:
+            return address.address(self.storage_account_name, service)
+        return str(getattr(self, f"storage_{service}_uri"))
+
     @property
     def services(self) -> dict[str, IoService]:
         """Every configured IO service by the name that requests use."""
@@ -205,10 +274,23 @@ def load() -> Settings:
 def _line(mistake: dict[str, Any]) -> str:
     setting, *path = mistake["loc"]
     if setting in Settings.model_fields:  # a default that is refused is reported by the field's own name
-        setting = Settings.model_fields[setting].validation_alias
+        setting = _setting(setting)
     where = ".".join(str(part) for part in (setting, *path))
     rules = mistake.get("ctx", {}).get("rules")  # of the contract's own types
     said = "; ".join(rules) if rules else str(mistake["msg"]).removeprefix("Value error, ")
     what = SAID_BETTER.get(mistake["type"], said)
     advice = f"; {NEW_KEY}" if where == "ENCRYPTION_KEYS" and what == "missing" else ""
     return f"{where}: {what}{advice}"
+
+
+def _setting(field: str) -> str:
+    return str(Settings.model_fields[field].validation_alias)
+
+
+def _accounts(values: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Each field that says which account it is, with what `address.account` says of it."""
+    if name := values.get("storage_account_name"):
+        yield "storage_account_name", address.account(HttpUrl(address.address(name, "queue")))
+    for field in ("storage_queue_uri", "storage_table_uri", "storage_blob_uri"):
+        if uri := values.get(field):
+            yield field, address.account(uri)

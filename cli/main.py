@@ -26,8 +26,8 @@ def postino() -> None:
     """Postino: che cosa è successo ai messaggi inviati ai cittadini con l'app IO.
 
     Legge dall'ambiente le stesse impostazioni della function app: AzureWebJobsStorage (oppure
-    AzureWebJobsStorage__queueServiceUri e AzureWebJobsStorage__tableServiceUri), ENCRYPTION_KEYS e
-    IO_API_KEY o IO_SERVICES.
+    AzureWebJobsStorage__accountName, o AzureWebJobsStorage__queueServiceUri e
+    AzureWebJobsStorage__tableServiceUri), ENCRYPTION_KEYS e IO_API_KEY o IO_SERVICES.
 
     Codici di uscita: 0 fatto, 1 non trovato (doctor: qualcosa richiede attenzione), 2 uso o impostazioni
     sbagliate, oppure lo storage non risponde.

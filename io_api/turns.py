@@ -133,7 +133,7 @@ class Turns:
         """The instants that were reserved for those who wait here; None: another worker was faster."""
         row = await self._table.get(PARTITION, BUDGET)
         now, seen = self._clock.now(), self._seen
-        budget, slots = self._budget_in(row).steered(self._limit, seen, now).reserve(self._wants(), now)
+        budget, slots = self._budget_in(row).steered(self._safe_limit, seen, now).reserve(self._wants(), now)
         if slots and slots[0].at - now > self._patience_seconds:
             raise _spent(slots[0].at - now)
         if slots and not await self._write(row, budget):
@@ -143,7 +143,13 @@ class Turns:
         return slots
 
     def _budget_in(self, row: Row | None) -> Budget:
-        return Budget.of(row.values, self._limit) if row else Budget.full(self._limit)
+        limit = self._safe_limit
+        return Budget.of(row.values, limit) if row else Budget.full(limit)
+
+    @property
+    def _safe_limit(self) -> RateLimit:
+        """The limit, over a window that also holds the calls of before it that may leave late."""
+        return self._limit._replace(seconds=self._limit.seconds + self._clock.late)
 
     async def _write(self, row: Row | None, budget: Budget) -> bool:
         values, sent = budget.values(), self._monotonic()

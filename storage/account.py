@@ -3,10 +3,10 @@
 from typing import Any
 
 from azure.data.tables.aio import TableServiceClient
-from azure.identity.aio import DefaultAzureCredential
 from azure.storage.queue.aio import QueueServiceClient
 
 from settings import Settings
+from storage import identity
 from storage.queues import Queues
 from storage.table import Table
 
@@ -27,20 +27,17 @@ class StorageAccount:
     """Gives out tables and queues; connects when they are first used."""
 
     def __init__(self, settings: Settings) -> None:
-        self._credential: DefaultAzureCredential | None = None
+        self._credential = None if settings.storage_connection else identity.credential(settings)
         if settings.storage_connection:
             connection = settings.storage_connection.get_secret_value()
             self._queues = QueueServiceClient.from_connection_string(connection, **PATIENT_QUEUES)
             self._tables = TableServiceClient.from_connection_string(connection, **PATIENT_TABLES)
         else:
-            credential = self._credential = DefaultAzureCredential(
-                managed_identity_client_id=settings.storage_client_id
-            )
             self._queues = QueueServiceClient(
-                str(settings.storage_queue_uri), credential=credential, **PATIENT_QUEUES
+                settings.storage_address("queue"), credential=self._credential, **PATIENT_QUEUES
             )
             self._tables = TableServiceClient(
-                endpoint=str(settings.storage_table_uri), credential=credential, **PATIENT_TABLES
+                endpoint=settings.storage_address("table"), credential=self._credential, **PATIENT_TABLES
             )
 
     def queues(self) -> Queues:

@@ -1,11 +1,14 @@
 """The storage account's own time, which all workers share; no machine's clock plays a part."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 
-from storage.table import written_at
+from storage.table import ETag, written_between
+
+log = logging.getLogger(__name__)
 
 # Two oscillators part by less than this (seconds a second); what was learned is trusted that much less.
 DRIFT = 1e-4
@@ -16,22 +19,33 @@ class StorageClock:
     """Learns from each write: its Timestamp lies between the moments of the request and of the answer.
 
     Every write narrows the bounds within which the storage account's time is known; the middle is taken.
+    Once the account has told whole seconds only, the earlier bound is: a call may then leave up to `late`
+    seconds after its instant, a second at first and less with each write, but never before it.
     """
 
     monotonic: Callable[[], float] = time.monotonic
     _low: float = -inf
     _high: float = inf
     _learned_at: float = field(default=0.0, repr=False)
+    _is_coarse: bool = False
 
     @property
     def is_known(self) -> bool:
         """Whether any write was seen yet."""
         return self._low > -inf
 
-    def learn(self, etag: str, *, sent: float, received: float) -> None:
-        """Take in the ETag of a write, with the monotonic times around it."""
-        at = written_at(etag).timestamp()
-        low, high = at - received, at - sent
+    @property
+    def late(self) -> float:
+        """By how many seconds at most `now` is behind; 0 while the account tells fractions of seconds."""
+        return self._high - self._low if self._is_coarse else 0.0
+
+    def learn(self, etag: ETag, *, sent: float, received: float) -> None:
+        """Take in the answer to a write, with the monotonic times around it; raises Unanswered."""
+        earliest, latest = written_between(etag)
+        if latest > earliest and not self._is_coarse:
+            self._is_coarse = True
+            log.warning("storage ETags hold no time: that of its answers serves, and fewer calls are made")
+        low, high = earliest - received, latest - sent
         drift = DRIFT * (received - self._learned_at)
         if low > self._high + drift or high < self._low - drift:  # another server's clock answers now
             self._low, self._high = low, high
@@ -41,4 +55,6 @@ class StorageClock:
 
     def now(self) -> float:
         """Seconds since the epoch, by the storage account's clock."""
+        if self._is_coarse:
+            return self.monotonic() + self._low
         return self.monotonic() + (self._low + self._high) / 2

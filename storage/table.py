@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
+    DeserializationError,
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
@@ -31,6 +32,19 @@ class Changed(Exception):
 
 class Unanswered(Exception):
     """The storage account gave no answer: a write may have happened or not. Try again, or read first."""
+
+
+class ETag(str):
+    """The ETag of a row as the answer to a write told it, and the answer's Date, in whole seconds."""
+
+    date: datetime | None = None
+
+    @classmethod
+    def of(cls, written: Mapping[str, Any]) -> Self:
+        """Of what the SDK returns for a write."""
+        etag = cls(written["etag"])
+        etag.date = written["date"]
+        return etag
 
 
 @dataclass(frozen=True)
@@ -57,7 +71,7 @@ class Table:
             except ResourceNotFoundError:
                 return None
 
-    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         """Write a new row and return its ETag; raises AlreadyThere, Unanswered.
 
         The SDK repeats a write whose answer was lost, so AlreadyThere may mean our own row: read it.
@@ -65,12 +79,12 @@ class Table:
         entity = {"PartitionKey": partition, "RowKey": key, **values}
         with answers():
             try:
-                return str((await self._client.create_entity(entity))["etag"])
+                return ETag.of(await self._client.create_entity(entity))
             except ResourceNotFoundError:
                 await self._create()
                 return await self.insert(partition, key, values)
 
-    async def replace(self, row: Row, values: Mapping[str, Any]) -> str:
+    async def replace(self, row: Row, values: Mapping[str, Any]) -> ETag:
         """Put these values in the row's place if it is still as read; returns the ETag.
 
         Raises Changed, Unanswered. As with `insert`, Changed may mean our own write.
@@ -83,9 +97,11 @@ class Table:
                 etag=row.etag,
                 match_condition=MatchConditions.IfNotModified,
             )
-        return str(written["etag"])
+        return ETag.of(written)
 
-    async def write(self, partition: str, key: str, row: Row | None, values: Mapping[str, Any]) -> str | None:
+    async def write(
+        self, partition: str, key: str, row: Row | None, values: Mapping[str, Any]
+    ) -> ETag | None:
         """Put values in the place of `row` as it was read (None: missing) and return the ETag.
 
         None: somebody else wrote meanwhile. Raises Unanswered.
@@ -97,7 +113,7 @@ class Table:
         except (AlreadyThere, Changed):
             return None
 
-    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         """Write the row, whatever was there, and return its ETag; raises Unanswered."""
         entity = {"PartitionKey": partition, "RowKey": key, **values}
         with answers():
@@ -106,7 +122,7 @@ class Table:
             except ResourceNotFoundError:
                 await self._create()
                 return await self.upsert(partition, key, values)
-        return str(written["etag"])
+        return ETag.of(written)
 
     async def delete(self, partition: str, key: str) -> None:
         """Remove the row if it is there; raises Unanswered."""
@@ -137,15 +153,21 @@ class Table:
             return  # another worker missed it at the same moment
 
 
-def written_at(etag: str) -> datetime:
-    """When the storage account wrote the row, by its own clock: its ETag is the row's Timestamp.
+def written_between(etag: ETag) -> tuple[float, float]:
+    """Earliest and latest moment of the write by the storage account's clock, in seconds since the epoch.
 
-    Azure Table storage REST API, "Understanding the Table service data model", Timestamp property.
+    The ETag is the row's Timestamp (Azure Table storage REST API, "Understanding the Table service data
+    model"). An ETag is opaque by its documentation, so one in another form is no mistake: the Date of the
+    answer serves, of which the fraction of the second is cut off. Raises Unanswered when neither tells.
     """
     found = _TIMESTAMP.search(unquote(etag))
-    if found is None:
-        raise ValueError(f"no ETag of Table storage: {etag}")
-    return datetime.fromisoformat(found[0])
+    if found:
+        with suppress(ValueError):  # it only looked like a time
+            at = datetime.fromisoformat(found[0]).timestamp()
+            return at, at
+    if etag.date is None:
+        raise Unanswered("The storage account's answer tells no time, neither by its ETag nor by its Date.")
+    return etag.date.timestamp(), etag.date.timestamp() + 1
 
 
 @contextmanager
@@ -157,7 +179,7 @@ def answers() -> Iterator[None]:
         raise AlreadyThere(AlreadyThere.__doc__) from None
     except (ResourceModifiedError, ResourceNotFoundError):
         raise Changed(Changed.__doc__) from None
-    except AzureError as error:
+    except (AzureError, DeserializationError) as error:
         raise Unanswered(f"{Unanswered.__doc__} ({type(error).__name__})") from None
 
 

@@ -19,7 +19,7 @@ from io_api.turns import Turn, Turns
 from settings import RateLimit
 from storage.cipher import PROPERTY_BYTES
 from storage.queues import LONGEST_DELAY, Queues
-from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
+from storage.table import AlreadyThere, Changed, ETag, Row, Table, Unanswered
 
 
 class Died(BaseException):
@@ -94,8 +94,11 @@ class FakeTable(Table):
         name: str = "table",
         steps: Steps | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        etags_tell_time: bool = True,
     ) -> None:
         self.name = name
+        self._etags_tell_time = etags_tell_time
         self._clock = clock
         self.rows_by_key: dict[tuple[str, str], Row] = {}
         self._steps = steps or Steps()
@@ -105,20 +108,20 @@ class FakeTable(Table):
         with self._steps.step(f"{self.name}.get"):
             return self.rows_by_key.get((partition, key))
 
-    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         with self._steps.step(f"{self.name}.insert"):
             if (partition, key) in self.rows_by_key:
                 raise AlreadyThere(AlreadyThere.__doc__)
             return self._put(partition, key, values)
 
-    async def replace(self, row: Row, values: Mapping[str, Any]) -> str:
+    async def replace(self, row: Row, values: Mapping[str, Any]) -> ETag:
         with self._steps.step(f"{self.name}.replace"):
             there = self.rows_by_key.get((row.partition, row.key))
             if there is None or there.etag != row.etag:
                 raise Changed(Changed.__doc__)
             return self._put(row.partition, row.key, values)
 
-    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         with self._steps.step(f"{self.name}.upsert"):
             return self._put(partition, key, values)
 
@@ -135,10 +138,13 @@ class FakeTable(Table):
             kept = {name: value for name, value in row.values.items() if name in columns or not columns}
             yield replace(row, values=kept)
 
-    def _put(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    def _put(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         if any(len(value) > PROPERTY_BYTES for value in values.values() if isinstance(value, bytes)):
             raise Unanswered("PropertyValueTooLarge")
-        etag = f"W/\"datetime'{self._clock():%Y-%m-%dT%H%%3A%M%%3A%S.%fZ}'\" {next(self._etags)}"
+        now = self._clock()
+        time = f"datetime'{now:%Y-%m-%dT%H%%3A%M%%3A%S.%fZ}'" if self._etags_tell_time else "opaque"
+        etag = ETag(f'W/"{time}" {next(self._etags)}')
+        etag.date = now.replace(microsecond=0)
         self.rows_by_key[partition, key] = Row(partition, key, dict(values), etag)
         return etag
 

@@ -28,7 +28,7 @@ from io_api.stop_board import StopBoard
 from io_api.turns import Turns
 from storage.account import StorageAccount
 from storage.drain import CONCURRENT_VISITS
-from storage.table import Row, Table
+from storage.table import ETag, Row, Table
 from tests.e2e.sample import fiscal_code
 
 SERVICE = "default"
@@ -49,15 +49,15 @@ class CountingTable(Table):
         self.operations += 1
         return await self._table.get(partition, key)
 
-    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         self.operations += 1
         return await self._table.insert(partition, key, values)
 
-    async def replace(self, row: Row, values: Mapping[str, Any]) -> str:
+    async def replace(self, row: Row, values: Mapping[str, Any]) -> ETag:
         self.operations += 1
         return await self._table.replace(row, values)
 
-    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         self.operations += 1
         return await self._table.upsert(partition, key, values)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from storage.table import Row, Table
+from storage.table import ETag, Row, Table
 
 # A query answers at most so many rows; each further page is another transaction (Query Entities, REST API).
 PAGE: Final = 1_000
@@ -47,15 +47,15 @@ class BilledTable(Table):
             self._bill.read(row)
         return row
 
-    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         self._bill.write(partition, key, values)
         return await self._inner.insert(partition, key, values)
 
-    async def replace(self, row: Row, values: Mapping[str, Any]) -> str:
+    async def replace(self, row: Row, values: Mapping[str, Any]) -> ETag:
         self._bill.write(row.partition, row.key, values)
         return await self._inner.replace(row, values)
 
-    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         self._bill.write(partition, key, values)
         return await self._inner.upsert(partition, key, values)
 

@@ -8,7 +8,7 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
-from storage.table import Row, Table
+from storage.table import ETag, Row, Table
 from tests.fakes import FakeTable
 
 SHARDS = 16
@@ -33,13 +33,13 @@ class TrackedTable(Table):
     async def get(self, partition: str, key: str) -> Row | None:
         return await self._written.get(partition, key)
 
-    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         return await self._written.insert(partition, key, values)
 
-    async def replace(self, row: Row, values: Mapping[str, Any]) -> str:
+    async def replace(self, row: Row, values: Mapping[str, Any]) -> ETag:
         return await self._written.replace(row, values)
 
-    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         return await self._written.upsert(partition, key, values)
 
     async def delete(self, partition: str, key: str) -> None:

@@ -27,7 +27,7 @@ from storage.handover import Handover
 from storage.ledger import Ledger, State, Step, entry_of
 from storage.outcomes import Outcomes
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_SENDS
-from storage.table import Row, Unanswered
+from storage.table import ETag, Row, Unanswered
 from tests.fakes import Died, FakeClock, FakeQueues, FakeTable, seen
 from tests.samples import KEYS, a_request, payment
 
@@ -139,17 +139,17 @@ class BurningTable(FakeTable):
         with _may_fail(self._fire):
             return await super().get(partition, key)
 
-    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         await _others(self._fire)
         with _may_fail(self._fire):
             return await super().insert(partition, key, values)
 
-    async def replace(self, row: Row, values: Mapping[str, Any]) -> str:
+    async def replace(self, row: Row, values: Mapping[str, Any]) -> ETag:
         await _others(self._fire)
         with _may_fail(self._fire):
             return await super().replace(row, values)
 
-    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         await _others(self._fire)
         with _may_fail(self._fire):
             return await super().upsert(partition, key, values)

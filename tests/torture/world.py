@@ -13,7 +13,7 @@ from typing import Any
 
 from io_api.errors import InDoubt, Misconfigured, RateLimited, Refused, Stopped, Unavailable, Unreachable
 from io_api.models import MessageStatus, NewMessage, Profile
-from storage.table import Row, Unanswered
+from storage.table import ETag, Row, Unanswered
 from tests.fakes import FakeClock, FakeTable
 
 VISIBILITY = timedelta(seconds=600)
@@ -51,10 +51,10 @@ class SteppedTable:
     async def get(self, partition: str, key: str) -> Row | None:
         return await self._step("get", self.fake.get(partition, key))
 
-    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> str:
+    async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         return await self._step("insert", self.fake.insert(partition, key, values), (partition, key))
 
-    async def replace(self, row: Row, values: Mapping[str, Any]) -> str:
+    async def replace(self, row: Row, values: Mapping[str, Any]) -> ETag:
         return await self._step("replace", self.fake.replace(row, values), (row.partition, row.key))
 
     async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> None:

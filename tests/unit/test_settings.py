@@ -15,7 +15,15 @@ SECRET = "s3cr3t-of-the-test"
 FIRST, SECOND = (key.get_secret_value() for key in KEYS)
 CONNECTION = f"AccountName=a;AccountKey={SECRET};QueueEndpoint=http://q/;TableEndpoint=http://t/;"
 GOOD = {"AzureWebJobsStorage": CONNECTION, "IO_API_KEY": SECRET, "ENCRYPTION_KEYS": FIRST}
+NAME = "AzureWebJobsStorage__accountName"
 QUEUE_URI, TABLE_URI = "AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__tableServiceUri"
+BLOB_URI = "AzureWebJobsStorage__blobServiceUri"
+CREDENTIAL, CLIENT_ID = "AzureWebJobsStorage__credential", "AzureWebJobsStorage__clientId"
+RESOURCE, TENANT = "AzureWebJobsStorage__managedIdentityResourceId", "AzureWebJobsStorage__tenantId"
+CLIENT_SECRET = "AzureWebJobsStorage__clientSecret"
+GUID = "11111111-2222-3333-4444-555555555555"
+QUEUES, TABLES, BLOBS = (f"https://abc.{service}.core.windows.net" for service in ("queue", "table", "blob"))
+IDENTITY = "/subscriptions/1/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
 
 type Load = Callable[..., Settings]
 
@@ -114,6 +122,81 @@ def test_identity_form_needs_no_connection_string(load: Load) -> None:
 
 
 @pytest.mark.parametrize(
+    ("identity", "queues", "tables"),
+    [
+        ({NAME: "abc1"}, "https://abc1.queue.core.windows.net", "https://abc1.table.core.windows.net"),
+        (
+            {NAME: "abc", QUEUE_URI: "https://abc.queue.core.windows.net"},
+            "https://abc.queue.core.windows.net",
+            "https://abc.table.core.windows.net",
+        ),
+        (
+            {
+                QUEUE_URI: "https://abc.queue.core.usgovcloudapi.net",
+                TABLE_URI: "https://ABC.table.core.usgovcloudapi.net/",
+                BLOB_URI: "https://abc.blob.core.usgovcloudapi.net",
+            },
+            "https://abc.queue.core.usgovcloudapi.net/",
+            "https://abc.table.core.usgovcloudapi.net/",
+        ),
+        (
+            {
+                QUEUE_URI: "https://abc.privatelink.queue.core.chinacloudapi.cn",
+                TABLE_URI: "https://abc.table.core.chinacloudapi.cn",
+            },
+            "https://abc.privatelink.queue.core.chinacloudapi.cn/",
+            "https://abc.table.core.chinacloudapi.cn/",
+        ),
+        (
+            {
+                QUEUE_URI: "https://a.z7.queue.storage.azure.net",
+                TABLE_URI: "https://a.z7.table.storage.azure.net",
+            },
+            "https://a.z7.queue.storage.azure.net/",
+            "https://a.z7.table.storage.azure.net/",
+        ),
+        (
+            {QUEUE_URI: "https://code.comune.it", TABLE_URI: "https://abc.table.core.windows.net"},
+            "https://code.comune.it/",
+            "https://abc.table.core.windows.net/",
+        ),
+        (
+            {QUEUE_URI: "http://127.0.0.1:10001/dev1", TABLE_URI: "http://localhost:10002/dev1/"},
+            "http://127.0.0.1:10001/dev1",
+            "http://localhost:10002/dev1/",
+        ),
+        (
+            {QUEUE_URI: "https://[::1]:10001/dev1", TABLE_URI: "https://azurite:10002/dev1"},
+            "https://[::1]:10001/dev1",
+            "https://azurite:10002/dev1",
+        ),
+    ],
+)
+def test_account_is_reached_where_name_or_addresses_say(
+    load: Load, identity: dict[str, str], queues: str, tables: str
+) -> None:
+    """A name is an account of the public cloud; other clouds, own domains and emulators have addresses."""
+    loaded = load(AzureWebJobsStorage=None, **identity)
+    assert loaded.storage_connection is None
+    assert (loaded.storage_address("queue"), loaded.storage_address("table")) == (queues, tables)
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {CREDENTIAL: "managedidentity"},
+        {CREDENTIAL: "ManagedIdentity", CLIENT_ID: GUID},
+        {CREDENTIAL: "managedidentity", RESOURCE: IDENTITY},
+        {TENANT: "comune.onmicrosoft.com"},
+        {TENANT: GUID, CLIENT_ID: GUID},
+    ],
+)
+def test_identities_that_the_platform_knows_are_taken(load: Load, identity: dict[str, str]) -> None:
+    """A managed identity by client id or resource, or the identities of whoever signed in."""
+    assert load(AzureWebJobsStorage=None, **{NAME: "abc"}, **identity).storage_account_name == "abc"
+
+
+@pytest.mark.parametrize(
     ("changes", "line"),
     [
         ({"AzureWebJobsStorage": None}, "AzureWebJobsStorage: missing; set a connection string, or "),
@@ -123,6 +206,113 @@ def test_identity_form_needs_no_connection_string(load: Load) -> None:
         (
             {"AzureWebJobsStorage": None, QUEUE_URI: SECRET, TABLE_URI: "https://a/"},
             f"{QUEUE_URI}: is no URL",
+        ),
+        ({"AzureWebJobsStorage": None, NAME: f"AccountName={SECRET}"}, f"{NAME}: must be the account's name"),
+        ({"AzureWebJobsStorage": None, NAME: "Abc"}, f"{NAME}: must be the account's name alone, 3 to 24 "),
+        ({"AzureWebJobsStorage": None, NAME: "ab"}, f"{NAME}: must be the account's name alone, 3 to 24 "),
+        ({"AzureWebJobsStorage": None, NAME: "a" * 25}, f"{NAME}: must be the account's name alone"),
+        ({"AzureWebJobsStorage": None, BLOB_URI: BLOBS}, "AzureWebJobsStorage: missing; "),
+        ({NAME: "abc"}, f"AzureWebJobsStorage: is a connection string, which wins over {NAME}; keep one"),
+        (
+            {QUEUE_URI: "https://abc.queue.core.windows.net"},
+            f"AzureWebJobsStorage: is a connection string, which wins over {QUEUE_URI}; keep one of them",
+        ),
+        (
+            {"AzureWebJobsStorage": None, NAME: "xyz", QUEUE_URI: QUEUES},
+            f"{QUEUE_URI}: is not of the account of {NAME}; keep one, or name one account",
+        ),
+        (
+            {"AzureWebJobsStorage": None, NAME: "abc", TABLE_URI: "https://abc.table.core.chinacloudapi.cn"},
+            f"{TABLE_URI}: is not of the account of {NAME}; ",
+        ),
+        (
+            {"AzureWebJobsStorage": None, NAME: "abc", BLOB_URI: "https://files.comune.it"},
+            f"{BLOB_URI}: is not of the account of {NAME}; ",
+        ),
+        (
+            {
+                "AzureWebJobsStorage": None,
+                QUEUE_URI: QUEUES,
+                TABLE_URI: "https://xyz.table.core.windows.net",
+            },
+            f"{TABLE_URI}: is not of the account of {QUEUE_URI}; ",
+        ),
+        (
+            {
+                "AzureWebJobsStorage": None,
+                QUEUE_URI: QUEUES,
+                TABLE_URI: TABLES,
+                BLOB_URI: "https://abc.blob.core.usgovcloudapi.net",
+            },
+            f"{BLOB_URI}: is not of the account of {QUEUE_URI}; ",
+        ),
+        (
+            {
+                "AzureWebJobsStorage": None,
+                QUEUE_URI: "http://127.0.0.1:10001/one",
+                TABLE_URI: "http://127.0.0.1:10002/other",
+            },
+            f"{TABLE_URI}: is not of the account of {QUEUE_URI}; ",
+        ),
+        (
+            {"AzureWebJobsStorage": None, QUEUE_URI: f"{QUEUES}/?sv=1&sig={SECRET}", TABLE_URI: TABLES},
+            f"{QUEUE_URI}: must hold no SAS token, query or password",
+        ),
+        (
+            {"AzureWebJobsStorage": None, QUEUE_URI: QUEUES, TABLE_URI: f"https://u:{SECRET}@t.example/"},
+            f"{TABLE_URI}: must hold no SAS token, query or password",
+        ),
+        (
+            {
+                "AzureWebJobsStorage": None,
+                QUEUE_URI: "http://abc.queue.core.windows.net",
+                TABLE_URI: TABLES,
+            },
+            f"{QUEUE_URI}: must begin with https://",
+        ),
+        (
+            {"AzureWebJobsStorage": None, QUEUE_URI: "http://192.0.2.1:10001/dev1", TABLE_URI: TABLES},
+            f"{QUEUE_URI}: must begin with https://",
+        ),
+        (
+            {"AzureWebJobsStorage": None, QUEUE_URI: f"{QUEUES}/message-requests", TABLE_URI: TABLES},
+            f"{QUEUE_URI}: must be the address of the service, without a queue, table or container",
+        ),
+        (
+            {"AzureWebJobsStorage": None, QUEUE_URI: "https://127.0.0.1:10001/dev1/q", TABLE_URI: TABLES},
+            f"{QUEUE_URI}: must be the address of the service, ",
+        ),
+        (
+            {"AzureWebJobsStorage": None, QUEUE_URI: BLOBS, TABLE_URI: TABLES},
+            f"{QUEUE_URI}: is the address of a blob service",
+        ),
+        (
+            {"AzureWebJobsStorage": None, NAME: "abc", CREDENTIAL: SECRET},
+            f"{CREDENTIAL}: must be managedidentity, or not set",
+        ),
+        ({"AzureWebJobsStorage": None, NAME: "abc", CLIENT_ID: SECRET}, f"{CLIENT_ID}: must be a GUID"),
+        ({"AzureWebJobsStorage": None, NAME: "abc", TENANT: f"{SECRET}!"}, f"{TENANT}: must be a GUID or "),
+        (
+            {"AzureWebJobsStorage": None, NAME: "abc", CREDENTIAL: "managedidentity", RESOURCE: SECRET},
+            f"{RESOURCE}: must be /subscriptions/",
+        ),
+        (
+            {"AzureWebJobsStorage": None, NAME: "abc", RESOURCE: IDENTITY},
+            f"{RESOURCE}: needs {CREDENTIAL}=managedidentity",
+        ),
+        (
+            {
+                "AzureWebJobsStorage": None,
+                NAME: "abc",
+                CREDENTIAL: "managedidentity",
+                CLIENT_ID: GUID,
+                RESOURCE: IDENTITY,
+            },
+            f"{RESOURCE}: is one identity and {CLIENT_ID} another; keep one of them",
+        ),
+        (
+            {"AzureWebJobsStorage": None, NAME: "abc", CLIENT_SECRET: SECRET},
+            f"{CLIENT_SECRET}: is not taken; use a managed identity, or ",
         ),
         ({"IO_API_BASE_URL": SECRET}, "IO_API_BASE_URL: is no URL"),
         ({"IO_API_BASE_URL": f"ftp://{SECRET}/"}, "IO_API_BASE_URL: "),

@@ -47,6 +47,24 @@ async def test_workers_share_one_limit() -> None:
     assert len(answers) > 120
 
 
+async def test_limit_is_kept_when_the_time_is_told_in_whole_seconds() -> None:
+    """Workers that know storage's time to a second only are never refused either: they call less."""
+    window = SlidingWindow(SimulatedLimit(*LIMIT))
+    answers: list[bool] = []
+    end = time.monotonic() + 3
+
+    async def call_all_the_time(worker: Turns) -> None:
+        while time.monotonic() < end:
+            turn = await worker.reserve(Priority.SEND)
+            await turn.has_come()
+            answers.append(window.admit(time.monotonic()).retry_after is None)
+
+    workers = _workers(3, FakeTable(etags_tell_time=False))
+    await asyncio.gather(*(call_all_the_time(worker) for worker in workers for _ in range(20)))
+    assert all(answers)
+    assert len(answers) > 40
+
+
 async def test_turn_that_was_missed_is_made_up_for() -> None:
     """A call that comes too late for its instant waits for another one."""
     worker = Turns(FakeTable(), LIMIT)
