@@ -126,7 +126,7 @@ class IoAccount:
 
     async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
         """Send; returns IO's message id, None when it was accepted without a readable one."""
-        usable = await self._ready(service, SUBMIT_MESSAGE, turn, self._may_leave)
+        usable = await self._ready_to_send(service, turn)
         try:
             answer = await self._call(
                 SUBMIT_MESSAGE, usable, lambda key: self._client.submit_message(message, key=key)
@@ -140,19 +140,24 @@ class IoAccount:
         self._in_flight.answered()
         return answer
 
+    async def _ready_to_send(self, service: str, turn: Turn) -> list[Usable]:
+        """As `_ready`, with a place in flight taken."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                while True:
+                    usable = await self._ready(service, SUBMIT_MESSAGE, turn)
+                    if self._in_flight.try_take():
+                        return usable
+                    await self._in_flight.room()
+        except TimeoutError:
+            raise NotSent(reason="not_ready") from None
+
     async def _wait_for_room(self) -> None:
         try:
             async with asyncio.timeout(ROOM_SECONDS):
                 await self._in_flight.room()
         except TimeoutError:
             raise NotSent(reason="not_ready") from None
-
-    async def _may_leave(self) -> bool:
-        """Whether one more message may be without an answer; if not, waits until one may."""
-        if self._in_flight.try_take():
-            return True
-        await self._in_flight.room()
-        return False
 
     async def _prove_sending(self, service: str, turn: Turn) -> None:
         """Probe the backend that takes messages without risk; raises Stopped unless sending may go on."""
@@ -163,7 +168,7 @@ class IoAccount:
             raise breaker_open()
 
     async def _evidence(self, service: str, turn: Turn) -> Evidence:
-        usable = await self._ready(service, SUBMIT_MESSAGE, turn, _at_once, probes=True)
+        usable = await self._ready(service, SUBMIT_MESSAGE, turn, probes=True)
         key = usable[0][0].secret
         if not await self._client.answers_reads(key=key):
             return Evidence.DEAD
@@ -180,7 +185,7 @@ class IoAccount:
         probes = await self._breakers.is_open(operation)
         if probes and not await self._breakers.take_probe(operation):
             raise breaker_open()
-        usable = await self._ready(service, operation, turn, _at_once, probes=probes)
+        usable = await self._ready(service, operation, turn, probes=probes)
         return await self._call(operation, usable, call)
 
     async def _turn(self, service: str, operation: str, priority: Priority) -> Turn:
@@ -201,22 +206,12 @@ class IoAccount:
     async def _all_is_stopped(self, operation: str) -> bool:
         return all([await self._why_stopped(service, operation) for service in self._keys])
 
-    async def _ready(
-        self,
-        service: str,
-        operation: str,
-        turn: Turn,
-        may_leave: Callable[[], Awaitable[bool]],
-        *,
-        probes: bool = False,
-    ) -> list[Usable]:
+    async def _ready(self, service: str, operation: str, turn: Turn, *, probes: bool = False) -> list[Usable]:
         """Wait for the call's instant; returns the keys to try. Nothing may have been stopped meanwhile."""
         await turn.is_near(CLAIM_SECONDS)
         try:
             async with asyncio.timeout(READY_SECONDS):
                 await turn.has_come()
-                while not await may_leave():
-                    await turn.has_come()
                 return await self._usable(service, operation, probes=probes)
         except (TimeoutError, Unanswered) as error:
             raise NotSent(reason="not_ready", cause=type(error).__name__) from None
@@ -269,7 +264,3 @@ class IoAccount:
         if keys is None:
             raise Misconfigured(reason="service_not_configured")
         return keys
-
-
-async def _at_once() -> bool:
-    return True
