@@ -7,12 +7,25 @@ from typing import NamedTuple, Self
 
 from pydantic import SecretStr
 
+from io_api.breakers import READ_FAILURES, SEND_FAILURES, Breakers, Evidence
+from io_api.breakers import stopped as breaker_open
 from io_api.client import IoClient
-from io_api.errors import Misconfigured, NotSent, Stopped
+from io_api.errors import (
+    InDoubt,
+    MessageNotFound,
+    Misconfigured,
+    NotSent,
+    PaymentLookupFailed,
+    Refused,
+    Stopped,
+    Unavailable,
+    Unreachable,
+)
+from io_api.in_flight import InFlight
 from io_api.models import MessageStatus, NewMessage, Profile
 from io_api.rate_budget import Priority
 from io_api.stop_board import NEWS_SECONDS, StopBoard
-from io_api.stops import Key, named_keys
+from io_api.stops import Circuit, Key, named_keys
 from io_api.turns import Turn, Turns
 from settings import Settings
 from storage.table import Table, Unanswered
@@ -23,8 +36,15 @@ READY_SECONDS = 20.0
 """A call whose turn is near leaves within these, or is not made."""
 # While nothing at all may be sent, messages wait here rather than going round the queues.
 HOLD_SECONDS = 10.0
+# With so many messages on their way for so long, IO is too slow for one more: it comes back later.
+ROOM_SECONDS = 20.0
 
 GET_PROFILE, SUBMIT_MESSAGE, GET_MESSAGE = "get_profile", "submit_message", "get_message"
+FAILURES = {GET_PROFILE: READ_FAILURES, SUBMIT_MESSAGE: SEND_FAILURES, GET_MESSAGE: READ_FAILURES}
+
+
+type Usable = tuple[Key, Circuit | None]
+"""A key to try, with the circuit that it probes."""
 
 
 class Keys(NamedTuple):
@@ -40,11 +60,21 @@ class IoAccount:
     Also Stopped, RateLimited (budget_spent), NotSent (not_ready) and Unanswered: no call was made.
     """
 
-    def __init__(self, client: IoClient, keys: Mapping[str, Keys], *, turns: Turns, stops: StopBoard) -> None:
+    def __init__(
+        self,
+        client: IoClient,
+        keys: Mapping[str, Keys],
+        *,
+        turns: Turns,
+        stops: StopBoard,
+        breakers: Breakers,
+    ) -> None:
         self._client = client
         self._keys = {name: named_keys(name, *pair) for name, pair in keys.items()}
         self._turns = turns
         self._stops = stops
+        self._breakers = breakers
+        self._in_flight = InFlight()
 
     @classmethod
     def of(cls, configured: Settings, table: Table, clock: Callable[[], datetime]) -> Self:
@@ -52,7 +82,8 @@ class IoAccount:
         turns = Turns(table, configured.io_rate_limit)
         client = IoClient(str(configured.io_api_base_url), observe=turns.observe)
         keys = {name: Keys(one.key, one.secondary_key) for name, one in configured.services.items()}
-        return cls(client, keys, turns=turns, stops=StopBoard(table, clock))
+        stops, breakers = StopBoard(table, clock), Breakers(table, clock)
+        return cls(client, keys, turns=turns, stops=stops, breakers=breakers)
 
     async def aclose(self) -> None:
         """Close the connections. A later call opens new ones."""
@@ -65,9 +96,19 @@ class IoAccount:
 
     async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
         """Whether the citizen can be contacted by this service; None: not on IO, or inbox off."""
-        turn = await self._turn(service, GET_PROFILE, Priority.CHECK)
-        return await self._call(
-            service, GET_PROFILE, turn, lambda key: self._client.get_profile(fiscal_code, key=key)
+        return await self._read(
+            service, GET_PROFILE, Priority.CHECK, lambda key: self._client.get_profile(fiscal_code, key=key)
+        )
+
+    async def get_message(
+        self, fiscal_code: str, message_id: str, *, service: str, priority: Priority = Priority.POLL
+    ) -> MessageStatus:
+        """What IO knows of a message of this service."""
+        return await self._read(
+            service,
+            GET_MESSAGE,
+            priority,
+            lambda key: self._client.get_message(fiscal_code, message_id, key=key),
         )
 
     async def turn_to_send(self, service: str) -> Turn:
@@ -75,50 +116,130 @@ class IoAccount:
 
         Nobody else gets that instant: claim the message and submit it.
         """
+        await self._wait_for_room()
         turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
+        if await self._breakers.is_open(SUBMIT_MESSAGE):
+            await self._prove_sending(service, turn)
+            turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
         await turn.is_near(CLAIM_SECONDS)
         return turn
 
     async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
         """Send; returns IO's message id, None when it was accepted without a readable one."""
-        return await self._call(
-            service, SUBMIT_MESSAGE, turn, lambda key: self._client.submit_message(message, key=key)
-        )
+        usable = await self._ready_to_send(service, turn)
+        try:
+            answer = await self._call(
+                SUBMIT_MESSAGE, usable, lambda key: self._client.submit_message(message, key=key)
+            )
+        except InDoubt:
+            self._in_flight.failed()
+            raise
+        except BaseException:
+            self._in_flight.answered()
+            raise
+        self._in_flight.answered()
+        return answer
 
-    async def get_message(
-        self, fiscal_code: str, message_id: str, *, service: str, priority: Priority = Priority.POLL
-    ) -> MessageStatus:
-        """What IO knows of a message of this service."""
-        turn = await self._turn(service, GET_MESSAGE, priority)
-        return await self._call(
-            service, GET_MESSAGE, turn, lambda key: self._client.get_message(fiscal_code, message_id, key=key)
-        )
+    async def _ready_to_send(self, service: str, turn: Turn) -> list[Usable]:
+        """As `_ready`, with a place in flight taken."""
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                while True:
+                    usable = await self._ready(service, SUBMIT_MESSAGE, turn)
+                    if self._in_flight.try_take():
+                        return usable
+                    await self._in_flight.room()
+        except TimeoutError:
+            raise NotSent(reason="not_ready") from None
+
+    async def _wait_for_room(self) -> None:
+        try:
+            async with asyncio.timeout(ROOM_SECONDS):
+                await self._in_flight.room()
+        except TimeoutError:
+            raise NotSent(reason="not_ready") from None
+
+    async def _prove_sending(self, service: str, turn: Turn) -> None:
+        """Probe the backend that takes messages without risk; raises Stopped unless sending may go on."""
+        if not await self._breakers.take_probe(SUBMIT_MESSAGE):
+            raise breaker_open()
+        evidence = await self._evidence(service, turn)
+        if not await self._breakers.show(SUBMIT_MESSAGE, evidence):
+            raise breaker_open()
+
+    async def _evidence(self, service: str, turn: Turn) -> Evidence:
+        usable = await self._ready(service, SUBMIT_MESSAGE, turn, probes=True)
+        key = usable[0][0].secret
+        if not await self._client.answers_reads(key=key):
+            return Evidence.DEAD
+        return Evidence.ALIVE if await self._client.answers_sends(key=key) else Evidence.HALF
+
+    async def _read[Answer](
+        self,
+        service: str,
+        operation: str,
+        priority: Priority,
+        call: Callable[[SecretStr], Awaitable[Answer]],
+    ) -> Answer:
+        turn = await self._turn(service, operation, priority)
+        probes = await self._breakers.is_open(operation)
+        if probes and not await self._breakers.take_probe(operation):
+            raise breaker_open()
+        usable = await self._ready(service, operation, turn, probes=probes)
+        return await self._call(operation, usable, call)
 
     async def _turn(self, service: str, operation: str, priority: Priority) -> Turn:
         hold = HOLD_SECONDS if priority in (Priority.SEND, Priority.CHECK) else 0
-        stopped = await self._stops.why_stopped(self._keys_of(service), operation)
+        stopped = await self._why_stopped(service, operation)
         while stopped and hold > 0 and await self._all_is_stopped(operation):
             await asyncio.sleep(NEWS_SECONDS)
             hold -= NEWS_SECONDS
-            stopped = await self._stops.why_stopped(self._keys_of(service), operation)
+            stopped = await self._why_stopped(service, operation)
         if stopped:
             raise stopped
         return await self._turns.reserve(priority)
 
-    async def _all_is_stopped(self, operation: str) -> bool:
-        return all([await self._stops.why_stopped(keys, operation) for keys in self._keys.values()])
+    async def _why_stopped(self, service: str, operation: str) -> Stopped | None:
+        keys = self._keys_of(service)
+        return await self._stops.why_stopped(keys, operation) or await self._breakers.why_open(operation)
 
-    async def _call[Answer](
-        self, service: str, operation: str, turn: Turn, call: Callable[[SecretStr], Awaitable[Answer]]
-    ) -> Answer:
-        """A 401 proves that nothing was done, so that the other key may be tried in the same turn."""
+    async def _all_is_stopped(self, operation: str) -> bool:
+        return all([await self._why_stopped(service, operation) for service in self._keys])
+
+    async def _ready(self, service: str, operation: str, turn: Turn, *, probes: bool = False) -> list[Usable]:
+        """Wait for the call's instant; returns the keys to try. Nothing may have been stopped meanwhile."""
         await turn.is_near(CLAIM_SECONDS)
         try:
             async with asyncio.timeout(READY_SECONDS):
-                usable = await self._stops.usable(self._keys_of(service), operation)
                 await turn.has_come()
+                return await self._usable(service, operation, probes=probes)
         except (TimeoutError, Unanswered) as error:
             raise NotSent(reason="not_ready", cause=type(error).__name__) from None
+
+    async def _usable(self, service: str, operation: str, *, probes: bool) -> list[Usable]:
+        if not probes and await self._breakers.is_open(operation):
+            raise breaker_open()
+        return await self._stops.usable(self._keys_of(service), operation)
+
+    async def _call[Answer](
+        self, operation: str, usable: list[Usable], call: Callable[[SecretStr], Awaitable[Answer]]
+    ) -> Answer:
+        """Make the call, and tell the breaker what its end says of the backend."""
+        try:
+            answer = await self._with_keys(operation, usable, call)
+        except (PaymentLookupFailed, MessageNotFound, Refused):
+            await self._breakers.works(operation)
+            raise
+        except (Unreachable, InDoubt, Unavailable):
+            await self._breakers.broke(operation, limit=FAILURES[operation])
+            raise
+        await self._breakers.works(operation)
+        return answer
+
+    async def _with_keys[Answer](
+        self, operation: str, usable: list[Usable], call: Callable[[SecretStr], Awaitable[Answer]]
+    ) -> Answer:
+        """A 401 proves that nothing was done, so that the other key may be tried in the same turn."""
         for key, probed in usable:
             try:
                 answer = await call(key.secret)

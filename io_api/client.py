@@ -17,7 +17,13 @@ from io_api.models import CreatedMessage, MessageStatus, NewMessage, Profile
 from io_api.transport import new_http_client
 
 TIMEOUT_SECONDS = 15.0
-"""No call lasts longer, unless the client is built with another timeout."""
+"""No read lasts longer, unless the client is built with another timeout."""
+SUBMIT_TIMEOUT_SECONDS = 60.0
+"""No POST of a message lasts longer. IO's gateway waits 180 s for its backend: a slow answer still decides,
+and giving up early would leave the message in doubt."""
+# For safe probes: the citizen of IO's documentation, and a message that nobody sent.
+_NOBODY, _NO_MESSAGE = "AAAAAA00A00A000A", "00000000000000000000000000"
+_OF_THE_GATEWAY = frozenset({401, 403, 408, 429})
 _HEADER_VALUE = re.compile(r"[!-~]+")
 
 
@@ -25,7 +31,8 @@ class IoClient:
     """The IO API at one address, for any number of services: each call takes the key to use.
 
     base_url: like https://api.io.pagopa.it/api/v1.
-    timeout_seconds: no call lasts longer; at most a third of it is spent on getting a connection.
+    timeout_seconds: no read lasts longer; at most a third of it is spent on getting a connection.
+    submit_timeout_seconds: no POST of a message lasts longer.
     max_connections: more calls than these wait for a free one, within that third.
     observe: is shown every answer of IO.
 
@@ -38,6 +45,7 @@ class IoClient:
         *,
         observe: Callable[[Answer], None] = lambda answer: None,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        submit_timeout_seconds: float = SUBMIT_TIMEOUT_SECONDS,
         max_connections: int = 100,
     ) -> None:
         url = httpx.URL(base_url)
@@ -46,6 +54,7 @@ class IoClient:
         self._base_url = base_url
         self._observe = observe
         self._timeout_seconds = timeout_seconds
+        self._submit_timeout_seconds = submit_timeout_seconds
         self._max_connections = max_connections
         self._opened: httpx.AsyncClient | None = None
 
@@ -74,7 +83,14 @@ class IoClient:
         Any 201 means that the message was created: it must not be sent again, even without an id.
         Raises NotSent, Refused or InDoubt. IO has no idempotency key: only NotSent may be repeated.
         """
-        answer = await self._call("POST", "messages", key=key, unproven=InDoubt, body=message.body())
+        answer = await self._call(
+            "POST",
+            "messages",
+            key=key,
+            unproven=InDoubt,
+            body=message.body(),
+            timeout_seconds=self._submit_timeout_seconds,
+        )
         if answer.status != 201:
             raise error_in(answer, SUBMIT_MESSAGE, InDoubt)
         return CreatedMessage.in_body(answer.body).id
@@ -90,8 +106,33 @@ class IoClient:
             raise error_in(answer, GET_MESSAGE, Unavailable)
         return _read(answer, MessageStatus)
 
+    async def answers_reads(self, *, key: SecretStr) -> bool:
+        """Whether the program that takes messages answers, by a GET of a message that does not exist."""
+        return await self._is_answered("GET", f"messages/{_NOBODY}/{_NO_MESSAGE}", key)
+
+    async def answers_sends(self, *, key: SecretStr) -> bool:
+        """Whether a POST /messages reaches the program that takes messages, by one that it must refuse.
+
+        IO decodes the body before it creates anything (pagopa/io-messages, CreateMessage: 400).
+        """
+        return await self._is_answered("POST", "messages", key, b"{}")
+
+    async def _is_answered(self, method: str, path: str, key: SecretStr, body: bytes | None = None) -> bool:
+        try:
+            answer = await self._call(method, path, key=key, unproven=Unavailable, body=body)
+        except IoError:
+            return False
+        return answer.status < 500 and answer.status not in _OF_THE_GATEWAY
+
     async def _call(
-        self, method: str, path: str, *, key: SecretStr, unproven: type[IoError], body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        key: SecretStr,
+        unproven: type[IoError],
+        body: bytes | None = None,
+        timeout_seconds: float | None = None,
     ) -> Answer:
         """IO's answer. Raises Unreachable, or `unproven` when the request may have left."""
         if not _HEADER_VALUE.fullmatch(key.get_secret_value()):
@@ -101,7 +142,7 @@ class IoClient:
             headers["Content-Type"] = "application/json"
         failure: IoError
         try:
-            return await self._exchange(method, path, headers=headers, content=body)
+            return await self._exchange(method, path, headers, body, timeout_seconds or self._timeout_seconds)
         except httpx.ConnectError as error:
             failure = Unreachable(reason="unreachable", cause=str(error))
         except TimeoutError:
@@ -115,9 +156,14 @@ class IoClient:
         raise failure  # outside the handlers: a chained exception could hold the address
 
     async def _exchange(
-        self, method: str, path: str, *, headers: dict[str, str], content: bytes | None
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        content: bytes | None,
+        timeout_seconds: float,
     ) -> Answer:
-        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
+        deadline = asyncio.get_running_loop().time() + timeout_seconds
         request = self._http().build_request(method, path, headers=headers, content=content)
         async with asyncio.timeout_at(deadline):
             response = await self._http().send(request, stream=True)

@@ -4,18 +4,22 @@ import random
 from datetime import datetime, timedelta
 from typing import Any
 
+from io_api.breakers import READ_FAILURES
 from io_api.errors import IoError, Misconfigured, RateLimited, Stopped
 from storage.ledger import Entry, State, Step
 
 SHORTEST = timedelta(seconds=2)
+# While the breaker of a backend may still open, messages come back in time for IO's return.
+LONGEST_AT_FIRST = timedelta(seconds=40)
+AT_FIRST = READ_FAILURES
 LONGEST = timedelta(minutes=15)
 
 
 def deferral(entry: Entry, error: IoError, now: datetime) -> tuple[Step, dict[str, Any]]:
     """The step to DEFERRED and what changes with it.
 
-    The delay doubles with each failure, with full jitter; a 429 or a stop names its own. A limit, a stop or a
-    missing key is not the message's fault and does not count as its failure.
+    The delay doubles with each failure, with full jitter; a 429 or a stop names its own. No failure of IO is
+    the message's fault: `failures` sets the delay and ends nothing.
     """
     failures = entry.failures + (not isinstance(error, RateLimited | Stopped | Misconfigured))
     changes = {
@@ -34,4 +38,5 @@ def _delay(failures: int, error: IoError) -> timedelta:
         return timedelta(seconds=error.retry_after) * random.uniform(0.5, 1)
     if isinstance(error, Misconfigured):
         return LONGEST * random.uniform(0.5, 1)
-    return SHORTEST + min(LONGEST, SHORTEST * (1 << min(failures, 10))) * random.random()
+    longest = LONGEST_AT_FIRST if failures <= AT_FIRST else LONGEST
+    return SHORTEST + min(longest, SHORTEST * (1 << min(failures, 10))) * random.random()

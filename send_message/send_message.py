@@ -11,7 +11,7 @@ from contract.reference import parse_reference
 from contract.reminders import ReminderPolicy
 from contract.violations import InvalidRequest
 from io_api.account import READY_SECONDS, IoAccount
-from io_api.client import TIMEOUT_SECONDS
+from io_api.client import SUBMIT_TIMEOUT_SECONDS
 from io_api.errors import InDoubt, NotSent, Refused
 from io_api.models import NewMessage
 from io_api.turns import Turn
@@ -26,7 +26,7 @@ from storage.queues import MESSAGE_SENDS
 log = logging.getLogger(__name__)
 
 # A POST that starts later than this before the end of its lease could outlive it.
-LONGEST_POST = timedelta(seconds=READY_SECONDS + 2 * TIMEOUT_SECONDS + 15)
+LONGEST_POST = timedelta(seconds=READY_SECONDS + 2 * SUBMIT_TIMEOUT_SECONDS + 15)
 
 
 async def send_message(

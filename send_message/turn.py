@@ -12,7 +12,6 @@ from storage.ledger import WAITING, Entry, Ledger, NotMine, State, Step
 
 log = logging.getLogger(__name__)
 
-MAX_FAILURES = 20
 MAX_AGE = timedelta(days=7)
 # Another worker is at it: it is done in a moment, or dead until its lease is over.
 LOOK_AGAIN = timedelta(seconds=10)
@@ -58,7 +57,7 @@ def _waiting_turn(entry: Entry, now: datetime) -> Turn:
         return Turn.EXPIRED
     if entry.next_at and entry.next_at > now:
         return Turn.WAIT
-    if entry.failures >= MAX_FAILURES or now - entry.waiting_since > MAX_AGE:
+    if now - entry.waiting_since > MAX_AGE:
         return Turn.EXHAUSTED
     return Turn.GO
 

@@ -17,7 +17,7 @@ from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
 TABLE: Final = "ledger"
 
 # SENDING lasts only as long as one POST; a lease that ran out means that nobody knows how it ended.
-LEASE = timedelta(seconds=120)
+LEASE = timedelta(seconds=180)
 
 
 class State(StrEnum):
@@ -259,7 +259,7 @@ class Ledger:
             content_digest=self._cipher.digest(request.canonical_bytes()),
             created_at=at,
             updated_at=at,
-            waiting_since=request.not_before or at,
+            waiting_since=max(request.not_before or at, at),
             has_payment=request.content.payment_data is not None,
             campaign=request.campaign,
             in_reply_to=request.in_reply_to,

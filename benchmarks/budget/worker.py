@@ -21,6 +21,7 @@ from pydantic import SecretStr
 import settings
 from io_api import turns
 from io_api.account import IoAccount, Keys
+from io_api.breakers import Breakers
 from io_api.client import IoClient
 from io_api.errors import IoError, NotSent, RateLimited
 from io_api.models import NewMessage
@@ -191,7 +192,8 @@ async def work(strategy: str, polls: int) -> dict[str, Any]:
         case "shared":
             keys = {SERVICE: Keys(service.key, service.secondary_key)}
             board = StopBoard(shared, lambda: datetime.now(UTC))
-            io = IoAccount(client, keys, turns=our_turns, stops=board)
+            breakers = Breakers(shared, lambda: datetime.now(UTC))
+            io = IoAccount(client, keys, turns=our_turns, stops=board, breakers=breakers)
             worker: Worker = SharedBudget(claims, polls, io)
         case "retry-after":
             worker = Naive(claims, client, service.key, pause=0, wait=0)

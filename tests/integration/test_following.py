@@ -12,6 +12,7 @@ from check_status.schedule import HORIZON
 from cli.dossier import dossier
 from cli.show import print_dossier
 from io_api.account import IoAccount, Keys
+from io_api.breakers import Breakers
 from io_api.client import IoClient
 from io_api.stop_board import StopBoard
 from io_api.turns import Turns
@@ -182,7 +183,9 @@ async def following() -> AsyncIterator[Following]:
         client = IoClient(simulator.base_url, observe=turns.observe)
         keys = {name: Keys(SecretStr(service.keys[0]), None) for name, service in SERVICES.items()}
         stops = StopBoard(shared, lambda: datetime.now(UTC))
-        yield Following(simulator, IoAccount(client, keys, turns=turns, stops=stops))
+        breakers = Breakers(shared, lambda: datetime.now(UTC))
+        io = IoAccount(client, keys, turns=turns, stops=stops, breakers=breakers)
+        yield Following(simulator, io)
         await client.aclose()
 
 

@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from io_api.account import IoAccount, Keys
+from io_api.breakers import Breakers
 from io_api.client import IoClient
 from io_api.errors import Misconfigured, NotSent, Stopped
 from io_api.models import NewMessage
@@ -42,11 +43,15 @@ class Institution:
         turns = Turns(self.table, PLENTY)
         client = IoClient(self.simulator.base_url, observe=turns.observe)
         self.clients.append(client)
-        return IoAccount(client, self._keys, turns=turns, stops=self.board())
+        return IoAccount(client, self._keys, turns=turns, stops=self.board(), breakers=self.breakers())
 
     def board(self) -> StopBoard:
         """What is stopped, by a clock that `ahead` moves on."""
         return StopBoard(self.table, lambda: datetime.now(UTC) + self.ahead)
+
+    def breakers(self) -> Breakers:
+        """The breakers, by a clock that `ahead` moves on."""
+        return Breakers(self.table, lambda: datetime.now(UTC) + self.ahead)
 
     def calls(self) -> int:
         """How many calls reached IO."""

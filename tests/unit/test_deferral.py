@@ -1,4 +1,4 @@
-"""How long what was not sent waits, and whose fault it counts as."""
+"""How long what was not sent waits."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -36,8 +36,9 @@ def _delays(entry: Entry, error: IoError) -> list[float]:
     ("error", "failures", "least", "most"),
     [
         (Unreachable(reason="unreachable"), 0, 2, 6),
-        (Unavailable(reason="timeout"), 4, 2, 66),
-        (NotSent(reason="lease_too_short"), 9, 2, 902),
+        (Unavailable(reason="timeout"), 3, 2, 34),
+        (Unavailable(reason="timeout"), 9, 2, 42),
+        (NotSent(reason="lease_too_short"), 10, 2, 902),
         (Unreachable(reason="unreachable"), 19, 2, 902),
         (limited(0), 0, 0, 2),
         (limited(1), 5, 1, 3),
@@ -48,7 +49,7 @@ def _delays(entry: Entry, error: IoError) -> list[float]:
 async def test_delay_is_spread_over_its_range(
     entry: Entry, error: IoError, failures: int, least: float, most: float
 ) -> None:
-    """The delay doubles up to a quarter of an hour, keeps IO's own wait, and differs between messages."""
+    """The delay doubles, to 40 s at first and to a quarter of an hour later, and keeps IO's own wait."""
     delays = _delays(replace(entry, failures=failures), error)
     assert least <= delays[0] < least + (most - least) / 4
     assert most - (most - least) / 4 < delays[-1] <= most
@@ -64,10 +65,10 @@ async def test_delay_is_spread_over_its_range(
         (Misconfigured(reason="invalid_key", status=401), 0),
     ],
 )
-async def test_limit_and_wrong_key_are_not_the_messages_fault(
+async def test_limit_and_wrong_key_do_not_lengthen_the_delay(
     entry: Entry, error: IoError, counts: int
 ) -> None:
-    """What the message cannot help does not bring it nearer to being given up."""
+    """Only a failed call makes the next delay longer; a limit or a stop names its own."""
     step, changes = deferral(replace(entry, failures=3, sequence=7), error, NOW)
     assert step == Step(State.DEFERRED, error.reason, error.status)
     assert (changes["failures"], changes["sequence"]) == (3 + counts, 8)

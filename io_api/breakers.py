@@ -1,0 +1,210 @@
+"""The circuit breakers of IO's backends, shared by all workers.
+
+Different programs behind IO's gateway serve profiles, messages and their status, so each kind of call has a
+breaker of its own, for all services of the account. A failure that says nothing about the message (no
+connection, a timeout, a 5xx, an answer that is not in IO's words) counts here and never on the message.
+
+A read harms nobody: its breaker opens after ten failures in a row, and one real call probes the backend.
+
+A POST that fails may have created its message, so few POSTs may fail. The breaker opens after three in a row,
+and a safe probe decides: a GET of a message that does not exist, then a POST that IO must refuse. If IO
+answers both, sending goes on. After five in a row one real message is tried, at a growing distance.
+
+A slow IO answers in the end, and an IO that fails one call in ten answers in between: neither fails so often
+in a row, and where chance has it, the safe probe is answered at once.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from io_api.errors import Stopped
+from storage.table import Row, Table, Unanswered
+
+log = logging.getLogger(__name__)
+
+PARTITION: Final = "breakers"
+COLUMN: Final = "breaker"
+REASON: Final = "io_unavailable"
+
+READ_FAILURES = 10
+"""So many reads in a row that fail open the breaker: one in ten that fail at random never do."""
+SEND_FAILURES = 3
+SURE_FAILURES = 5
+NEWS_SECONDS = 1.0
+TELL_SECONDS = 5.0
+# A safe probe costs two calls. LONGEST_DISTANCE and WAIT_SECONDS bring the full rate back within a minute.
+PROBE_AFTER = timedelta(seconds=2)
+LONGEST_DISTANCE = timedelta(seconds=20)
+WAIT_SECONDS = 20.0
+# A real message that may end in doubt: after half a minute, then each time ten times later.
+TRIAL_AFTER = timedelta(seconds=30)
+TRIAL_GROWTH = 10
+MOST_GROWTHS = 4
+
+
+class Evidence(Enum):
+    """What a safe probe shows of the backend that takes messages."""
+
+    DEAD = auto()
+    HALF = auto()  # it answers reads, and no POST
+    ALIVE = auto()
+
+
+class Breaker(BaseModel):
+    """One row: how many calls failed in a row, and since when none is made.
+
+    probe_at: when the next probe may be made. trial_at: when a real message may be tried without proof.
+    alive: whether the last safe probe was answered.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    failures: int = 0
+    opened_at: datetime | None = None
+    probe_at: datetime | None = None
+    probes: int = 0
+    trial_at: datetime | None = None
+    trials: int = 0
+    alive: bool = False
+
+    def after_failure(self, now: datetime, limit: int) -> "Breaker":
+        """One more call failed; at the limit the breaker opens, and its first probe is due at once."""
+        failures = self.failures + 1
+        if failures < limit or self.opened_at:
+            return self.model_copy(update={"failures": failures})
+        return Breaker(
+            failures=failures,
+            opened_at=now,
+            probe_at=now,
+            trial_at=now + TRIAL_AFTER * TRIAL_GROWTH ** min(self.trials, MOST_GROWTHS),
+            trials=self.trials,
+            alive=self.alive,
+        )
+
+    def probing(self, now: datetime) -> "Breaker":
+        """A probe is under way; the distance to the next one grows."""
+        distance = min(LONGEST_DISTANCE, PROBE_AFTER * 2 ** min(self.probes, 10))
+        return self.model_copy(update={"probe_at": now + distance, "probes": self.probes + 1})
+
+    def shown(self, evidence: Evidence, now: datetime) -> "Breaker":
+        """What a safe probe showed. Closed, if sending may go on."""
+        alive = evidence is Evidence.ALIVE
+        tried = self.trial_at is not None and self.trial_at <= now and evidence is not Evidence.DEAD
+        if tried or (alive and (self.failures < SURE_FAILURES or not self.alive)):
+            return Breaker(failures=self.failures, trials=self.trials + tried, alive=alive)
+        return self.model_copy(update={"alive": alive})
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the newest call succeeded."""
+        return self == Breaker()
+
+
+class Breakers:
+    """Reads and writes the rows; `clock` gives the time in UTC."""
+
+    def __init__(
+        self, table: Table, clock: Callable[[], datetime], *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._table = table
+        self._clock = clock
+        self._monotonic = monotonic
+        self._known: dict[str, tuple[Breaker, float]] = {}
+        self._reading = asyncio.Lock()
+
+    async def news(self, operation: str) -> Breaker:
+        """The breaker of a kind of call, as of a second ago at most; raises Unanswered."""
+        if self._is_old(operation):
+            async with self._reading:
+                if self._is_old(operation):
+                    asked_at = self._monotonic()
+                    _, breaker = await self._read(operation)
+                    self._known[operation] = breaker, asked_at
+        return self._known[operation][0]
+
+    async def is_open(self, operation: str) -> bool:
+        """Whether calls are held back, those that may probe included; raises Unanswered."""
+        return (await self.news(operation)).opened_at is not None
+
+    async def why_open(self, operation: str) -> Stopped | None:
+        """Why no call is made now; None when calls are made, or a probe is due. Raises Unanswered."""
+        breaker = await self.news(operation)
+        is_due = breaker.probe_at is not None and breaker.probe_at <= self._clock()
+        return None if breaker.opened_at is None or is_due else stopped()
+
+    async def take_probe(self, operation: str) -> bool:
+        """Whether the caller may make the probe that is due: one of all workers. Raises Unanswered."""
+        known = await self.news(operation)
+        if known.probe_at is None or known.probe_at > self._clock():
+            return False
+
+        def take(breaker: Breaker) -> Breaker | None:
+            return breaker.probing(self._clock()) if breaker.probe_at == known.probe_at else None
+
+        return await self._change(operation, take)
+
+    async def show(self, operation: str, evidence: Evidence) -> bool:
+        """Take in what a safe probe showed; whether sending goes on. Raises Unanswered."""
+        await self._change(
+            operation, lambda one: one.shown(evidence, self._clock()) if one.opened_at else None
+        )
+        return not await self.is_open(operation)
+
+    async def broke(self, operation: str, *, limit: int) -> None:
+        """A call failed in a way that says nothing about its message. Never fails."""
+        before = self._known.get(operation, (Breaker(), 0.0))[0]
+        local = before.after_failure(self._clock(), limit)
+        self._known[operation] = local, self._monotonic()  # this process stops before the row is written
+        await self._tell(operation, lambda one: one.after_failure(self._clock(), limit))
+        after = self._known[operation][0]
+        if after.opened_at and not before.opened_at:
+            log.warning("breaker opened operation=%s failures=%d", operation, after.failures)
+
+    async def works(self, operation: str) -> None:
+        """A call was answered: costs a write only after failures. Never fails."""
+        known, _ = self._known.get(operation, (Breaker(), 0.0))
+        if known.is_sound:
+            return
+        await self._tell(operation, lambda one: None if one.is_sound else Breaker())
+        if known.opened_at or known.failures >= SEND_FAILURES:
+            log.info("breaker closed operation=%s", operation)
+
+    def _is_old(self, operation: str) -> bool:
+        _, known_at = self._known.get(operation, (Breaker(), float("-inf")))
+        return self._monotonic() - known_at > NEWS_SECONDS
+
+    async def _read(self, operation: str) -> tuple[Row | None, Breaker]:
+        row = await self._table.get(PARTITION, operation)
+        return row, Breaker.model_validate_json(row.values[COLUMN]) if row else Breaker()
+
+    async def _tell(self, operation: str, decide: Callable[[Breaker], Breaker | None]) -> None:
+        """Change the row if that can be done soon: what IO answered must not be lost over it."""
+        try:
+            async with asyncio.timeout(TELL_SECONDS):
+                await self._change(operation, decide)
+        except (TimeoutError, Unanswered) as error:
+            log.warning("state of a breaker not shared reason=%s", type(error).__name__)
+
+    async def _change(self, operation: str, decide: Callable[[Breaker], Breaker | None]) -> bool:
+        """Write what `decide` makes of the row, however often others are faster; None: nothing."""
+        while True:
+            row, breaker = await self._read(operation)
+            after = decide(breaker)
+            values = {COLUMN: after.model_dump_json()} if after else {}
+            if after is None or await self._table.write(PARTITION, operation, row, values):
+                self._known[operation] = after or breaker, self._monotonic()
+                return after is not None
+
+
+def stopped() -> Stopped:
+    """No call is made because the backend does not answer."""
+    error = Stopped(reason=REASON)
+    error.retry_after = WAIT_SECONDS
+    return error
