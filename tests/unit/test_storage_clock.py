@@ -79,7 +79,7 @@ def test_another_server_with_another_clock_is_believed() -> None:
 def test_with_whole_seconds_it_is_never_ahead_and_late_as_it_says(
     skew: float, writes: list[tuple[float, float, float]]
 ) -> None:
-    """By Dates alone the time is never later than it is, nor earlier than by `late`: a second, a trip, less."""
+    """By Dates alone the time is never later than it is, nor earlier than by `late`: a second and a trip."""
     now = 0.0
     clock = StorageClock(lambda: now + skew)
     assert clock.late == 0
@@ -95,7 +95,7 @@ def test_with_whole_seconds_it_is_never_ahead_and_late_as_it_says(
 
 
 def test_whole_seconds_become_exact_with_every_write(caplog: pytest.LogCaptureFixture) -> None:
-    """Twice a second for ten seconds, as a worker writes who calls: a tenth is left; the log tells it once."""
+    """Twice a second for ten seconds, as a worker writes: a tenth is left, and the log tells it once."""
     now = 0.0
     clock = StorageClock(lambda: now)
     for _ in range(20):
