@@ -1,7 +1,8 @@
 """The institution's account at IO: its services, each with its own keys, under one rate limit."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import NamedTuple, Self
 
@@ -111,22 +112,30 @@ class IoAccount:
             lambda key: self._client.get_message(fiscal_code, message_id, key=key),
         )
 
-    async def turn_to_send(self, service: str) -> Turn:
-        """Wait for the turn to send one message; when this returns its instant is half a second away.
+    @asynccontextmanager
+    async def turn_to_send(self, service: str) -> AsyncIterator[Turn]:
+        """Wait for the turn to send one message; its instant is half a second away, or was missed by little.
 
-        Nobody else gets that instant: claim the message and submit it.
+        Nobody else gets that instant, and few messages are on their way to IO: claim the message and submit
+        it within the block.
         """
-        await self._wait_for_room()
+        async with self._room():
+            await self._in_flight.room()
         turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
         if await self._breakers.is_open(SUBMIT_MESSAGE):
             await self._prove_sending(service, turn)
             turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
         await turn.is_near(CLAIM_SECONDS)
-        return turn
+        async with self._room():
+            await self._in_flight.take()
+        try:
+            yield turn
+        finally:
+            self._in_flight.free()
 
     async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
         """Send; returns IO's message id, None when it was accepted without a readable one."""
-        usable = await self._ready_to_send(service, turn)
+        usable = await self._ready(service, SUBMIT_MESSAGE, turn)
         try:
             answer = await self._call(
                 SUBMIT_MESSAGE, usable, lambda key: self._client.submit_message(message, key=key)
@@ -134,28 +143,18 @@ class IoAccount:
         except InDoubt:
             self._in_flight.failed()
             raise
-        except BaseException:
+        except Refused:
             self._in_flight.answered()
             raise
         self._in_flight.answered()
         return answer
 
-    async def _ready_to_send(self, service: str, turn: Turn) -> list[Usable]:
-        """As `_ready`, with a place in flight taken."""
-        try:
-            async with asyncio.timeout(READY_SECONDS):
-                while True:
-                    usable = await self._ready(service, SUBMIT_MESSAGE, turn)
-                    if self._in_flight.try_take():
-                        return usable
-                    await self._in_flight.room()
-        except TimeoutError:
-            raise NotSent(reason="not_ready") from None
-
-    async def _wait_for_room(self) -> None:
+    @asynccontextmanager
+    async def _room(self) -> AsyncIterator[None]:
+        """Bounds the wait for a place in flight."""
         try:
             async with asyncio.timeout(ROOM_SECONDS):
-                await self._in_flight.room()
+                yield
         except TimeoutError:
             raise NotSent(reason="not_ready") from None
 

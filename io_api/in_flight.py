@@ -20,15 +20,13 @@ class InFlight:
         self._waiting = 0
         self._freed = asyncio.Event()
 
-    def try_take(self) -> bool:
-        """Take a place if one is free."""
-        if self._out >= self._limit:
-            return False
+    async def take(self) -> None:
+        """Take a place; waits until one is free."""
+        await self.room()
         self._out += 1
-        return True
 
     async def room(self) -> None:
-        """Wait until a place may be free."""
+        """Wait until a place is free."""
         self._waiting += 1
         try:
             while self._out >= self._limit:
@@ -37,21 +35,16 @@ class InFlight:
         finally:
             self._waiting -= 1
 
+    def free(self) -> None:
+        """Give the place back."""
+        self._out -= 1
+        self._freed.set()
+
     def answered(self) -> None:
-        """A message was answered: its place is free."""
+        """A message was answered: one more place if others wait for one, one less if many are empty."""
         step = 1 if self._waiting else -1 if 2 * self._out < self._limit else 0
         self._limit = min(MOST, max(LEAST, self._limit + step))
-        self._free()
 
     def failed(self) -> None:
         """A message got no answer: one at a time until another is answered."""
         self._limit = 1
-        self._free()
-
-    def left_unused(self) -> None:
-        """The place was not used after all."""
-        self._free()
-
-    def _free(self) -> None:
-        self._out -= 1
-        self._freed.set()

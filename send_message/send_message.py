@@ -81,12 +81,12 @@ async def _send(
     request = ledger.request_of(entry)
     message = compose(request, language)
     try:
-        turn = await io.turn_to_send(entry.service)
+        async with io.turn_to_send(entry.service) as turn:
+            claimed = await ledger.claim(entry, language)
+            step, changes = await _post(claimed, message, turn, io=io, clock=clock)
     except NotSent as error:
         step, changes = deferral(entry, error, clock())
         return await ledger.advance(entry, step, **changes)
-    claimed = await ledger.claim(entry, language)
-    step, changes = await _post(claimed, message, turn, io=io, clock=clock)
     if step.what is State.ACCEPTED:
         changes |= after_acceptance(claimed, request, changes["message_id"], reminders)
     # The log line comes before the ledger write: if the write is lost, the line still tells.

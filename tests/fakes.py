@@ -5,7 +5,7 @@ none of its code. `tests/integration/test_storage.py` holds table and queues to 
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -249,9 +249,11 @@ class FakeIo(IoAccount):
             self.asked.append(("profile", fiscal_code, service))
             return _answered(self.profile)
 
-    async def turn_to_send(self, service: str) -> Turn:
+    @asynccontextmanager
+    async def turn_to_send(self, service: str) -> AsyncIterator[Turn]:
         with self.steps.step("io.turn_to_send"):
-            return _answered(self.turn)
+            turn = _answered(self.turn)
+        yield turn
 
     async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
         assert turn is self.turn

@@ -139,9 +139,9 @@ class SharedBudget(Worker):
         await self._io.get_profile(fiscal_code, service=SERVICE)
 
     async def submit(self, message: NewMessage) -> str | None:
-        turn = await self._io.turn_to_send(SERVICE)
-        await self.claim()
-        return await self._io.submit_message(message, service=SERVICE, turn=turn)
+        async with self._io.turn_to_send(SERVICE) as turn:
+            await self.claim()
+            return await self._io.submit_message(message, service=SERVICE, turn=turn)
 
     async def get_message(self, fiscal_code: str, message_id: str) -> None:
         await self._io.get_message(fiscal_code, message_id, service=SERVICE)

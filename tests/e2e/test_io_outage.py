@@ -1,7 +1,6 @@
 """IO's backends fail for a while: messages wait, few end in doubt, and sending goes on by itself."""
 
 import asyncio
-import time
 from collections import Counter
 
 import pytest
@@ -10,21 +9,18 @@ from storage.ledger import State
 from tests.e2e.sample import fiscal_code, request
 from tests.e2e.world import World
 
-OUTAGE_SECONDS = 20
+OUTAGE_SECONDS = 15
 
 
-@pytest.mark.parametrize(("hosts", "most"), [(1, 5), (4, 10)])
-@pytest.mark.parametrize("kind", ["503_before", "hang"])
 @pytest.mark.timeout(240)
-async def test_messages_that_io_cannot_take_wait(world: World, kind: str, hosts: int, most: int) -> None:
+async def test_messages_that_io_cannot_take_wait(world: World) -> None:
     """A POST that always fails leaves few messages in doubt and none dead; the others leave once each."""
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(100)]
-    await world.start_hosts(hosts)
-    await world.io.faults({"operation": "submit_message", "kind": kind, "probability": 1})
+    await world.start_hosts(4)
+    await world.io.faults({"operation": "submit_message", "kind": "503_before", "probability": 1})
     await world.put(*asked)
     await asyncio.sleep(OUTAGE_SECONDS)
     await world.io.clear_faults()
-    mended = time.monotonic()
 
     async def all_ended() -> bool:
         states = await world.states()
@@ -32,7 +28,6 @@ async def test_messages_that_io_cannot_take_wait(world: World, kind: str, hosts:
 
     await world.until(all_ended, limit_seconds=60)
     states = await world.states()
-    print(kind, hosts, states, time.monotonic() - mended)
     people = Counter(message["fiscal_code"] for message in await world.io.messages())
-    assert states[State.IN_DOUBT] <= most
+    assert states[State.IN_DOUBT] <= 10
     assert max(people.values()) == 1

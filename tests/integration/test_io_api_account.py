@@ -142,8 +142,8 @@ async def test_message_never_leaves_with_the_key_of_another_service() -> None:
 
         async def send(number: int) -> None:
             service, worker = names[number % 5], workers[number % 3]
-            turn = await worker.turn_to_send(service)
-            await worker.submit_message(_message(f"Avviso di {service}"), service=service, turn=turn)
+            async with worker.turn_to_send(service) as turn:
+                await worker.submit_message(_message(f"Avviso di {service}"), service=service, turn=turn)
             if number == 100:
                 here.set_keys(**{names[0]: (f"{names[0]}-secondary",)})
 
@@ -164,20 +164,20 @@ async def test_missing_right_to_read_does_not_stop_sending() -> None:
             with pytest.raises(Stopped):
                 await worker.get_message(FISCAL_CODE, "01J0000000P0ST1N0REM0TE000", service="default")
         assert here.calls() == 1
-        turn = await worker.turn_to_send("default")
-        assert await worker.submit_message(_message(), service="default", turn=turn)
+        async with worker.turn_to_send("default") as turn:
+            assert await worker.submit_message(_message(), service="default", turn=turn)
 
 
 async def test_pause_reaches_a_message_that_waits_for_its_turn() -> None:
     """A message whose turn is near when the service is paused does not leave."""
     async with institution(default=("first", None)) as here:
         worker = here.worker()
-        turn = await worker.turn_to_send("default")
-        await here.board().pause("default", by="rossi@pc")
-        await asyncio.sleep(NEWS_SECONDS)
-        with pytest.raises(Stopped):
-            await worker.submit_message(_message(), service="default", turn=turn)
-        assert here.calls() == 0
+        async with worker.turn_to_send("default") as turn:
+            await here.board().pause("default", by="rossi@pc")
+            await asyncio.sleep(NEWS_SECONDS)
+            with pytest.raises(Stopped):
+                await worker.submit_message(_message(), service="default", turn=turn)
+            assert here.calls() == 0
 
 
 async def test_while_all_is_paused_messages_wait_in_process() -> None:
@@ -203,13 +203,13 @@ async def test_storage_that_fails_at_the_last_moment_leaves_the_message_unsent()
     """A message that has its turn, but cannot learn whether it is stopped, is surely not sent."""
     async with institution(default=("first", None)) as here:
         worker = here.worker()
-        turn = await worker.turn_to_send("default")
-        await asyncio.sleep(NEWS_SECONDS)
-        here.steps.fail_before(Unanswered("no answer"))
-        with pytest.raises(NotSent) as raised:
-            await worker.submit_message(_message(), service="default", turn=turn)
-        assert raised.value.reason == "not_ready"
-        assert here.calls() == 0
+        async with worker.turn_to_send("default") as turn:
+            await asyncio.sleep(NEWS_SECONDS)
+            here.steps.fail_before(Unanswered("no answer"))
+            with pytest.raises(NotSent) as raised:
+                await worker.submit_message(_message(), service="default", turn=turn)
+            assert raised.value.reason == "not_ready"
+            assert here.calls() == 0
 
 
 async def test_storage_that_fails_after_the_answer_does_not_lose_it() -> None:
@@ -222,10 +222,10 @@ async def test_storage_that_fails_after_the_answer_does_not_lose_it() -> None:
         here.set_keys(default=("first",))
         here.ahead += PROBE_AFTER
         await asyncio.sleep(NEWS_SECONDS)
-        turn = await worker.turn_to_send("default")
-        here.steps.fail_before(Unanswered("no answer"), skip=2)  # the probe is a read and a write
-        assert await worker.submit_message(_message(), service="default", turn=turn)
-        assert here.steps.to_come == 0
+        async with worker.turn_to_send("default") as turn:
+            here.steps.fail_before(Unanswered("no answer"), skip=2)  # the probe is a read and a write
+            assert await worker.submit_message(_message(), service="default", turn=turn)
+            assert here.steps.to_come == 0
 
 
 async def test_service_without_keys_is_misconfigured() -> None:

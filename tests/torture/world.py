@@ -6,7 +6,8 @@ effect, stalls, or kills its worker before or after the effect.
 """
 
 import random
-from collections.abc import Callable, Coroutine, Generator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -148,9 +149,11 @@ class SteppedIo:
         allowed = not self._draws("profile_blocked")
         return await self._step("io.get_profile", lambda: Profile(sender_allowed=allowed))
 
-    async def turn_to_send(self, service: str) -> None:
+    @asynccontextmanager
+    async def turn_to_send(self, service: str) -> AsyncIterator[None]:
         effect = _raiser(Stopped(reason="paused")) if self._draws("stopped") else lambda: None
         await Step("io.turn_to_send", effect, _unanswered, _unanswered)
+        yield
 
     async def submit_message(self, message: NewMessage, *, service: str, turn: None) -> str | None:
         request_id = message.content.subject.split()[-1]
