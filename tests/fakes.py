@@ -20,6 +20,7 @@ from settings import RateLimit
 from storage.cipher import PROPERTY_BYTES
 from storage.queues import LONGEST_DELAY, Queues
 from storage.table import AlreadyThere, Changed, ETag, Row, Table, Unanswered
+from tests.pagopa.codecs import check_sent
 
 
 class Died(BaseException):
@@ -257,6 +258,7 @@ class FakeIo(IoAccount):
 
     async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
         assert turn is self.turn
+        check_sent(message.body())
         with self.steps.step("io.submit_message"):
             self.sent.append((message, service))
             await self.while_sending()

@@ -12,6 +12,8 @@ Under `/api/v1`, with a key in `Ocp-Apim-Subscription-Key`:
     POST /messages, POST /messages/{fiscal_code}                  operation `submit_message`
     GET /messages/{fiscal_code}/{id}                              operation `get_message`
 
+With IO_SIMULATOR_JOURNAL set to a file, each call and its answer are a line of JSON there (journal.py).
+
 Two clocks. The rate limit counts in real time. Processing, reading and paying follow a simulated clock: real
 time plus what `POST /simulator/clock` has added.
 

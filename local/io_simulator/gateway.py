@@ -38,9 +38,14 @@ class Gateway:
             calls = self._simulator.calls
             body = await request.read()
             calls.receive(operation)
-            response = await self._serve(operation, backend, request, body)
-            if request.transport is not None and not request.transport.is_closing():
-                calls.answer(operation, response.status)
+            whole = None
+            try:
+                response = await self._serve(operation, backend, request, body)
+                if request.transport is not None and not request.transport.is_closing():
+                    calls.answer(operation, response.status)
+                    whole = response
+            finally:
+                self._simulator.journal.write(operation, body, whole)
             return response
 
         return handle

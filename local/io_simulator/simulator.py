@@ -6,6 +6,7 @@ from local.io_simulator.calls import Calls
 from local.io_simulator.citizens import Citizen, Citizens
 from local.io_simulator.clock import SimulatedClock
 from local.io_simulator.faults import FaultQueue
+from local.io_simulator.journal import Journal
 from local.io_simulator.messages import Messages
 from local.io_simulator.rate_limit import RateLimit, RateLimiter
 from local.io_simulator.services import Service, Services
@@ -30,6 +31,7 @@ class Simulator:
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
+        self.journal = Journal()
         self.reset()
 
     def reset(self) -> None:

@@ -16,6 +16,7 @@ from io_api.answers import EVERY_CALL, GET_MESSAGE, SUBMIT_MESSAGE
 from io_api.client import IoClient
 from io_api.errors import InDoubt, IoError, NotSent, Refused, Unavailable
 from io_api.models import MessageContent, MessageStatus, NewMessage, Profile
+from tests.pagopa.codecs import check_sent
 
 FISCAL_CODE = "RSSMRA80A01H501U"
 KEY = SecretStr("made-up-key")
@@ -55,7 +56,9 @@ class Server:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     async def answer(request: web.Request) -> web.Response:
-        await request.read()
+        body = await request.read()
+        if request.path.endswith("/messages"):
+            check_sent(body)
         return running.answer
 
     async def start() -> IoClient:

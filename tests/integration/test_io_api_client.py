@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from io_api.client import IoClient
 from io_api.errors import InDoubt, IoError, Misconfigured, PaymentLookupFailed, RateLimited, Unavailable
 from io_api.models import DeliveryStatus, MessageContent, NewMessage, PaymentStatus, Profile, ReadStatus
+from tests.pagopa.codecs import check_sent
 
 FISCAL_CODE = "RSSMRA80A01H501U"
 MESSAGE_ID = "01HMRBX079WA5SGYBQP1A7FSKH"
@@ -35,6 +36,8 @@ class Io:
     async def answer(self, request: web.Request) -> web.Response:
         self.requests.append(request)
         self.bodies.append(await request.read())
+        if request.path.endswith("/messages"):
+            check_sent(self.bodies[-1])
         return self._answering(request)
 
 

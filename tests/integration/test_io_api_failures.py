@@ -27,6 +27,7 @@ from pydantic import SecretStr
 from io_api.client import IoClient
 from io_api.errors import InDoubt, IoError, RateLimited, Refused, Unavailable, Unreachable
 from io_api.models import MessageContent, NewMessage
+from tests.pagopa.codecs import check_sent
 
 FISCAL_CODE = "RSSMRA80A01H501U"
 KEY = SecretStr("made-up-key")
@@ -77,7 +78,9 @@ class Connection:
         return int(lengths[0].partition(":")[2]) if lengths else 0
 
     async def read_request(self) -> None:
-        await self._reader.readexactly(await self.read_head())
+        body = await self._reader.readexactly(await self.read_head())
+        if self.call == "submit_message":
+            check_sent(body)
         self._server.seen.append(self.call)
         self._server.has_seen.set()
 
@@ -133,7 +136,12 @@ async def serving(server: Server, tls: ssl.SSLContext | None = None) -> AsyncIte
 
 @contextlib.asynccontextmanager
 async def client(base_url: str, *, max_connections: int = 100) -> AsyncIterator[IoClient]:
-    io = IoClient(base_url, timeout_seconds=TIMEOUT, max_connections=max_connections)
+    io = IoClient(
+        base_url,
+        timeout_seconds=TIMEOUT,
+        submit_timeout_seconds=TIMEOUT,
+        max_connections=max_connections,
+    )
     try:
         yield io
     finally:

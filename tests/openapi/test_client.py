@@ -1,7 +1,4 @@
-"""What the client sends and reads, against the specifications PagoPA publishes.
-
-The specifications are not part of this project; where they are not at hand, these tests are skipped.
-"""
+"""What the client sends and reads, against the specifications PagoPA publishes."""
 
 import json
 import re
@@ -28,14 +25,10 @@ from io_api.models import (
     PaymentData,
     ThirdPartyData,
 )
+from tests.openapi.specifications import SPECIFICATIONS
 
-SPECIFICATIONS = Path(__file__).parents[3] / "shared" / "io" / "openapi"
 MESSAGES = SPECIFICATIONS / "messages-services-func-2.1.9.yaml"
 SERVICES = SPECIFICATIONS / "io-functions-services-4.1.1.yaml"
-
-pytestmark = pytest.mark.skipif(
-    not (MESSAGES.exists() and SERVICES.exists()), reason=f"no specifications of IO in {SPECIFICATIONS}"
-)
 
 FISCAL_CODE = "RSSMRA80A01H501U"
 KEY = SecretStr("made-up-key")

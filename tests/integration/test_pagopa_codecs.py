@@ -1,0 +1,59 @@
+"""The check by PagoPA's codecs can fail."""
+
+import json
+
+import pytest
+
+from tests.pagopa.codecs import check, check_sent, decode
+from tests.pagopa.exchanges import check_exchange
+
+CONTENT = {"subject": "Avviso di pagamento", "markdown": "m" * 80}
+MESSAGE = {"fiscal_code": "AAAAAA00A00A000A", "content": CONTENT}
+
+
+def exchange(**parts: object) -> str:
+    made = {"operation": "submit_message", "body": json.dumps(MESSAGE), "status": 201, "answer": None}
+    return json.dumps(made | parts)
+
+
+def test_takes_a_message() -> None:
+    """The smallest message that IO takes passes, and so does the answer to it."""
+    check_sent(json.dumps(MESSAGE).encode())
+    check_exchange(exchange(answer='{"id": "01BX9NSMKVXXS5PSP2FATZMYYY"}'))
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"fiscal_code": "RSSMRA80A01H501"}, "fiscal_code"),
+        ({"feature_level_type": "PREMIUM"}, "feature_level_type"),
+        ({"content": CONTENT | {"subject": "short"}}, "content.subject"),
+        ({"content": CONTENT | {"due_date": "tomorrow"}}, "content.due_date"),
+    ],
+)
+def test_names_what_io_refuses(change: dict[str, object], field: str) -> None:
+    """A body that IO would answer with a 400 is refused, by the name of its field."""
+    assert field in decode("NewMessage", json.dumps(MESSAGE | change)).refused
+
+
+def test_names_what_io_drops() -> None:
+    """A field that IO does not know fails the check, although its codec takes the body."""
+    with pytest.raises(AssertionError, match=r"does not know \['content.colour'\]"):
+        check("NewMessage", MESSAGE | {"content": CONTENT | {"colour": "red"}})
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"body": "{}"},
+        {"status": 400, "answer": '{"title": "Invalid message structure", "status": 400, "detail": ""}'},
+        {"answer": '{"id": "7"}'},
+        {"operation": "get_profile", "body": "{}", "status": 200, "answer": "{}"},
+        {"operation": "get_message", "body": "", "status": 200, "answer": '{"status": "PROCESSED"}'},
+    ],
+    ids=["takes too much", "takes too little", "no ulid", "no code", "no message"],
+)
+def test_simulator_that_differs_is_found(parts: dict[str, object]) -> None:
+    """A simulator that takes, refuses or answers what IO would not fails the test it served."""
+    with pytest.raises(AssertionError):
+        check_exchange(exchange(**parts))
