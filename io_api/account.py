@@ -210,8 +210,11 @@ class IoAccount:
         await turn.is_near(CLAIM_SECONDS)
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await turn.has_come()
-                return await self._usable(service, operation, probes=probes)
+                while True:
+                    await turn.has_come()
+                    usable = await self._usable(service, operation, probes=probes)
+                    if turn.is_in_time():  # storage may have been slow to tell
+                        return usable
         except (TimeoutError, Unanswered) as error:
             raise NotSent(reason="not_ready", cause=type(error).__name__) from None
 

@@ -90,8 +90,11 @@ class Turns:
         It is not when it was missed, or when IO has just said that the window is full.
         """
         await asyncio.sleep(slot.at - before - self._clock.now())
-        in_time = self._clock.now() - slot.at <= LATEST * self._limit.seconds
-        return in_time and self._monotonic() >= self._full_until
+        return self.is_in_time(slot) and self._monotonic() >= self._full_until
+
+    def is_in_time(self, slot: Slot) -> bool:
+        """Whether the slot's instant was not missed."""
+        return self._clock.now() - slot.at <= LATEST * self._limit.seconds
 
     async def _slot(self, priority: Priority) -> Slot:
         place: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
@@ -188,6 +191,10 @@ class Turn:
     async def is_near(self, seconds: float) -> None:
         """Wait until so many seconds before its instant."""
         await self._turns.wait_until(self._slot, before=seconds)
+
+    def is_in_time(self) -> bool:
+        """Whether its instant was not missed."""
+        return self._turns.is_in_time(self._slot)
 
     async def has_come(self) -> None:
         """Wait for its instant; one that is no good is made up for by another. Raises as `reserve`."""

@@ -39,11 +39,11 @@ MUTANTS = (
         {
             SEND: (
                 (
-                    "    claimed = await ledger.claim(entry, language)\n"
-                    "    step, changes = await _post(claimed, ",
-                    "    from dataclasses import replace\n"
-                    "    early = replace(entry, lease_until=clock() + timedelta(hours=1))\n"
-                    "    step, changes = await _post(early, ",
+                    "            claimed = await ledger.claim(entry, language)\n"
+                    "            step, changes = await _post(claimed, ",
+                    "            from dataclasses import replace\n"
+                    "            early = replace(entry, lease_until=clock() + timedelta(hours=1))\n"
+                    "            step, changes = await _post(early, ",
                 ),
                 ("    # The log line", "    claimed = await ledger.claim(entry)\n    # The log line"),
             )
