@@ -24,5 +24,5 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TextIO]:
 def as_pagopa_reads_it(journal: TextIO) -> Iterator[None]:
     """Fails a test in which the simulator and PagoPA's codecs differ."""
     yield
-    for line in journal:
+    for line in journal.readlines():
         check_exchange(line)

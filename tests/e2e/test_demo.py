@@ -1,0 +1,17 @@
+"""`make demo`."""
+
+import asyncio
+import sys
+
+from tests.e2e.processes import PROJECT
+
+
+async def test_every_request_ends_as_expected() -> None:
+    """The demo exits with 0, and what it sent and was answered is what PagoPA's codecs read (conftest.py)."""
+    demo = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "local.demo",
+        cwd=PROJECT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await demo.communicate()
+    assert demo.returncode == 0, said.decode()
+    assert "requests and 2 reminders ended as expected" in said.decode()
