@@ -1,0 +1,145 @@
+// The functions app on a Flex Consumption plan, with every setting of settings.py.
+
+param location string
+param tags object
+param name string
+param identityId string
+param identityClientId string
+param storageName string
+param packageUri string
+param vaultUri string
+param insightsConnectionString string
+param workspaceId string
+param subnetId string
+param instanceMemoryMB int
+param maximumInstanceCount int
+param alwaysReady array
+param secretSettings array
+param settings object
+
+// As in settings.py when left out (a test compares them), so that the portal shows what holds.
+var defaultSettings = {
+  CHECK_STATUS_SCHEDULE: '0 */5 * * * *'
+  IO_API_BASE_URL: 'https://api.io.pagopa.it/api/v1'
+  IO_RATE_LIMIT: '150/5'
+  REMINDERS: ''
+  REMINDERS_PER_CITIZEN_PER_DAY: '2'
+  REMINDERS_SCHEDULE: '0 */15 * * * *'
+}
+
+var storageSettings = {
+  AzureWebJobsStorage__accountName: storageName
+  AzureWebJobsStorage__clientId: identityClientId
+  AzureWebJobsStorage__credential: 'managedidentity'
+}
+
+var telemetrySettings = {
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${identityClientId}'
+  APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
+  // The worker sets up the exporter; host.json turns OpenTelemetry on.
+  PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
+  // Metrics are never sampled. Five traces a second are enough to look at, whatever a campaign sends.
+  OTEL_TRACES_SAMPLER: 'microsoft.rate_limited'
+  OTEL_TRACES_SAMPLER_ARG: '5'
+}
+
+// Without a version, so that a new one is taken within a day, or at the next restart.
+var secrets = [for setting in secretSettings: {
+  setting: setting
+  reference: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${replace(setting, '_', '-')})'
+}]
+
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  name: 'plan-${name}'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    name: 'FC1'
+    tier: 'FlexConsumption'
+  }
+  properties: {
+    reserved: true
+  }
+}
+
+resource app 'Microsoft.Web/sites@2024-04-01' = {
+  name: name
+  location: location
+  // `azd deploy` finds the app by this tag.
+  tags: union(tags, { 'azd-service-name': 'postino' })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    keyVaultReferenceIdentity: identityId
+    virtualNetworkSubnetId: empty(subnetId) ? null : subnetId
+    siteConfig: {
+      minTlsVersion: '1.2'
+    }
+    functionAppConfig: {
+      runtime: {
+        name: 'python'
+        version: '3.13'
+      }
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: packageUri
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+      scaleAndConcurrency: {
+        instanceMemoryMB: instanceMemoryMB
+        maximumInstanceCount: maximumInstanceCount
+        alwaysReady: alwaysReady
+      }
+    }
+  }
+}
+
+resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
+  parent: app
+  name: 'appsettings'
+  properties: union(
+    defaultSettings,
+    settings,
+    toObject(secrets, secret => secret.setting, secret => secret.reference),
+    storageSettings,
+    telemetrySettings
+  )
+}
+
+// Publishing takes an Entra ID token; the app's own user name and password are off.
+resource basicPublishing 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = [for way in ['ftp', 'scm']: {
+  parent: app
+  name: way
+  properties: {
+    allow: false
+  }
+}]
+
+resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: app
+  name: 'to-workspace'
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      { category: 'FunctionAppLogs', enabled: true }
+    ]
+    metrics: [
+      { category: 'AllMetrics', enabled: true }
+    ]
+  }
+}
+
+output name string = app.name

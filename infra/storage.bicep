@@ -1,0 +1,116 @@
+// The storage account: all that the app keeps. It takes no keys, only identities.
+
+param location string
+param tags object
+param name string
+param sku string
+param privateNetwork bool
+param workspaceId string
+
+// Names as in storage/queues.py. The platform copies to the -poison queue what failed five times; nothing of
+// this program is triggered by message-outcomes.
+var triggerQueues = ['message-requests', 'message-sends', 'message-settled']
+var poisonQueues = [for queue in triggerQueues: '${queue}-poison']
+var queueNames = concat(triggerQueues, poisonQueues, ['message-outcomes'])
+
+var tableNames = [
+  'audit'
+  'campaigns'
+  'due'
+  'ioaccount'
+  'ledger'
+  'notices'
+  'parked'
+  'reminderdays'
+  'reminders'
+]
+
+var packageContainer = 'app-package'
+
+resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: {
+    name: sku
+  }
+  properties: {
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    allowSharedKeyAccess: false
+    defaultToOAuthAuthentication: true
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+    publicNetworkAccess: privateNetwork ? 'Disabled' : 'Enabled'
+    networkAcls: {
+      bypass: 'None'
+      defaultAction: privateNetwork ? 'Deny' : 'Allow'
+    }
+  }
+}
+
+resource queueService 'Microsoft.Storage/storageAccounts/queueServices@2024-01-01' = {
+  parent: account
+  name: 'default'
+}
+
+resource queues 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' = [for queue in queueNames: {
+  parent: queueService
+  name: queue
+}]
+
+resource tableService 'Microsoft.Storage/storageAccounts/tableServices@2024-01-01' = {
+  parent: account
+  name: 'default'
+}
+
+resource tables 'Microsoft.Storage/storageAccounts/tableServices/tables@2024-01-01' = [for table in tableNames: {
+  parent: tableService
+  name: table
+}]
+
+resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' = {
+  parent: account
+  name: 'default'
+}
+
+// The host makes its own containers (leases of the timers, its keys).
+resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
+  parent: blobService
+  name: packageContainer
+}
+
+// Writes only: they carry the alert on poison queues. Every poll of a queue is a read, and would cost more
+// than the messages.
+resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: queueService
+  name: 'to-workspace'
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      { category: 'StorageWrite', enabled: true }
+    ]
+    metrics: [
+      { category: 'Transaction', enabled: true }
+    ]
+  }
+}
+
+// What removes a row of the ledger or of the audit leaves a trace.
+resource tableLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  scope: tableService
+  name: 'to-workspace'
+  properties: {
+    workspaceId: workspaceId
+    logs: [
+      { category: 'StorageDelete', enabled: true }
+    ]
+    metrics: [
+      { category: 'Transaction', enabled: true }
+    ]
+  }
+}
+
+output name string = account.name
+output packageUri string = '${account.properties.primaryEndpoints.blob}${package.name}'
