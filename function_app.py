@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 import check_status.functions
+import measure_backlog.functions
 import poison.functions
 import reminders.functions
 import send_message.functions
@@ -27,6 +28,7 @@ def clock() -> datetime:
 
 telemetry.configure()
 configured = settings.load()
+telemetry.export(configured)
 
 account = StorageAccount(configured)
 cipher = Cipher(configured.encryption_keys)
@@ -75,5 +77,10 @@ app.register_functions(
         outcomes=outcomes,
         handover=handover,
         clock=clock,
+    )
+)
+app.register_functions(
+    measure_backlog.functions.blueprint(
+        queues=account.queues(), indexes={"due": due, "reminders": to_remind}, clock=clock
     )
 )

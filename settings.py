@@ -35,6 +35,9 @@ NEW_KEY = (
 )
 
 
+GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+# Azure Monitor's samplers: spans a second, or a share of all.
+MOST_OF_SAMPLER = {"microsoft.rate_limited": 10_000.0, "microsoft.fixed_percentage": 1.0}
 STORAGE_FORMS = (
     "set a connection string, or AzureWebJobsStorage__accountName, or "
     "AzureWebJobsStorage__queueServiceUri and AzureWebJobsStorage__tableServiceUri"
@@ -45,7 +48,7 @@ STORAGE_RULES = {
         "the account's name alone, 3 to 24 lower-case letters and digits",
     ),
     "storage_credential": (r"(?i:managedidentity)", "managedidentity, or not set"),
-    "storage_client_id": (r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", "a GUID"),
+    "storage_client_id": (GUID, "a GUID"),
     "storage_identity_resource": (
         r"(?i:/subscriptions/.+/userAssignedIdentities/)[^/]+",
         "/subscriptions/.../userAssignedIdentities/NAME",
@@ -138,6 +141,16 @@ class Settings(BaseSettings):
     )
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(validation_alias="ENCRYPTION_KEYS")
     check_status_schedule: str = Field("0 */5 * * * *", validation_alias="CHECK_STATUS_SCHEDULE")
+    applicationinsights: SecretStr | None = Field(
+        None, validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING"
+    )
+    otlp: HttpUrl | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    otlp_traces: HttpUrl | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    otlp_metrics: HttpUrl | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")
+    otlp_logs: HttpUrl | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")
+    otlp_protocol: str = Field("http/json", validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL")
+    sampler: str = Field("", validation_alias="OTEL_TRACES_SAMPLER")
+    sampler_argument: str = Field("1", validation_alias="OTEL_TRACES_SAMPLER_ARG", validate_default=True)
 
     @field_validator(*STORAGE_RULES)
     @classmethod
@@ -233,6 +246,37 @@ class Settings(BaseSettings):
                 raise ValueError(f"key {number} is not url-safe base64 of 32 bytes; {NEW_KEY}") from None
         return keys
 
+    @field_validator("applicationinsights")
+    @classmethod
+    def _check_applicationinsights(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.search(
+            rf"(^|;)\s*InstrumentationKey={GUID}\s*(;|$)", value.get_secret_value(), re.I
+        ):
+            raise ValueError("is no connection string of Application Insights: InstrumentationKey=...;...")
+        return value
+
+    @field_validator("otlp_protocol")
+    @classmethod
+    def _check_otlp_protocol(cls, value: str) -> str:
+        # The others need protobuf, which the platform's worker has in a version of its own.
+        if value != "http/json":
+            raise ValueError("must be http/json, the one that is spoken here, or not set")
+        return value
+
+    @field_validator("sampler_argument")
+    @classmethod
+    def _check_sampler_argument(cls, value: str, info: ValidationInfo) -> str:
+        most = MOST_OF_SAMPLER.get(info.data.get("sampler", ""))
+        if most is None:  # one of the SDK's own, which reads its argument itself
+            return value
+        try:
+            argument = float(value)
+        except ValueError:
+            argument = -1
+        if not 0 <= argument <= most:
+            raise ValueError(f"must be a number from 0 to {most:g} for that OTEL_TRACES_SAMPLER")
+        return value
+
     @field_validator("check_status_schedule", "reminders_schedule")
     @classmethod
     def _check_schedule(cls, value: str) -> str:
@@ -245,6 +289,28 @@ class Settings(BaseSettings):
         if self.storage_account_name:
             return address.address(self.storage_account_name, service)
         return str(getattr(self, f"storage_{service}_uri"))
+
+    @property
+    def exports_telemetry(self) -> bool:
+        """Whether there is a place for logs, metrics and spans."""
+        return self.applicationinsights is not None or self.exports_otlp
+
+    @property
+    def exports_otlp(self) -> bool:
+        """Whether an OTLP collector is one."""
+        return any((self.otlp, self.otlp_traces, self.otlp_metrics, self.otlp_logs))
+
+    @property
+    def secrets(self) -> set[str]:
+        """Every key that must be seen nowhere."""
+        services = self.services.values()
+        keys = {
+            *self.encryption_keys,
+            *(key for one in services for key in (one.key, one.secondary_key) if key),
+        }
+        storage = self.storage_connection.get_secret_value() if self.storage_connection else ""
+        account_keys = re.findall(r"(?:AccountKey|SharedAccessSignature)=([^;]+)", storage)
+        return {key.get_secret_value() for key in keys} | set(account_keys)
 
     @property
     def services(self) -> dict[str, IoService]:

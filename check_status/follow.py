@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import telemetry
 from check_status.schedule import is_over, look_again, next_look, put_off, stretch
 from io_api.account import IoAccount
 from io_api.errors import IoError, MessageNotFound, NotSent, Unavailable
@@ -33,7 +34,8 @@ async def follow(
     entry = await ledger.get(due.request_id)
     next_at = None
     if entry and entry.message_id and not is_over(entry, clock()):
-        next_at = await _look(entry, due, gate=gate, ledger=ledger, io=io, outcomes=outcomes, clock=clock)
+        with telemetry.visiting("follow", entry.request_id, entry.traceparent):
+            next_at = await _look(entry, due, gate=gate, ledger=ledger, io=io, outcomes=outcomes, clock=clock)
     if next_at and await due_index.put(due.request_id, next_at) == due:
         return
     await due_index.remove(due)

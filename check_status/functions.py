@@ -5,6 +5,7 @@ from datetime import datetime
 
 import azure.functions as func
 
+import telemetry
 from check_status.settle import settle_payment
 from check_status.tick import follow_due
 from io_api.account import IoAccount
@@ -37,18 +38,20 @@ def blueprint(
     @functions.function_name("check_status")
     @functions.timer_trigger("timer", schedule)
     async def _check_status(timer: func.TimerRequest) -> None:
-        await follow_due(ledger=ledger, io=io, due_index=due_index, outcomes=outcomes, clock=clock)
+        with telemetry.ticking("check_status"):
+            await follow_due(ledger=ledger, io=io, due_index=due_index, outcomes=outcomes, clock=clock)
 
     @functions.function_name("settle_payment")
     @functions.queue_trigger("message", MESSAGE_SETTLED, STORAGE, data_type=BINARY)
     async def _settle_payment(message: func.QueueMessage) -> None:
-        await settle_payment(
-            message.get_body().decode(),
-            ledger=ledger,
-            notices=notices,
-            outcomes=outcomes,
-            queues=queues,
-            clock=clock,
-        )
+        with telemetry.processing("settle_payment", MESSAGE_SETTLED, message.get_body()):
+            await settle_payment(
+                message.get_body().decode(),
+                ledger=ledger,
+                notices=notices,
+                outcomes=outcomes,
+                queues=queues,
+                clock=clock,
+            )
 
     return functions

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import telemetry
 from contract.settlement import Settlement, parse_settlement
 from contract.violations import InvalidRequest
 from io_api.observe import PAID_UPSTREAM
@@ -43,7 +44,7 @@ async def settle_payment(
         await queues.put(poison(MESSAGE_SETTLED), body)
         return
     paid_at = settlement.paid_at or clock()
-    done = [await _settle(entry, paid_at, ledger, outcomes) for entry in entries]
+    done = [await _visit(entry, paid_at, ledger, outcomes) for entry in entries]
     if not all(done):
         await queues.put(MESSAGE_SETTLED, body, delay=COME_BACK)
 
@@ -60,6 +61,11 @@ async def _meant(settlement: Settlement, ledger: Ledger, notices: Notices) -> li
         log.info("settlement of a notice that no request carried")
     found = [await ledger.get(name) for name in names]
     return [entry for entry in found if entry]
+
+
+async def _visit(entry: Entry, paid_at: datetime, ledger: Ledger, outcomes: Outcomes) -> bool:
+    with telemetry.visiting("settle", entry.request_id, entry.traceparent):
+        return await _settle(entry, paid_at, ledger, outcomes)
 
 
 async def _settle(entry: Entry, paid_at: datetime, ledger: Ledger, outcomes: Outcomes) -> bool:

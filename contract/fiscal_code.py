@@ -18,6 +18,7 @@ _START = r"(?:(?<![0-9A-Z])|(?<=%[0-9A-F]{2})|(?<=\\[nrt])|(?<=\\u[0-9A-F]{4}))"
 _FOUND = re.compile(
     rf"{_IDENTIFIER}|(?P<code>{_CODE_OF_DIGITS}|{_START}{_CODE}(?![0-9A-Z]))", re.IGNORECASE | re.ASCII
 )
+_HIDDEN = re.compile(rf"{_IDENTIFIER}|(?P<code>{_CODE})", re.IGNORECASE | re.ASCII)
 
 FISCAL_CODE_PATTERN = f"^{_CODE}$"
 FISCAL_CODE_SHAPE = re.compile(_CODE, re.IGNORECASE | re.ASCII)
@@ -34,3 +35,11 @@ def contains_fiscal_code(text: str) -> bool:
 def mask_fiscal_codes(text: str) -> str:
     """Return `text` with MASK in place of everything shaped like a fiscal code."""
     return _FOUND.sub(lambda found: MASK if found["code"] else found[0], text)
+
+
+def mask_hidden_fiscal_codes(text: str) -> str:
+    """As `mask_fiscal_codes`, also where the code is part of a longer word: for text that leaves the house.
+
+    Now and then it masks a word that is none.
+    """
+    return _HIDDEN.sub(lambda found: MASK if found["code"] else found[0], text)

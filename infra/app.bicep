@@ -36,8 +36,6 @@ var storageSettings = {
 var telemetrySettings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${identityClientId}'
   APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
-  // The worker sets up the exporter; host.json turns OpenTelemetry on.
-  PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: 'true'
   // Metrics are never sampled. Five traces a second are enough to look at, whatever a campaign sends.
   OTEL_TRACES_SAMPLER: 'microsoft.rate_limited'
   OTEL_TRACES_SAMPLER_ARG: '5'

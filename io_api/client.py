@@ -23,6 +23,8 @@ SUBMIT_TIMEOUT_SECONDS = 60.0
 and giving up early would leave the message in doubt."""
 # For safe probes: the citizen of IO's documentation, and a message that nobody sent.
 _NOBODY, _NO_MESSAGE = "AAAAAA00A00A000A", "00000000000000000000000000"
+PROFILES, MESSAGES, MESSAGE = "profiles", "messages", "messages/{}/{}"
+_NAMED = {PROFILES: PROFILES, MESSAGES: MESSAGES, MESSAGE: "messages/{fiscal_code}/{id}"}
 _OF_THE_GATEWAY = frozenset({401, 403, 408, 429})
 _HEADER_VALUE = re.compile(r"[!-~]+")
 
@@ -52,6 +54,7 @@ class IoClient:
         if url.scheme not in ("http", "https") or not url.host:
             raise ValueError("base_url must be an absolute http or https address")
         self._base_url = base_url
+        self._host = url.host
         self._observe = observe
         self._timeout_seconds = timeout_seconds
         self._submit_timeout_seconds = submit_timeout_seconds
@@ -70,7 +73,7 @@ class IoClient:
         Raises NotSent, Refused (IO does not take the fiscal code) or Unavailable.
         """
         body = json.dumps({"fiscal_code": fiscal_code}).encode()
-        answer = await self._call("POST", "profiles", key=key, unproven=Unavailable, body=body)
+        answer = await self._call("POST", PROFILES, key=key, unproven=Unavailable, body=body)
         if answer.says(404, "Profile not found"):
             return None
         if answer.status != 200:
@@ -85,7 +88,7 @@ class IoClient:
         """
         answer = await self._call(
             "POST",
-            "messages",
+            MESSAGES,
             key=key,
             unproven=InDoubt,
             body=message.body(),
@@ -100,60 +103,62 @@ class IoClient:
 
         Raises NotSent or Unavailable (PaymentLookupFailed, MessageNotFound).
         """
-        path = f"messages/{quote(fiscal_code, safe='')}/{quote(message_id, safe='')}"
-        answer = await self._call("GET", path, key=key, unproven=Unavailable)
+        answer = await self._call("GET", MESSAGE, fiscal_code, message_id, key=key, unproven=Unavailable)
         if answer.status != 200:
             raise error_in(answer, GET_MESSAGE, Unavailable)
         return _read(answer, MessageStatus)
 
     async def answers_reads(self, *, key: SecretStr) -> bool:
         """Whether the program that takes messages answers, by a GET of a message that does not exist."""
-        return await self._is_answered("GET", f"messages/{_NOBODY}/{_NO_MESSAGE}", key)
+        return await self._is_answered("GET", MESSAGE, _NOBODY, _NO_MESSAGE, key=key)
 
     async def answers_sends(self, *, key: SecretStr) -> bool:
         """Whether a POST /messages reaches the program that takes messages, by one that it must refuse.
 
         IO decodes the body before it creates anything (pagopa/io-messages, CreateMessage: 400).
         """
-        return await self._is_answered("POST", "messages", key, b"{}")
+        return await self._is_answered("POST", MESSAGES, key=key, body=b"{}")
 
-    async def _is_answered(self, method: str, path: str, key: SecretStr, body: bytes | None = None) -> bool:
+    async def _is_answered(
+        self, method: str, route: str, *ids: str, key: SecretStr, body: bytes | None = None
+    ) -> bool:
         try:
-            answer = await self._call(method, path, key=key, unproven=Unavailable, body=body)
+            answer = await self._call(method, route, *ids, key=key, unproven=Unavailable, body=body)
         except IoError:
             return False
-        return answer.status < 500 and answer.status not in _OF_THE_GATEWAY
+        return _is_of_the_backend(answer)
 
     async def _call(
         self,
         method: str,
-        path: str,
-        *,
+        route: str,
+        *ids: str,
         key: SecretStr,
         unproven: type[IoError],
         body: bytes | None = None,
         timeout_seconds: float | None = None,
     ) -> Answer:
-        """IO's answer. Raises Unreachable, or `unproven` when the request may have left."""
+        """IO's answer. Raises Unreachable, or `unproven` when the request may have left.
+
+        `ids` stand in the route's braces; only the route is told to whoever watches.
+        """
         if not _HEADER_VALUE.fullmatch(key.get_secret_value()):
             raise Misconfigured(reason="invalid_key")
         headers = {"Ocp-Apim-Subscription-Key": key.get_secret_value()}
         if body:
             headers["Content-Type"] = "application/json"
-        failure: IoError
-        try:
-            return await self._exchange(method, path, headers, body, timeout_seconds or self._timeout_seconds)
-        except httpx.ConnectError as error:
-            failure = Unreachable(reason="unreachable", cause=str(error))
-        except TimeoutError:
-            failure = unproven(reason="timeout")
-        except httpx.ReadError as error:
-            failure = unproven(reason="connection_lost", cause=str(error))
-        except Exception as error:  # noqa: BLE001 - handed on; what is not understood may have left
-            failure = unproven(reason="unexpected_failure", cause=type(error).__name__)
-            failure = failure.with_traceback(error.__traceback__)
-        _count(method, path, failure.reason)
-        raise failure  # outside the handlers: a chained exception could hold the address
+        path = route.format(*(quote(one, safe="") for one in ids))
+        timeout_seconds = timeout_seconds or self._timeout_seconds
+        with telemetry.io_call(method, f"/{_NAMED[route]}", self._host) as call:
+            try:
+                answer = await self._exchange(method, path, headers, body, timeout_seconds)
+            except Exception as error:  # noqa: BLE001 - handed on, as what it means for the call
+                failure = _failure(error, unproven)
+                call.failed(failure.reason)
+            else:
+                call.answered(answer.status, well=_is_of_the_backend(answer))
+                return answer
+        raise failure  # outside the handler: a chained exception could hold the address
 
     async def _exchange(
         self,
@@ -169,7 +174,6 @@ class IoClient:
             response = await self._http().send(request, stream=True)
         answer = Answer(response.status_code, response.headers, await _whole_body(response, deadline))
         self._observe(answer)
-        _count(method, path, str(answer.status))
         return answer
 
     def _http(self) -> httpx.AsyncClient:
@@ -182,10 +186,22 @@ class IoClient:
         return self._opened
 
 
-def _count(method: str, path: str, status: str) -> None:
-    """What follows the first part of a path can be a fiscal code."""
-    resource, _, _ = path.partition("/")
-    telemetry.io_calls.add(1, {"call": f"{method} /{resource}", "status": status})
+def _failure(error: Exception, unproven: type[IoError]) -> IoError:
+    """What a call that got no answer means; what is not understood may have left."""
+    match error:
+        case httpx.ConnectError():
+            return Unreachable(reason="unreachable", cause=str(error))
+        case TimeoutError():
+            return unproven(reason="timeout")
+        case httpx.ReadError():
+            return unproven(reason="connection_lost", cause=str(error))
+    failure = unproven(reason="unexpected_failure", cause=type(error).__name__)
+    return failure.with_traceback(error.__traceback__)
+
+
+def _is_of_the_backend(answer: Answer) -> bool:
+    """Whether the program that does the work answered, and no gateway before it."""
+    return answer.status < 500 and answer.status not in _OF_THE_GATEWAY
 
 
 async def _whole_body(response: httpx.Response, deadline: float) -> bytes:

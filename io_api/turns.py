@@ -62,6 +62,8 @@ class Turns:
     def observe(self, answer: Answer) -> None:
         """Learn from an answer of IO how much of the limit is left."""
         left, seen = answer.calls_left, self._seen
+        if left is not None:
+            telemetry.io_utilisation.record(max(0.0, 1 - left / self._limit.calls))
         if answer.status == 429 or left is not None:
             self._full_until = self._monotonic() + (FULL_SECONDS if not left else 0)
         if answer.status == 429:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import azure.functions as func
 
+import telemetry
 from poison.park import park
 from storage.handover import Handover
 from storage.ledger import Ledger
@@ -45,16 +46,19 @@ def blueprint(
     @functions.function_name("park_request")
     @functions.queue_trigger("message", poison(MESSAGE_REQUESTS), STORAGE, data_type=BINARY)
     async def _park_request(message: func.QueueMessage) -> None:
-        await _park(message, MESSAGE_REQUESTS)
+        with telemetry.processing("park_request", poison(MESSAGE_REQUESTS), message.get_body()):
+            await _park(message, MESSAGE_REQUESTS)
 
     @functions.function_name("park_send")
     @functions.queue_trigger("message", poison(MESSAGE_SENDS), STORAGE, data_type=BINARY)
     async def _park_send(message: func.QueueMessage) -> None:
-        await _park(message, MESSAGE_SENDS)
+        with telemetry.processing("park_send", poison(MESSAGE_SENDS), message.get_body()):
+            await _park(message, MESSAGE_SENDS)
 
     @functions.function_name("park_settlement")
     @functions.queue_trigger("message", poison(MESSAGE_SETTLED), STORAGE, data_type=BINARY)
     async def _park_settlement(message: func.QueueMessage) -> None:
-        await _park(message, MESSAGE_SETTLED)
+        with telemetry.processing("park_settlement", poison(MESSAGE_SETTLED), message.get_body()):
+            await _park(message, MESSAGE_SETTLED)
 
     return functions

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+import telemetry
 from contract.reminders import ReminderPolicy, Reminders, ReminderText
 from contract.request import Content, MessageRequest
 from contract.text import Text
@@ -37,7 +38,7 @@ def compose(
         },
         reminders=NOBODY,
         expires_at=min(closing(at), planned.until),
-        traceparent=request.traceparent,
+        traceparent=telemetry.traceparent(request.traceparent),
     )
 
 

@@ -2,6 +2,7 @@
 
 import azure.functions as func
 
+import telemetry
 from reminders.desk import Desk
 from reminders.tick import remind_due
 
@@ -13,6 +14,7 @@ def blueprint(*, schedule: str, desk: Desk) -> func.Blueprint:
     @functions.function_name("remind")
     @functions.timer_trigger("timer", schedule)
     async def _remind(timer: func.TimerRequest) -> None:
-        await remind_due(desk)
+        with telemetry.ticking("remind"):
+            await remind_due(desk)
 
     return functions

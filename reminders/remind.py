@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import telemetry
 from contract.reminder_policy import policy_for
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest
@@ -34,10 +35,11 @@ async def visit(due: DueEntry, *, desk: Desk, gate: Gate) -> None:
     entry = await desk.ledger.get(due.request_id)
     wake = None
     if entry and entry.may_remind:
-        try:
-            wake = await _Message(entry, desk, gate).decide_all()
-        except NotMine:
-            wake = desk.clock() + SOON
+        with telemetry.visiting("remind", entry.request_id, entry.traceparent):
+            try:
+                wake = await _Message(entry, desk, gate).decide_all()
+            except NotMine:
+                wake = desk.clock() + SOON
     if wake and await desk.index.put(due.request_id, wake) == due:
         return
     await desk.index.remove(due)

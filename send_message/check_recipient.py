@@ -54,7 +54,7 @@ async def _find(body: str, ledger: Ledger, notices: Notices, io: IoAccount) -> t
     entry = await ledger.open(request)
     if request.content.payment_data:
         await notices.note(request.content.payment_data.notice_number, request.request_id)
-    return entry, Reference(request_id=request.request_id, traceparent=request.traceparent)
+    return entry, Reference(request_id=request.request_id, traceparent=entry.traceparent)
 
 
 async def _check(

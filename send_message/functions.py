@@ -5,6 +5,7 @@ from datetime import datetime
 
 import azure.functions as func
 
+import telemetry
 from contract.reminders import ReminderPolicy
 from io_api.account import IoAccount
 from send_message.check_recipient import check_recipient
@@ -35,27 +36,29 @@ def blueprint(
     @functions.function_name("check_recipient")
     @functions.queue_trigger("message", MESSAGE_REQUESTS, STORAGE, data_type=BINARY)
     async def _check_recipient(message: func.QueueMessage) -> None:
-        await check_recipient(
-            message.get_body().decode(),
-            redelivered=(message.dequeue_count or 1) > 1,
-            ledger=ledger,
-            io=io,
-            notices=notices,
-            handover=handover,
-            clock=clock,
-        )
+        with telemetry.processing("check_recipient", MESSAGE_REQUESTS, message.get_body()):
+            await check_recipient(
+                message.get_body().decode(),
+                redelivered=(message.dequeue_count or 1) > 1,
+                ledger=ledger,
+                io=io,
+                notices=notices,
+                handover=handover,
+                clock=clock,
+            )
 
     @functions.function_name("send_message")
     @functions.queue_trigger("message", MESSAGE_SENDS, STORAGE, data_type=BINARY)
     async def _send_message(message: func.QueueMessage) -> None:
-        await send_message(
-            message.get_body().decode(),
-            redelivered=(message.dequeue_count or 1) > 1,
-            ledger=ledger,
-            io=io,
-            handover=handover,
-            reminders=reminders,
-            clock=clock,
-        )
+        with telemetry.processing("send_message", MESSAGE_SENDS, message.get_body()):
+            await send_message(
+                message.get_body().decode(),
+                redelivered=(message.dequeue_count or 1) > 1,
+                ledger=ledger,
+                io=io,
+                handover=handover,
+                reminders=reminders,
+                clock=clock,
+            )
 
     return functions

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import telemetry
 from contract.fields import Language
 from contract.reference import Reference
 from storage.due_index import DueIndex
@@ -85,5 +86,5 @@ def reference_to(entry: Entry, language: Language | None = None) -> Reference:
         request_id=entry.request_id,
         sequence=entry.sequence,
         language=language or entry.language,
-        traceparent=entry.traceparent,
+        traceparent=telemetry.traceparent(entry.traceparent),
     )

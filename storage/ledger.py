@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
+import telemetry
 from contract.fields import Language
 from contract.request import MessageRequest, parse_request
 from storage.cipher import Cipher
@@ -266,7 +267,7 @@ class Ledger:
             due_date=request.content.due_date,
             expires_at=request.expires_at,
             next_at=request.not_before,
-            traceparent=request.traceparent,
+            traceparent=telemetry.traceparent(request.traceparent),
             history=_recorded((), Step(State.REQUESTED), at),
             body=self._cipher.seal_properties("body", request.to_json().encode()),
         )

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+import telemetry
 from contract.outcome import Outcome, OutcomeData
 from contract.outcome import State as Told
 from storage.ledger import REMINDED, Entry
@@ -36,6 +37,7 @@ class Outcomes:
 
     async def _put(self, outcome: Outcome) -> None:
         await self._queues.put(MESSAGE_OUTCOMES, outcome.to_json())
+        telemetry.outcome(outcome.data.state, outcome.data.service, outcome.data.reason)
 
 
 def _outcome(entry: Entry, line: int) -> Outcome:

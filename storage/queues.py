@@ -1,6 +1,6 @@
 """The queues of the storage account: their names live here and nowhere else."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
@@ -53,6 +53,15 @@ class Queues:
             except ResourceNotFoundError:
                 return 0
         return properties.approximate_message_count or 0
+
+    async def oldest(self, queue: str) -> datetime | None:
+        """When the message that is next was put; None without one in sight. Raises Unanswered."""
+        with answers():
+            try:
+                messages = await self._client.get_queue_client(queue).peek_messages()
+            except ResourceNotFoundError:
+                return None
+        return messages[0].inserted_on if messages else None
 
     async def _create(self, queue: str) -> None:
         try:

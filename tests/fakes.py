@@ -190,6 +190,13 @@ class FakeQueues(Queues):
             hidden = max(timedelta(0), min(delay, LONGEST_DELAY))
             self.messages.setdefault(queue, []).append(QueuedMessage(body, self.clock() + hidden, hidden))
 
+    async def depth(self, queue: str) -> int:
+        return len(self.messages.get(queue, []))
+
+    async def oldest(self, queue: str) -> datetime | None:
+        in_sight = [m for m in self.messages.get(queue, []) if m.visible_at <= self.clock()]
+        return in_sight[0].visible_at - in_sight[0].delay if in_sight else None
+
     def take(self, queue: str) -> list[str]:
         """The bodies that are visible now, removed from the queue."""
         waiting = self.messages.get(queue, [])

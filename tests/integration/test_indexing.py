@@ -115,7 +115,9 @@ def test_app_registers_its_functions_with_their_bindings(
     assert triggers["check_status"]["schedule"] == SCHEDULE
     assert triggers["remind"]["type"] == "timerTrigger"
     assert triggers["remind"]["schedule"] == "0 */15 * * * *"
-    assert set(triggers) == {*by_queue, "check_status", "remind"}
+    assert triggers["measure_backlog"]["type"] == "timerTrigger"
+    assert triggers["measure_backlog"]["schedule"] == "0 * * * * *"
+    assert set(triggers) == {*by_queue, "check_status", "remind", "measure_backlog"}
 
 
 def test_host_runs_the_app_to_the_first_call_of_io(
@@ -128,7 +130,9 @@ def test_host_runs_the_app_to_the_first_call_of_io(
     queues[MESSAGE_SETTLED].send_message('{"request_id": "nobody"}')
     queues[MESSAGE_REQUESTS].send_message(a_body())
     host.run_now("check_status")
+    host.run_now("measure_backlog")
     least = {"check_recipient": 2, "send_message": 1, "settle_payment": 1, "check_status": 1}
+    least |= {"measure_backlog": 1}
     least |= {"park_request": 1, "park_send": 1, "park_settlement": 1}
     eventually(lambda: all(host.counts(name)["ok"] >= count for name, count in least.items()))
     assert [host.counts(name)["failed"] for name in least] == [0] * len(least)

@@ -12,14 +12,18 @@ from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider
 from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
 from pydantic import SecretStr
 
+import telemetry
+from io_api.answers import Answer
 from io_api.client import IoClient
 from io_api.errors import IoError, Misconfigured, Stopped
 from io_api.rate_budget import Priority
 from io_api.stop_board import NEWS_SECONDS, PROBE_AFTER, StopBoard
 from io_api.stops import EVERY, Key
 from io_api.turns import Turns
+from measure_backlog.measure_backlog import measure_backlog
 from settings import RateLimit
-from tests.fakes import FakeTable
+from storage.due_index import DueIndex
+from tests.fakes import FakeClock, FakeQueues, FakeTable
 
 FISCAL_CODE = "RSSMRA80A01H501U"
 SECRET = SecretStr("made-up-key")
@@ -143,3 +147,47 @@ async def test_waits_for_a_turn_are_measured(collect: Collect) -> None:
     by_priority = {point.attributes["priority"]: point for point in collect("postino.io.turn_wait")}
     assert {name: point.count for name, point in by_priority.items()} == {"send": 4, "poll": 1}
     assert 0.1 < by_priority["send"].max < 1
+
+
+async def test_backlog_is_measured(collect: Collect) -> None:
+    """Each queue tells how many wait and since when, each index how late it is."""
+    clock = FakeClock()
+    queues, index = FakeQueues(clock), DueIndex(FakeTable(), clock)
+    await queues.put("message-requests", "one")
+    await queues.put("message-requests", "two")
+    await queues.put("message-sends", "later", delay=timedelta(hours=1))
+    await index.put("r-1", clock())
+    clock.now += timedelta(minutes=5)
+    await measure_backlog(queues, {"due": index}, clock)
+    depth = {point.attributes["queue"]: point.value for point in collect("postino.queue.depth")}
+    assert (depth["message-requests"], depth["message-sends"], depth["message-outcomes"]) == (2, 1, 0)
+    age = {point.attributes["queue"]: point.value for point in collect("postino.queue.oldest_age")}
+    assert (age["message-requests"], age["message-sends"]) == (300, 0)
+    (behind,) = collect("postino.due.behind")
+    assert 299 <= behind.value <= 301
+
+
+async def test_use_of_the_limit_is_measured(collect: Collect) -> None:
+    """What an answer says is left of the limit is told as the share that is used."""
+    turns = Turns(FakeTable(), RateLimit(150, 5))
+    turns.observe(Answer(200, {"x-rate-limit-remaining": "30"}, b""))
+    (point,) = collect("postino.io.utilisation")
+    assert point.sum == pytest.approx(0.8)
+
+
+async def test_outcomes_are_counted(collect: Collect) -> None:
+    """Each outcome that is put counts by its state, service and reason."""
+    telemetry.outcome("parked", "tributi", "invalid")
+    (point,) = collect("postino.outcomes")
+    assert dict(point.attributes) == {"state": "parked", "service": "tributi", "reason": "invalid"}
+
+
+async def test_timer_that_did_not_end_did_not_run(collect: Collect) -> None:
+    """The age of a timer's last run counts from one that went through, not from one that broke off."""
+    with pytest.raises(ValueError, match="broken"), telemetry.ticking("never"):
+        raise ValueError("broken")
+    with telemetry.ticking("always"):
+        pass
+    ages = {point.attributes["timer"]: point.value for point in collect("postino.timer.last_run.age")}
+    assert "never" not in ages
+    assert 0 <= ages["always"] < 60

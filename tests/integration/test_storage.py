@@ -343,6 +343,19 @@ async def test_message_never_expires(account: StorageAccount, azurite: Azurite, 
     assert message.expires_on.year > 2100
 
 
+async def test_oldest_is_what_is_in_sight(account: StorageAccount, queue_name: str) -> None:
+    """The oldest message tells when it was put; what is put off, and a missing queue, have none."""
+    queues = account.queues()
+    assert await queues.oldest(queue_name) is None
+    await queues.put(queue_name, "later", delay=timedelta(hours=1))
+    assert await queues.oldest(queue_name) is None
+    before = datetime.now(UTC) - timedelta(seconds=2)  # whole seconds, by the emulator's clock
+    await queues.put(queue_name, "now")
+    oldest = await queues.oldest(queue_name)
+    assert oldest
+    assert before <= oldest <= datetime.now(UTC) + timedelta(seconds=1)
+
+
 async def test_depth_counts_what_is_hidden_too(account: StorageAccount, queue_name: str) -> None:
     """A backlog is what waits, visible or not; a missing queue holds nothing."""
     queues = account.queues()

@@ -1,0 +1,1 @@
+"""Measures what waits: on the queues, and in the indexes of what is due."""

@@ -1,0 +1,34 @@
+"""Measures what waits; the platform's own depth of queues is of the whole account, and of an hour ago."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import telemetry
+from storage.due_index import DueIndex
+from storage.queues import (
+    MESSAGE_OUTCOMES,
+    MESSAGE_REQUESTS,
+    MESSAGE_SENDS,
+    MESSAGE_SETTLED,
+    Queues,
+    poison,
+)
+
+_TAKEN = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
+WATCHED = (*_TAKEN, *map(poison, _TAKEN), MESSAGE_OUTCOMES)
+
+
+async def measure_backlog(
+    queues: Queues, indexes: Mapping[str, DueIndex], clock: Callable[[], datetime]
+) -> None:
+    """Tell depth and oldest age of each queue, and how late the oldest row of each index is.
+
+    Costs two calls to storage a queue and two an index.
+    """
+    for queue in WATCHED:
+        telemetry.queue_depth.set(await queues.depth(queue), {"queue": queue})
+        oldest = await queues.oldest(queue)
+        age = (clock() - oldest).total_seconds() if oldest else 0.0
+        telemetry.queue_oldest_age.set(age, {"queue": queue})
+    for name, index in indexes.items():
+        telemetry.due_behind.set((await index.behind()).total_seconds(), {"index": name})

@@ -1,0 +1,46 @@
+"""What the app tells its operators: log lines, metrics and spans without personal data.
+
+Nothing is exported, or imported for that, unless the settings name a place for it (docs/observability.md).
+"""
+
+from settings import Settings
+from telemetry.logs import TALKATIVE, configure
+from telemetry.measures import (
+    CONFIRMED_SECONDS,
+    StoppedCalls,
+    due_behind,
+    io_stopped,
+    io_turn_wait,
+    io_utilisation,
+    queue_depth,
+    queue_oldest_age,
+)
+from telemetry.spans import io_call, outcome, processing, ticking, traceparent, visiting
+
+__all__ = [
+    "CONFIRMED_SECONDS",
+    "TALKATIVE",
+    "StoppedCalls",
+    "configure",
+    "due_behind",
+    "export",
+    "io_call",
+    "io_stopped",
+    "io_turn_wait",
+    "io_utilisation",
+    "outcome",
+    "processing",
+    "queue_depth",
+    "queue_oldest_age",
+    "ticking",
+    "traceparent",
+    "visiting",
+]
+
+
+def export(configured: Settings) -> None:
+    """Send logs, metrics and spans where the settings say, if they do. Raises SettingsError."""
+    if configured.exports_telemetry:
+        from telemetry.exporters import start
+
+        start(configured)

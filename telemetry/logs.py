@@ -1,0 +1,29 @@
+"""Log records, masked as they are made."""
+
+import logging
+from typing import Any
+
+from contract.fiscal_code import mask_fiscal_codes
+
+# Libraries that log each request at INFO; Azure's bring a dozen lines a call.
+TALKATIVE = ("azure", "httpx", "aiohttp", "azure_functions_runtime")
+
+
+def configure() -> None:
+    """Mask fiscal codes in every log record of the process, whoever writes it and wherever it goes."""
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.setLogRecordFactory(_masked_record)
+
+
+def _masked_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+    record = logging.LogRecord(*args, **kwargs)
+    try:
+        message = record.getMessage()
+    except Exception:  # noqa: BLE001 - a log line that cannot be made must not stop the work it tells of
+        message = f"{record.msg} {record.args}"
+    record.msg, record.args = mask_fiscal_codes(message), None
+    if record.exc_info:
+        text = logging.Formatter().formatException(record.exc_info)
+        record.exc_text, record.exc_info = mask_fiscal_codes(text), None
+    return record

@@ -1,0 +1,107 @@
+"""The metrics. They go where the process sends what OpenTelemetry measures; without such a place they are
+dropped. No attribute holds a fiscal code, a key or an id."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from opentelemetry import metrics
+
+CONFIRMED_SECONDS: Final = 1200.0
+
+_METER: Final = metrics.get_meter("postino")
+
+io_calls: Final = _METER.create_counter(
+    "postino.io.calls", unit="{call}", description="Calls to IO, by call and by HTTP status or what broke"
+)
+io_turn_wait: Final = _METER.create_histogram(
+    "postino.io.turn_wait",
+    unit="s",
+    description="How long a call waits for its turn, by priority",
+    explicit_bucket_boundaries_advisory=[0.05, 0.25, 1, 2.5, 5, 10, 20, 30, 45, 60],
+)
+io_utilisation: Final = _METER.create_histogram(
+    "postino.io.utilisation",
+    unit="1",
+    description="How much of the account's limit is used, as each answer of IO tells it",
+    explicit_bucket_boundaries_advisory=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95],
+)
+outcomes: Final = _METER.create_counter(
+    "postino.outcomes", unit="{outcome}", description="Outcomes put on message-outcomes, by state"
+)
+queue_depth: Final = _METER.create_gauge(
+    "postino.queue.depth", unit="{message}", description="Messages on a queue, those out of sight included"
+)
+queue_oldest_age: Final = _METER.create_gauge(
+    "postino.queue.oldest_age", unit="s", description="Age of the oldest message in sight; 0 without one"
+)
+due_behind: Final = _METER.create_gauge(
+    "postino.due.behind", unit="s", description="For how long the oldest row of an index has been due"
+)
+
+
+class StoppedCalls:
+    """Why calls to IO are held back, by service and kind of call, as far as this process knows.
+
+    Who makes no calls learns no news, so that what was not confirmed for a while is let go. Messages that
+    wait for the end of a stop come round more often than that.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._known: dict[tuple[str, str], tuple[str, float]] = {}
+
+    def tell(self, service: str, operation: str, reason: str | None) -> None:
+        """What holds these calls back now; None: nothing does."""
+        self._known.pop((service, operation), None)
+        if reason:
+            self._known[service, operation] = reason, self._monotonic()
+
+    def observed(self, _: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+        """A 1 for each stop."""
+        for (service, operation), (reason, told_at) in list(self._known.items()):
+            if self._monotonic() - told_at < CONFIRMED_SECONDS:
+                yield metrics.Observation(1, {"service": service, "operation": operation, "reason": reason})
+
+
+class Ages:
+    """How long ago something last went well in this process, by name; nothing before the first time.
+
+    Every process tells its own: what counts is the smallest.
+    """
+
+    def __init__(self, attribute: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._attribute = attribute
+        self._monotonic = monotonic
+        self._last: dict[str, float] = {}
+
+    def now(self, name: str) -> None:
+        """It has just gone well."""
+        self._last[name] = self._monotonic()
+
+    def observed(self, _: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
+        """The seconds since, for each name."""
+        for name, at in list(self._last.items()):
+            yield metrics.Observation(self._monotonic() - at, {self._attribute: name})
+
+
+io_stopped: Final = StoppedCalls()
+_METER.create_observable_gauge(
+    "postino.io.stopped",
+    [io_stopped.observed],
+    description="1 while a service's calls of one kind are held back, by reason",
+)
+io_last_success: Final = Ages("call")
+_METER.create_observable_gauge(
+    "postino.io.last_success.age",
+    [io_last_success.observed],
+    unit="s",
+    description="Since IO last did what this process asked of it, by call",
+)
+timer_last_run: Final = Ages("timer")
+_METER.create_observable_gauge(
+    "postino.timer.last_run.age",
+    [timer_last_run.observed],
+    unit="s",
+    description="Since this process last worked through a timer's run, by timer",
+)
