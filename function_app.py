@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 import check_status.functions
+import lifetime
 import measure_backlog.functions
 import poison.functions
 import reminders.functions
@@ -33,6 +34,7 @@ telemetry.export(configured)
 account = StorageAccount(configured)
 cipher = Cipher(configured.encryption_keys)
 io = IoAccount.of(configured, account.table(turns.TABLE), clock)
+lifetime.close_at_the_end(io.aclose, account.aclose)
 outcomes = Outcomes(account.queues())
 due = due_index.DueIndex(account.table(due_index.TABLE), clock)
 requests = ledger.Ledger(account.table(ledger.TABLE), cipher, clock)

@@ -143,6 +143,18 @@ def test_host_runs_the_app_to_the_first_call_of_io(
     assert SECRET not in host.stdout + host.stderr
 
 
+def test_host_that_ends_leaves_no_connection_open(
+    app: TheApp, start_host: StartHost, queues: Mapping[str, QueueClient], good: dict[str, str]
+) -> None:
+    """A host that is told to stop closes its connections to storage and IO, and complains of nothing."""
+    host = start_host(app, ready=True, **good)
+    queues[MESSAGE_REQUESTS].send_message(a_body())
+    eventually(lambda: host.counts("check_recipient")["ok"])
+    assert host.stop() == 0
+    assert "Unclosed" not in host.stderr
+    assert " ERROR " not in host.stderr
+
+
 @pytest.mark.parametrize("field", ["DequeueCount", "InsertionTime", "Id"])
 def test_body_with_the_platforms_own_words_is_parked(
     app: TheApp,
