@@ -4,7 +4,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 bench-budget bench-follow bench-reminders check sbom lock schemas
+.PHONY: help setup demo run test torture kill9 bench-budget bench-follow bench-reminders check package sbom lock schemas
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ check: setup  ## format, lint, types
 	@ruff format --check .
 	@ruff check .
 	@mypy .
+
+package: setup  ## what would be published on Azure, as build/postino.zip
+	@python -m local.package
 
 sbom: setup  ## the bill of materials of what is deployed, as build/sbom.json (CycloneDX)
 	@mkdir -p build

@@ -22,13 +22,22 @@ LIMIT_SECONDS = 60
 class ChildProcess:
     """A `python -m ...` of the project that writes into files in `folder`; killed on exit at the latest."""
 
-    def __init__(self, name: str, folder: Path, command: list[str], environ: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        command: list[str],
+        environ: Mapping[str, str],
+        *,
+        python: Path = Path(sys.executable),
+        cwd: Path = PROJECT,
+    ) -> None:
         self.name = name
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
         with self._out.open("w") as out, self._err.open("w") as err:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", *command],
-                cwd=PROJECT,
+                [python, "-m", *command],
+                cwd=cwd,
                 stdout=out,
                 stderr=err,
                 env={**os.environ, **environ},

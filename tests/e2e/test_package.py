@@ -1,0 +1,59 @@
+"""What is published is all that the app needs."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from local.package import build
+from tests.e2e.processes import PROJECT, ChildProcess
+from tests.e2e.sample import fiscal_code, request
+from tests.e2e.world import World
+
+OF_THE_PLATFORM = ("azure-functions-runtime", "azurefunctions-extensions-base", "azure-storage-blob")
+
+
+def run(*command: str | Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_package_holds_the_product_and_nothing_else(tmp_path: Path) -> None:
+    """The archive has the app, its settings of the host, its requirements and its licence."""
+    files = {str(file) for file in build(PROJECT, tmp_path / "postino.zip")}
+    loose = {file for file in files if "/" not in file}
+    code = {"function_app.py", "lifetime.py", "settings.py"}
+    assert loose == code | {"host.json", "requirements.txt", "LICENSE"}
+    folders = {file.partition("/")[0] for file in files - loose}
+    assert folders == {path.parent.name for path in PROJECT.glob("*/__init__.py")} - {
+        "local",
+        "cli",
+        "benchmarks",
+    }
+    assert all(file.endswith(".py") for file in files - loose)
+
+
+@pytest.mark.timeout(300)
+async def test_published_app_sends_a_message(world: World, tmp_path: Path) -> None:
+    """With requirements.txt alone, the package runs under the platform's runtime and does its work."""
+    app, venv, platform = tmp_path / "app", tmp_path / "venv", tmp_path / "platform"
+    build(PROJECT, tmp_path / "postino.zip")
+    with ZipFile(tmp_path / "postino.zip") as package:
+        package.extractall(app)
+    run(sys.executable, "-m", "venv", venv)
+    run(venv / "bin/pip", "install", "--quiet", "--requirement", app / "requirements.txt")
+    pinned = ("--no-deps", "--constraint", PROJECT / "requirements-dev.txt")
+    run(venv / "bin/pip", "install", "--quiet", "--target", platform, *pinned, *OF_THE_PLATFORM)
+    shutil.copytree(PROJECT / "local", platform / "local")
+    environ = {**world.environ, "PYTHONPATH": str(platform)}
+    command = ["local.host", "--port", "0", "--app", str(app)]
+    python = venv / "bin/python"
+    with ChildProcess("published", tmp_path, command, environ, python=python, cwd=app) as host:
+        await host.address()
+        await world.put(request("r-1", fiscal_code(1)))
+        await world.until_gone({"r-1": "SENDING ACCEPTED PROCESSED"})
+        host.terminate()
+        assert await host.end() == 0
