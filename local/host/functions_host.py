@@ -28,6 +28,8 @@ from local.host.worker import Function, Worker
 
 log = logging.getLogger(__name__)
 
+# The host has these itself; the extension bundle has every other (Azure/azure-functions-host#3919).
+_BUILT_IN = {"httpTrigger", "timerTrigger", "http"}
 # What a stopping host leaves its running invocations, as the platform does before it kills.
 GRACE_SECONDS = 30
 
@@ -77,6 +79,7 @@ class FunctionsHost:
         )
         for function in functions:
             self._outputs.check(function)
+        _check_extensions(functions, options)
         self._invoker = Invoker(worker, self._outputs, functions, options.function_timeout)
         self._enabled = {
             function.name for function in functions if not is_disabled(function.name, os.environ)
@@ -162,6 +165,17 @@ async def _prepare(listeners: list[Listener]) -> None:
             f"storage refuses or does not answer ({cause(error)}): check AzureWebJobsStorage, "
             "or start an emulator with `python -m local.azurite`"
         ) from error
+
+
+def _check_extensions(functions: list[Function], options: HostJson) -> None:
+    """Without the bundle the real host registers none of its bindings, and takes not one message."""
+    bindings = [binding for one in functions for binding in (one.trigger, *one.outputs)]
+    missing = sorted({binding["type"] for binding in bindings} - _BUILT_IN)
+    if missing and not options.has_bundle:
+        names = ", ".join(f"'{name}'" for name in missing)
+        raise ConfigurationError(
+            f"the binding type(s) {names} are not registered: host.json must name the extensionBundle"
+        )
 
 
 def _schedule(function: Function, environ: Mapping[str, str]) -> Schedule:

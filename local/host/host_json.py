@@ -11,6 +11,9 @@ from local.host.errors import ConfigurationError
 
 _OVERRIDE = "azurefunctionsjobhost__"
 _TIMESPAN = re.compile(r"(?:(\d+)\.)?([01]?\d|2[0-3]):([0-5]?\d)(?::([0-5]?\d(?:\.\d{1,7})?))?")
+_BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
+_VERSION = r"\d+(\.(\d+|\*)){0,2}"
+_VERSION_RANGE = re.compile(rf"\[{_VERSION}\]|[\[(]\s*({_VERSION})?\s*,\s*({_VERSION})?\s*[\])]")
 _WEEK = 7 * 24 * 3600
 
 
@@ -31,6 +34,7 @@ class HostJson:
     base64_messages: bool = True
     route_prefix: str = "api"
     function_timeout: float | None = 1800.0
+    has_bundle: bool = False
 
 
 def read_host_json(app_dir: Path, environ: Mapping[str, str]) -> HostJson:
@@ -54,7 +58,17 @@ def read_host_json(app_dir: Path, environ: Mapping[str, str]) -> HostJson:
         base64_messages=fields.take("extensions.queues.messageEncoding", _is_base64, True),
         route_prefix=fields.take("extensions.http.routePrefix", str, HostJson.route_prefix).strip("/"),
         function_timeout=fields.take("functionTimeout", _function_timeout, HostJson.function_timeout),
+        has_bundle=_has_bundle(fields),
     )
+
+
+def _has_bundle(fields: "_Fields") -> bool:
+    """Whether the extension bundle is named, by both of its fields (functions-host-json, extensionBundle)."""
+    bundle = fields.take("extensionBundle.id", _bundle, "")
+    versions = fields.take("extensionBundle.version", _version_range, "")
+    if bool(bundle) is not bool(versions):
+        raise ConfigurationError("host.json: extensionBundle must have an id and a version")
+    return bool(bundle)
 
 
 def _document(file: Path) -> dict[str, Any]:
@@ -100,6 +114,18 @@ def _flatten(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def _version(text: str) -> str:
     if text != "2.0":
         raise ValueError('"2.0"')
+    return text
+
+
+def _bundle(text: str) -> str:
+    if text.lower() != _BUNDLE.lower():
+        raise ValueError(f'"{_BUNDLE}"')
+    return text
+
+
+def _version_range(text: str) -> str:
+    if not _VERSION_RANGE.fullmatch(text):
+        raise ValueError("a range of versions such as [4.*, 5.0.0)")
     return text
 
 

@@ -12,6 +12,8 @@ from local.azurite import Azurite
 from tests.integration.cli_account import CliAccount
 from tests.integration.host_process import HostProcess, MakeApp, QueueOf, SampleApp, StartHost
 
+BUNDLE = {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"}
+
 
 @pytest.fixture(scope="session")
 def azurite() -> Iterator[Azurite]:
@@ -41,7 +43,8 @@ def make_app(tmp_path: Path) -> MakeApp:
         folder = tmp_path / f"app-{uuid.uuid4().hex[:6]}"
         folder.mkdir()
         options = {"messageEncoding": "none", "maxPollingInterval": "00:00:00.2", **queues_options}
-        return SampleApp(folder, source, {"version": "2.0", "extensions": {"queues": options}})
+        extensions = {"extensionBundle": BUNDLE, "extensions": {"queues": options}}
+        return SampleApp(folder, source, {"version": "2.0", **extensions})
 
     return make
 

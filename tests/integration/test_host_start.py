@@ -172,3 +172,29 @@ async def test_development_storage_is_the_default_emulator() -> None:
     accounts = Accounts({"AzureWebJobsStorage": "UseDevelopmentStorage=true"})
     assert accounts.queues("").url == "http://127.0.0.1:10001/devstoreaccount1/"
     await accounts.close()
+
+
+def test_queue_trigger_without_the_bundle_stops_the_start(make_app: MakeApp, start_host: StartHost) -> None:
+    """Without an extension bundle the real host knows no queue trigger, and neither does this one."""
+    app = make_app(WORK)
+    (app.folder / "host.json").write_text('{"version": "2.0"}')
+    host = start_host(app, ready=False)
+    assert host.wait() == 2
+    assert one_line(host) == (
+        "the binding type(s) 'queueTrigger' are not registered: host.json must name the extensionBundle"
+    )
+
+
+def test_http_and_timers_need_no_bundle(make_app: MakeApp, start_host: StartHost) -> None:
+    """The host has these triggers itself."""
+    app = make_app("""
+@app.route("hello")
+def hello(req: func.HttpRequest) -> str:
+    return "hello"
+
+@app.timer_trigger("timer", "0 0 * * * *")
+def tick(timer: func.TimerRequest) -> None:
+    report()
+""")
+    (app.folder / "host.json").write_text('{"version": "2.0"}')
+    start_host(app, ready=True)

@@ -1,6 +1,7 @@
 """host.json as the local host reads it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -118,3 +119,33 @@ def test_broken_json_says_where(tmp_path: Path) -> None:
     (tmp_path / "host.json").write_text('{"version": "2.0",}')
     with pytest.raises(ConfigurationError, match=r"host\.json is not JSON: .*line 1"):
         read(tmp_path)
+
+
+BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
+
+
+@pytest.mark.parametrize("version", ["[4.*, 5.0.0)", "[4.0.0, 5.0.0)", "[4.26.1]", "(4.*, 5.*]"])
+def test_bundle_is_named(tmp_path: Path, version: str) -> None:
+    """A bundle with a range of versions is there; without one there is none."""
+    assert read(
+        tmp_path, {"version": "2.0", "extensionBundle": {"id": BUNDLE, "version": version}}
+    ).has_bundle
+    assert not read(tmp_path, {"version": "2.0"}).has_bundle
+
+
+@pytest.mark.parametrize(
+    ("bundle", "message"),
+    [
+        ({"id": BUNDLE}, "extensionBundle must have an id and a version"),
+        ({"version": "[4.*, 5.0.0)"}, "extensionBundle must have an id and a version"),
+        ({"id": "Somebody.Elses", "version": "[4.*, 5.0.0)"}, f'extensionBundle.id must be "{BUNDLE}"'),
+        ({"id": BUNDLE, "version": "4.*"}, "extensionBundle.version must be a range of versions"),
+        ({"id": BUNDLE, "version": "latest"}, "extensionBundle.version must be a range of versions"),
+    ],
+)
+def test_bundle_that_the_host_cannot_find_is_refused(
+    tmp_path: Path, bundle: dict[str, str], message: str
+) -> None:
+    """Half a bundle, another's, and a version that is no range stop the start."""
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        read(tmp_path, {"version": "2.0", "extensionBundle": bundle})
