@@ -11,6 +11,7 @@ import settings
 from cli.printing import WRONG, give_up, tell
 from contract.reminders import ReminderPolicy
 from io_api import turns
+from io_api.breakers import Breakers
 from io_api.stop_board import StopBoard
 from io_api.stops import Key, named_keys
 from io_api.turns import Turns
@@ -44,6 +45,7 @@ class Stores:
     audit: Audit
     campaigns: Campaigns
     stops: StopBoard
+    breakers: Breakers
     turns: Turns
     keys: Mapping[str, tuple[Key, ...]]
     limit: RateLimit
@@ -104,6 +106,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> St
         Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
         Campaigns(account.table(campaigns.TABLE), clock),
         StopBoard(shared, clock),
+        Breakers(shared, clock),
         Turns(shared, configured.io_rate_limit),
         {name: named_keys(name, one.key, one.secondary_key) for name, one in configured.services.items()},
         configured.io_rate_limit,

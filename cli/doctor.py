@@ -11,6 +11,8 @@ from cli.pauses import pause_facts, print_pauses
 from cli.printing import ATTENTION, AsJson, print_json, print_table
 from cli.reminders import print_stopped, stopped_campaigns
 from cli.status import POISON_QUEUES, print_waiting, waiting
+from io_api.account import FAILURES
+from io_api.breakers import Breakers
 from io_api.rate_budget import USED, Budget
 from io_api.stops import Circuit, Key, Stops
 from settings import RateLimit
@@ -24,6 +26,12 @@ CIRCUIT_COLUMNS: Final = {
     "at": "rifiutata dal",
     "probe_at": "prossima prova dal",
 }
+BREAKER_COLUMNS: Final = {
+    "operation": "chiamate",
+    "failures": "fallite di seguito",
+    "opened_at": "ferme dal",
+    "probe_at": "prossima prova dal",
+}
 BUDGET_COLUMNS: Final = {
     "limit": "IO_RATE_LIMIT",
     "rate": "chiamate al secondo",
@@ -34,6 +42,7 @@ BUDGET_COLUMNS: Final = {
 TOPICS: Final = {
     "pauses": "le pause",
     "circuits": "le chiavi",
+    "breakers": "le risposte di IO",
     "budget": "il ritmo verso IO",
     "queues": "le code poison",
     "parked": "i messaggi parcheggiati",
@@ -63,6 +72,7 @@ async def _examine(stores: Stores) -> tuple[Stops, dict[str, Any]]:
     document = {
         "pauses": pause_facts(stops),
         "circuits": [fact for keys in stores.keys.values() for fact in _circuits(stops, keys)],
+        "breakers": await _breakers(stores.breakers),
         "budget": _budget(await stores.turns.budget(), stores.limit, clock()),
         "campaigns": await stopped_campaigns(stores),
         **await waiting(stores),
@@ -77,6 +87,16 @@ def _circuits(stops: Stops, keys: tuple[Key, ...]) -> list[dict[str, Any]]:
 def _circuit(stops: Stops, keys: tuple[Key, ...], circuit: Circuit) -> dict[str, Any]:
     facts = {name: getattr(circuit, name) for name in CIRCUIT_COLUMNS}
     return {**facts, "other_key_works": stops.all_open(keys, circuit.operation) is None}
+
+
+async def _breakers(breakers: Breakers) -> list[dict[str, Any]]:
+    """The kinds of call that are held back because IO fails."""
+    known = {operation: await breakers.news(operation) for operation in FAILURES}
+    return [
+        {"operation": operation, **breaker.model_dump(include={"failures", "opened_at", "probe_at"})}
+        for operation, breaker in known.items()
+        if breaker.opened_at
+    ]
 
 
 def _budget(budget: Budget, limit: RateLimit, now: datetime) -> dict[str, Any]:
@@ -103,6 +123,7 @@ def _print_for_people(stops: Stops, document: dict[str, Any]) -> None:
     print_pauses(stops)
     typer.echo()
     _print_circuits(document["circuits"])
+    _print_breakers(document["breakers"])
     typer.echo()
     _print_budget(document["budget"])
     typer.echo()
@@ -123,6 +144,18 @@ def _print_circuits(circuits: list[dict[str, Any]]) -> None:
     print_table(CIRCUIT_COLUMNS.values(), ([row[name] for name in CIRCUIT_COLUMNS] for row in rows))
     for line in dict.fromkeys(map(_advice, circuits)):
         typer.echo(f"\n{line}")
+
+
+def _print_breakers(breakers: list[dict[str, Any]]) -> None:
+    if not breakers:
+        return
+    typer.echo()
+    rows = [{**breaker, "operation": OPERATIONS[breaker["operation"]]} for breaker in breakers]
+    print_table(BREAKER_COLUMNS.values(), ([row[name] for name in BREAKER_COLUMNS] for row in rows))
+    typer.echo(
+        "\nIO non risponde a queste chiamate: i messaggi aspettano, e ripartono da soli entro un minuto "
+        "da quando IO torna. Se dura, guarda lo stato di IO o chiedi alla sua assistenza."
+    )
 
 
 def _advice(circuit: dict[str, Any]) -> str:

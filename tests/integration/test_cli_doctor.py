@@ -10,8 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 import settings
-from cli.connection import ask
+from cli.connection import Stores, ask
 from io_api import turns
+from io_api.breakers import SEND_FAILURES
 from io_api.errors import Misconfigured
 from io_api.rate_budget import Budget
 from io_api.stops import Key
@@ -155,3 +156,26 @@ def test_no_key_is_shown(account: CliAccount) -> None:
     shown = account.run("doctor").stdout + account.run("doctor", "--json").stdout
     assert "a-key" not in shown
     assert FIRST.fingerprint not in shown
+
+
+def test_backend_that_fails_is_told(account: CliAccount) -> None:
+    """While IO answers no sends it tells since when, and that messages wait; when it works again, nothing."""
+
+    async def fail(stores: Stores) -> None:
+        for _ in range(SEND_FAILURES):
+            await stores.breakers.broke("submit_message", limit=SEND_FAILURES)
+
+    ask(fail)
+    document = _examined(account, 1)
+    assert document["attention"] == ["breakers"]
+    (breaker,) = document["breakers"]
+    assert (breaker["operation"], breaker["failures"]) == ("submit_message", SEND_FAILURES)
+    assert breaker["opened_at"]
+    assert any(line.startswith("IO non risponde a queste chiamate") for line in _lines(account))
+
+    async def mend(stores: Stores) -> None:
+        await stores.breakers.news("submit_message")
+        await stores.breakers.works("submit_message")
+
+    ask(mend)
+    assert _examined(account, 0)["breakers"] == []
