@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def test_tools_have_what_they_read() -> None:
 def test_bill_of_materials_names_what_is_deployed(tmp_path: Path) -> None:
     """`make sbom` lists each pinned requirement with its version."""
     file = tmp_path / "sbom.json"
-    command = ["cyclonedx-py", "requirements", "--output-file", str(file), "requirements.txt"]
+    tool = str(Path(sys.executable).with_name("cyclonedx-py"))
+    command = [tool, "requirements", "--output-file", str(file), "requirements.txt"]
     subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
     listed = {f"{one['name']}=={one['version']}" for one in json.loads(file.read_text())["components"]}
     pins = re.findall(r"^[\w.-]+==[\w.]+", (PROJECT / "requirements.txt").read_text(), re.M)
