@@ -10,12 +10,13 @@ from cli.meanings import ADVICE, OPERATIONS
 from cli.pauses import pause_facts, print_pauses
 from cli.printing import ATTENTION, AsJson, print_json, print_table
 from cli.reminders import print_stopped, stopped_campaigns
-from cli.status import POISON_QUEUES, print_waiting, waiting
+from cli.status import print_waiting, waiting
 from io_api.account import FAILURES
 from io_api.breakers import Breakers
 from io_api.rate_budget import USED, Budget
 from io_api.stops import Circuit, Key, Stops
 from settings import RateLimit
+from storage.queues import POISON_QUEUES
 
 CIRCUIT_COLUMNS: Final = {
     "service": "servizio",

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterable
 from datetime import timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
@@ -11,11 +11,7 @@ from cli.connection import Stores, ask
 from cli.meanings import REASONS, STATES
 from cli.printing import AsJson, print_json, print_table
 from storage.ledger import DELIVERED, Standing, State
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
-
-WORKED_OFF: Final = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
-POISON_QUEUES: Final = tuple(map(poison, WORKED_OFF))
-QUEUES: Final = (*WORKED_OFF, *POISON_QUEUES, MESSAGE_OUTCOMES)
+from storage.queues import QUEUES
 
 
 def status(

@@ -81,8 +81,8 @@ resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2024
   name: packageContainer
 }
 
-// Writes only: they carry the alert on poison queues. Every poll of a queue is a read, and would cost more
-// than the messages.
+// Writes only: they show what the platform puts on poison queues. Every poll of a queue is a read, and would
+// cost more than the messages.
 resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: queueService
   name: 'to-workspace'

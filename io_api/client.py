@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import quote
 
 import httpx
@@ -23,8 +23,7 @@ SUBMIT_TIMEOUT_SECONDS = 60.0
 and giving up early would leave the message in doubt."""
 # For safe probes: the citizen of IO's documentation, and a message that nobody sent.
 _NOBODY, _NO_MESSAGE = "AAAAAA00A00A000A", "00000000000000000000000000"
-PROFILES, MESSAGES, MESSAGE = "profiles", "messages", "messages/{}/{}"
-_NAMED = {PROFILES: PROFILES, MESSAGES: MESSAGES, MESSAGE: "messages/{fiscal_code}/{id}"}
+PROFILES, MESSAGES, MESSAGE = "profiles", "messages", "messages/{fiscal_code}/{id}"
 _OF_THE_GATEWAY = frozenset({401, 403, 408, 429})
 _HEADER_VALUE = re.compile(r"[!-~]+")
 
@@ -103,14 +102,18 @@ class IoClient:
 
         Raises NotSent or Unavailable (PaymentLookupFailed, MessageNotFound).
         """
-        answer = await self._call("GET", MESSAGE, fiscal_code, message_id, key=key, unproven=Unavailable)
+        answer = await self._call(
+            "GET", MESSAGE, key=key, unproven=Unavailable, ids={"fiscal_code": fiscal_code, "id": message_id}
+        )
         if answer.status != 200:
             raise error_in(answer, GET_MESSAGE, Unavailable)
         return _read(answer, MessageStatus)
 
     async def answers_reads(self, *, key: SecretStr) -> bool:
         """Whether the program that takes messages answers, by a GET of a message that does not exist."""
-        return await self._is_answered("GET", MESSAGE, _NOBODY, _NO_MESSAGE, key=key)
+        return await self._is_answered(
+            "GET", MESSAGE, key=key, ids={"fiscal_code": _NOBODY, "id": _NO_MESSAGE}
+        )
 
     async def answers_sends(self, *, key: SecretStr) -> bool:
         """Whether a POST /messages reaches the program that takes messages, by one that it must refuse.
@@ -120,10 +123,16 @@ class IoClient:
         return await self._is_answered("POST", MESSAGES, key=key, body=b"{}")
 
     async def _is_answered(
-        self, method: str, route: str, *ids: str, key: SecretStr, body: bytes | None = None
+        self,
+        method: str,
+        route: str,
+        *,
+        key: SecretStr,
+        body: bytes | None = None,
+        ids: Mapping[str, str] = {},
     ) -> bool:
         try:
-            answer = await self._call(method, route, *ids, key=key, unproven=Unavailable, body=body)
+            answer = await self._call(method, route, key=key, unproven=Unavailable, body=body, ids=ids)
         except IoError:
             return False
         return _is_of_the_backend(answer)
@@ -132,24 +141,25 @@ class IoClient:
         self,
         method: str,
         route: str,
-        *ids: str,
+        *,
         key: SecretStr,
         unproven: type[IoError],
         body: bytes | None = None,
         timeout_seconds: float | None = None,
+        ids: Mapping[str, str] = {},
     ) -> Answer:
         """IO's answer. Raises Unreachable, or `unproven` when the request may have left.
 
-        `ids` stand in the route's braces; only the route is told to whoever watches.
+        `ids` fill the route's braces; only the route is told to whoever watches.
         """
         if not _HEADER_VALUE.fullmatch(key.get_secret_value()):
             raise Misconfigured(reason="invalid_key")
         headers = {"Ocp-Apim-Subscription-Key": key.get_secret_value()}
         if body:
             headers["Content-Type"] = "application/json"
-        path = route.format(*(quote(one, safe="") for one in ids))
+        path = route.format_map({name: quote(one, safe="") for name, one in ids.items()})
         timeout_seconds = timeout_seconds or self._timeout_seconds
-        with telemetry.io_call(method, f"/{_NAMED[route]}", self._host) as call:
+        with telemetry.io_call(method, f"/{route}", self._host) as call:
             try:
                 answer = await self._exchange(method, path, headers, body, timeout_seconds)
             except Exception as error:  # noqa: BLE001 - handed on, as what it means for the call

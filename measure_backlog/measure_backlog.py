@@ -5,17 +5,7 @@ from datetime import datetime
 
 import telemetry
 from storage.due_index import DueIndex
-from storage.queues import (
-    MESSAGE_OUTCOMES,
-    MESSAGE_REQUESTS,
-    MESSAGE_SENDS,
-    MESSAGE_SETTLED,
-    Queues,
-    poison,
-)
-
-_TAKEN = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
-WATCHED = (*_TAKEN, *map(poison, _TAKEN), MESSAGE_OUTCOMES)
+from storage.queues import QUEUES, Queues
 
 
 async def measure_backlog(
@@ -25,7 +15,7 @@ async def measure_backlog(
 
     Costs two calls to storage a queue and two an index.
     """
-    for queue in WATCHED:
+    for queue in QUEUES:
         telemetry.queue_depth.set(await queues.depth(queue), {"queue": queue})
         oldest = await queues.oldest(queue)
         age = (clock() - oldest).total_seconds() if oldest else 0.0

@@ -31,34 +31,32 @@ def blueprint(
     """Registers park_request, park_send and park_settlement."""
     functions = func.Blueprint()
 
-    async def _park(message: func.QueueMessage, queue: str) -> None:
-        await park(
-            message.get_body().decode(),
-            queue=queue,
-            services=services,
-            ledger=ledger,
-            parked=parked,
-            outcomes=outcomes,
-            handover=handover,
-            clock=clock,
-        )
+    async def _park(function: str, message: func.QueueMessage, queue: str) -> None:
+        with telemetry.processing(function, poison(queue), message.get_body()):
+            await park(
+                message.get_body().decode(),
+                queue=queue,
+                services=services,
+                ledger=ledger,
+                parked=parked,
+                outcomes=outcomes,
+                handover=handover,
+                clock=clock,
+            )
 
     @functions.function_name("park_request")
     @functions.queue_trigger("message", poison(MESSAGE_REQUESTS), STORAGE, data_type=BINARY)
     async def _park_request(message: func.QueueMessage) -> None:
-        with telemetry.processing("park_request", poison(MESSAGE_REQUESTS), message.get_body()):
-            await _park(message, MESSAGE_REQUESTS)
+        await _park("park_request", message, MESSAGE_REQUESTS)
 
     @functions.function_name("park_send")
     @functions.queue_trigger("message", poison(MESSAGE_SENDS), STORAGE, data_type=BINARY)
     async def _park_send(message: func.QueueMessage) -> None:
-        with telemetry.processing("park_send", poison(MESSAGE_SENDS), message.get_body()):
-            await _park(message, MESSAGE_SENDS)
+        await _park("park_send", message, MESSAGE_SENDS)
 
     @functions.function_name("park_settlement")
     @functions.queue_trigger("message", poison(MESSAGE_SETTLED), STORAGE, data_type=BINARY)
     async def _park_settlement(message: func.QueueMessage) -> None:
-        with telemetry.processing("park_settlement", poison(MESSAGE_SETTLED), message.get_body()):
-            await _park(message, MESSAGE_SETTLED)
+        await _park("park_settlement", message, MESSAGE_SETTLED)
 
     return functions

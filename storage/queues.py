@@ -22,6 +22,11 @@ def poison(queue: str) -> str:
     return f"{queue}-poison"
 
 
+WORKED_OFF: Final = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
+POISON_QUEUES: Final = tuple(map(poison, WORKED_OFF))
+QUEUES: Final = (*WORKED_OFF, *POISON_QUEUES, MESSAGE_OUTCOMES)
+
+
 class Queues:
     """Puts messages on queues; a missing queue is created when it is first missed."""
 

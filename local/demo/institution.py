@@ -8,10 +8,14 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from contract.outcome import Outcome
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
-
-TRIGGERS = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
-WORKED_OFF = (*TRIGGERS, *map(poison, TRIGGERS))
+from storage.queues import (
+    MESSAGE_OUTCOMES,
+    MESSAGE_REQUESTS,
+    MESSAGE_SETTLED,
+    POISON_QUEUES,
+    QUEUES,
+    WORKED_OFF,
+)
 
 
 class Institution:
@@ -22,7 +26,7 @@ class Institution:
 
     async def open(self) -> None:
         """Make the queues."""
-        for name in (MESSAGE_OUTCOMES, *WORKED_OFF):
+        for name in QUEUES:
             with contextlib.suppress(ResourceExistsError):
                 await self._queues.create_queue(name)
 
@@ -48,7 +52,7 @@ class Institution:
     async def left_behind(self) -> tuple[int, int]:
         """How many messages are in sight on the queues that the app works off, and how many come later."""
         in_sight = there = 0
-        for queue in map(self._queue, WORKED_OFF):
+        for queue in map(self._queue, (*WORKED_OFF, *POISON_QUEUES)):
             in_sight += len(await queue.peek_messages(max_messages=32))
             there += (await queue.get_queue_properties()).approximate_message_count or 0
         return in_sight, there - in_sight

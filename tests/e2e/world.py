@@ -24,13 +24,12 @@ from storage.cipher import Cipher
 from storage.due_index import DueEntry, DueIndex
 from storage.ledger import Entry, Ledger, entry_of
 from storage.parked import Parked, ParkedMessage
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, POISON_QUEUES, WORKED_OFF
 from storage.table import Table
 from tests.e2e.processes import PROJECT, ChildProcess, host_process, simulator_process
 from tests.e2e.simulator_control import SimulatorControl
 
-WORKED_OFF = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
-INNER_QUEUES = (*WORKED_OFF, *map(poison, WORKED_OFF))
+INNER_QUEUES = (*WORKED_OFF, *POISON_QUEUES)
 LIMIT_SECONDS = 90
 """It only ends a test that would hang: what holds is seen within a fraction of a second."""
 

@@ -15,7 +15,7 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueClient
 
 from local.azurite import Azurite
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
+from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, QUEUES, poison
 from tests.integration.host_process import PROJECT, QueueOf, SampleApp, StartHost, eventually
 from tests.samples import KEYS, a_body
 
@@ -70,9 +70,7 @@ def good(nobody: str) -> dict[str, str]:
 @pytest.fixture
 def queues(queue_of: QueueOf) -> Iterator[Mapping[str, QueueClient]]:
     """The queues of the road, empty."""
-    worked_off = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
-    names = [*worked_off, *map(poison, worked_off), MESSAGE_OUTCOMES]
-    clients = {name: queue_of(name) for name in names}
+    clients = {name: queue_of(name) for name in QUEUES}
     for client in clients.values():
         try:
             client.create_queue()
