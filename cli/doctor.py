@@ -154,8 +154,8 @@ def _print_breakers(breakers: list[dict[str, Any]]) -> None:
     rows = [{**breaker, "operation": OPERATIONS[breaker["operation"]]} for breaker in breakers]
     print_table(BREAKER_COLUMNS.values(), ([row[name] for name in BREAKER_COLUMNS] for row in rows))
     typer.echo(
-        "\nIO non risponde a queste chiamate: i messaggi aspettano, e ripartono da soli entro un minuto "
-        "da quando IO torna. Se dura, guarda lo stato di IO o chiedi alla sua assistenza."
+        "\nIO non risponde a queste chiamate: i messaggi aspettano, e ripartono da soli quando "
+        "IO torna. Se dura, guarda lo stato di IO o chiedi alla sua assistenza."
     )
 
 

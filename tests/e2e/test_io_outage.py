@@ -9,15 +9,27 @@ from storage.ledger import State
 from tests.e2e.sample import fiscal_code, request
 from tests.e2e.world import World
 
-OUTAGE_SECONDS = 15
+OUTAGE_SECONDS = 20
 
 
+MISSED = "a POST that hangs gives its place back after 60 s only: not all have left 60 s after the outage"
+
+
+@pytest.mark.parametrize(
+    ("kind", "hosts", "most"),
+    [
+        ("503_before", 1, 5),
+        ("503_before", 4, 10),
+        ("hang", 1, 5),
+        pytest.param("hang", 4, 10, marks=pytest.mark.xfail(reason=MISSED, raises=AssertionError)),
+    ],
+)
 @pytest.mark.timeout(240)
-async def test_messages_that_io_cannot_take_wait(world: World) -> None:
+async def test_messages_that_io_cannot_take_wait(world: World, kind: str, hosts: int, most: int) -> None:
     """A POST that always fails leaves few messages in doubt and none dead; the others leave once each."""
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(100)]
-    await world.start_hosts(4)
-    await world.io.faults({"operation": "submit_message", "kind": "503_before", "probability": 1})
+    await world.start_hosts(hosts)
+    await world.io.faults({"operation": "submit_message", "kind": kind, "probability": 1})
     await world.put(*asked)
     await asyncio.sleep(OUTAGE_SECONDS)
     await world.io.clear_faults()
@@ -29,5 +41,5 @@ async def test_messages_that_io_cannot_take_wait(world: World) -> None:
     await world.until(all_ended, limit_seconds=60)
     states = await world.states()
     people = Counter(message["fiscal_code"] for message in await world.io.messages())
-    assert states[State.IN_DOUBT] <= 10
+    assert states[State.IN_DOUBT] <= most
     assert max(people.values()) == 1
