@@ -25,8 +25,8 @@ from io_api.errors import (
 from io_api.in_flight import InFlight
 from io_api.models import MessageStatus, NewMessage, Profile
 from io_api.rate_budget import Priority
-from io_api.stop_board import NEWS_SECONDS, StopBoard
-from io_api.stops import Circuit, Key, named_keys
+from io_api.stop_board import NEWS_SECONDS, StopBoard, Usable
+from io_api.stops import Key, named_keys
 from io_api.turns import Turn, Turns
 from settings import Settings
 from storage.table import Table, Unanswered
@@ -34,7 +34,7 @@ from storage.table import Table, Unanswered
 # The intent to send is written while the message's instant comes near.
 CLAIM_SECONDS = 0.5
 READY_SECONDS = 20.0
-"""A call whose turn is near leaves within these, or is not made."""
+"""A call whose turn is near leaves within these, or is not made: less than a probe is its caller's own."""
 # While nothing at all may be sent, messages wait here rather than going round the queues.
 HOLD_SECONDS = 10.0
 # With so many messages on their way for so long, IO is too slow for one more: it comes back later.
@@ -42,10 +42,6 @@ ROOM_SECONDS = 20.0
 
 GET_PROFILE, SUBMIT_MESSAGE, GET_MESSAGE = "get_profile", "submit_message", "get_message"
 FAILURES = {GET_PROFILE: READ_FAILURES, SUBMIT_MESSAGE: SEND_FAILURES, GET_MESSAGE: READ_FAILURES}
-
-
-type Usable = tuple[Key, Circuit | None]
-"""A key to try, with the circuit that it probes."""
 
 
 class Keys(NamedTuple):
@@ -208,20 +204,23 @@ class IoAccount:
     async def _ready(self, service: str, operation: str, turn: Turn, *, probes: bool = False) -> list[Usable]:
         """Wait for the call's instant; returns the keys to try. Nothing may have been stopped meanwhile."""
         await turn.is_near(CLAIM_SECONDS)
+        usable: list[Usable] = []
         try:
             async with asyncio.timeout(READY_SECONDS):
                 while True:
                     await turn.has_come()
-                    usable = await self._usable(service, operation, probes=probes)
+                    usable = await self._usable(service, operation, probes=probes, held=usable)
                     if turn.is_in_time():  # storage may have been slow to tell
                         return usable
         except (TimeoutError, Unanswered) as error:
             raise NotSent(reason="not_ready", cause=type(error).__name__) from None
 
-    async def _usable(self, service: str, operation: str, *, probes: bool) -> list[Usable]:
+    async def _usable(
+        self, service: str, operation: str, *, probes: bool, held: list[Usable]
+    ) -> list[Usable]:
         if not probes and await self._breakers.is_open(operation):
             raise breaker_open()
-        return await self._stops.usable(self._keys_of(service), operation)
+        return await self._stops.usable(self._keys_of(service), operation, held)
 
     async def _call[Answer](
         self, operation: str, usable: list[Usable], call: Callable[[SecretStr], Awaitable[Answer]]

@@ -7,7 +7,7 @@ known everywhere within that time.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,6 +25,9 @@ TELL_SECONDS = 5.0
 PROBE_AFTER = timedelta(seconds=30)
 SHORTEST_WAIT = 5.0
 LONGEST_WAIT = 900.0
+
+type Usable = tuple[Key, Circuit | None]
+"""A key to try, with the circuit that it probes."""
 
 log = logging.getLogger(__name__)
 
@@ -78,15 +81,19 @@ class StopBoard:
         may_probe = any(circuit and circuit.probe_at <= now for circuit in circuits)
         return self._stopped(stop) if isinstance(stop, Pause) or (stop and not may_probe) else None
 
-    async def usable(self, keys: tuple[Key, ...], operation: str) -> list[tuple[Key, Circuit | None]]:
+    async def usable(
+        self, keys: tuple[Key, ...], operation: str, held: Collection[Usable] = ()
+    ) -> list[Usable]:
         """The keys to try, in this order, with the circuit that each probes; raises Stopped.
 
-        A key whose probe is due goes to one caller only.
+        A key whose probe is due goes to one caller only. `held` is what the same caller was given less than
+        PROBE_AFTER ago: the probes in it are still its own.
         """
         stops = await self.news()
         stopped = stops.pause_of(keys[0].service)
+        own = {circuit.name for _, circuit in held if circuit}
         circuits = [(key, stops.circuit_of(key, operation)) for key in keys]
-        usable = [pair for pair in circuits if not stopped and await self._may_try(pair[1])]
+        usable = [pair for pair in circuits if not stopped and await self._may_try(pair[1], own)]
         if not usable:
             raise self._stopped(stopped or circuits[0][1])
         return usable
@@ -113,10 +120,12 @@ class StopBoard:
         if await self._tell(lambda stops: stops.without(probed) if probed.name in stops.circuits else None):
             log.info("circuit closed %s", _described(probed))
 
-    async def _may_try(self, circuit: Circuit | None) -> bool:
+    async def _may_try(self, circuit: Circuit | None, own: Collection[str]) -> bool:
         now = self._clock()
-        if circuit is None or circuit.probe_at > now:
-            return circuit is None
+        if circuit is None or circuit.name in own:
+            return True
+        if circuit.probe_at > now:
+            return False
         probing = circuit.model_copy(update={"probe_at": now + PROBE_AFTER})
 
         def take(stops: Stops) -> Stops | None:

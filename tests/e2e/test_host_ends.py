@@ -3,6 +3,7 @@
 from collections import Counter
 from datetime import UTC, datetime
 
+from storage.due_index import LEASE as TICK_LEASE
 from storage.ledger import State
 from tests.e2e.sample import fiscal_code, request
 from tests.e2e.simulator_control import SLOW
@@ -37,7 +38,8 @@ async def test_sigterm(world: World) -> None:
 async def test_kill(world: World) -> None:
     """After kill -9 the other host does all the rest, and nobody sends again what was being sent just then.
 
-    That stays SENDING until its lease of two minutes is over, and is in doubt afterwards.
+    That stays SENDING until its lease of three minutes is over, and is in doubt afterwards. A host that is
+    killed in the middle of a tick holds the others up until the tick's lease is over.
     """
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(80)]
     await world.io.faults(SLOW)
@@ -55,7 +57,7 @@ async def test_kill(world: World) -> None:
         arrived = [e for e in entries if e.state is State.PROCESSED]
         return len(cut_off) <= AT_ONCE and len(cut_off) + len(arrived) == len(asked)
 
-    await world.until(others_have_arrived)
+    await world.until(others_have_arrived, limit_seconds=TICK_LEASE.total_seconds() + 60)
     await world.stop_hosts()
     sent = {message["fiscal_code"]: message["id"] for message in await world.io.messages()}
     assert len(sent) == len(await world.io.messages())

@@ -108,6 +108,20 @@ async def test_missing_right_stops_one_kind_of_call(workers: Workers) -> None:
     assert await _usable(workers.here, operation="submit_message") == ["primary", "secondary"]
 
 
+async def test_probe_is_its_callers_own_until_the_call_is_made(workers: Workers) -> None:
+    """A caller that missed its instant after it got a probe still has it at the next; nobody else does."""
+    for key in KEYS:
+        await workers.here.refused(key, "get_profile", WRONG_KEY)
+    workers.wait(PROBE_AFTER.total_seconds())
+    held = await workers.here.usable(KEYS, "get_profile")
+    workers.wait()
+    assert [key.name for key, _ in await workers.here.usable(KEYS, "get_profile", held)] == [
+        "primary",
+        "secondary",
+    ]
+    assert await _usable(workers.there) == []
+
+
 async def test_one_call_in_a_while_probes(workers: Workers) -> None:
     """When a probe is due, one caller of all workers gets the key; the next one only after as long again."""
     for key in KEYS:
