@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import NamedTuple, Self
 
 from pydantic import SecretStr
 
-from io_api.breakers import READ_FAILURES, SEND_FAILURES, Breakers, Evidence
-from io_api.breakers import stopped as breaker_open
+from io_api.breakers import READ_FAILURES, SEND_FAILURES, Breakers, Evidence, waiting
 from io_api.client import IoClient
 from io_api.errors import (
     InDoubt,
@@ -115,19 +114,17 @@ class IoAccount:
         Nobody else gets that instant, and few messages are on their way to IO: claim the message and submit
         it within the block.
         """
-        async with self._room():
-            await self._in_flight.room()
+        await self._room(self._in_flight.room, service)
         turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
         if await self._breakers.is_open(SUBMIT_MESSAGE):
             await self._prove_sending(service, turn)
             turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
         await turn.is_near(CLAIM_SECONDS)
-        async with self._room():
-            await self._in_flight.take()
+        place = await self._room(self._in_flight.take, service)
         try:
             yield turn
         finally:
-            self._in_flight.free()
+            self._in_flight.free(place)
 
     async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
         """Send; returns IO's message id, None when it was accepted without a readable one."""
@@ -145,22 +142,29 @@ class IoAccount:
         self._in_flight.answered()
         return answer
 
-    @asynccontextmanager
-    async def _room(self) -> AsyncIterator[None]:
-        """Bounds the wait for a place in flight."""
-        try:
-            async with asyncio.timeout(ROOM_SECONDS):
-                yield
-        except TimeoutError:
-            raise NotSent(reason="not_ready") from None
+    async def _room[Place](self, place: Callable[[], Awaitable[Place]], service: str) -> Place:
+        """Wait for a place in flight; while all of them hang, find out whether IO answers again."""
+        until = asyncio.get_running_loop().time() + ROOM_SECONDS
+        while asyncio.get_running_loop().time() < until:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(NEWS_SECONDS):
+                    return await place()
+            if self._in_flight.take_probe():
+                await self._pass_over_what_hangs(service)
+        raise waiting("io_slow")
+
+    async def _pass_over_what_hangs(self, service: str) -> None:
+        turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
+        if await self._evidence(service, turn) is Evidence.ALIVE:
+            self._in_flight.pass_over()
 
     async def _prove_sending(self, service: str, turn: Turn) -> None:
         """Probe the backend that takes messages without risk; raises Stopped unless sending may go on."""
         if not await self._breakers.take_probe(SUBMIT_MESSAGE):
-            raise breaker_open()
+            raise waiting()
         evidence = await self._evidence(service, turn)
         if not await self._breakers.show(SUBMIT_MESSAGE, evidence):
-            raise breaker_open()
+            raise waiting()
 
     async def _evidence(self, service: str, turn: Turn) -> Evidence:
         usable = await self._ready(service, SUBMIT_MESSAGE, turn, probes=True)
@@ -179,7 +183,7 @@ class IoAccount:
         turn = await self._turn(service, operation, priority)
         probes = await self._breakers.is_open(operation)
         if probes and not await self._breakers.take_probe(operation):
-            raise breaker_open()
+            raise waiting()
         usable = await self._ready(service, operation, turn, probes=probes)
         return await self._call(operation, usable, call)
 
@@ -219,7 +223,7 @@ class IoAccount:
         self, service: str, operation: str, *, probes: bool, held: list[Usable]
     ) -> list[Usable]:
         if not probes and await self._breakers.is_open(operation):
-            raise breaker_open()
+            raise waiting()
         return await self._stops.usable(self._keys_of(service), operation, held)
 
     async def _call[Answer](

@@ -137,7 +137,7 @@ class Breakers:
         """Why no call is made now; None when calls are made, or a probe is due. Raises Unanswered."""
         breaker = await self.news(operation)
         is_due = breaker.probe_at is not None and breaker.probe_at <= self._clock()
-        return None if breaker.opened_at is None or is_due else stopped()
+        return None if breaker.opened_at is None or is_due else waiting()
 
     async def take_probe(self, operation: str) -> bool:
         """Whether the caller may make the probe that is due: one of all workers. Raises Unanswered."""
@@ -203,8 +203,8 @@ class Breakers:
                 return after is not None
 
 
-def stopped() -> Stopped:
-    """No call is made because the backend does not answer."""
-    error = Stopped(reason=REASON)
+def waiting(reason: str = REASON) -> Stopped:
+    """No call is made because the backend does not answer, or answers too slowly for one more."""
+    error = Stopped(reason=reason)
     error.retry_after = WAIT_SECONDS
     return error

@@ -25,6 +25,8 @@
     budget_spent        RateLimited              no call was made: others of the account use up the limit
     not_ready           NotSent                  no call was made: storage did not answer when its turn came
     paused              Stopped                  no call was made: an operator wants none
+    io_slow             Stopped                  no call was made: too many wait for IO's answer
+    io_unavailable      Stopped                  no call was made: IO's backend does not answer
 """
 
 from contract.fiscal_code import FISCAL_CODE_SHAPE, MASK

@@ -1,50 +1,85 @@
 """How many messages this process has on their way to IO without an answer.
 
 When IO stops answering, all of them end in doubt, so there are no more of them than the usual time of an
-answer asks for. The limit starts at two and grows by one with each answer that comes while others wait for a
+answer asks for. The limit starts at one and grows by one with each answer that comes while others wait for a
 place. It sinks when fewer places are needed, and is one after a failure.
+
+A POST that hangs holds its place for a minute. If IO is proved to answer meanwhile, the places that hang are
+given to others, once: until a message is answered again, the proof is worth no more than that.
 """
 
 import asyncio
+import time
+from collections.abc import Callable
 
-LEAST = 2
+LEAST = 1
 MOST = 24
+# When no place was taken or given back for so long, the messages on their way may hang.
+HUNG_SECONDS = 10.0
+
+
+class Place:
+    """The right to have one message on its way."""
 
 
 class InFlight:
     """A limit on messages without an answer; one for the process."""
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._limit = LEAST
-        self._out = 0
+        self._out: set[Place] = set()
         self._waiting = 0
         self._freed = asyncio.Event()
+        self._moved_at = monotonic()
+        self._may_pass_over = True
 
-    async def take(self) -> None:
+    async def take(self) -> Place:
         """Take a place; waits until one is free."""
         await self.room()
-        self._out += 1
+        place = Place()
+        self._out.add(place)
+        self._moved_at = self._monotonic()
+        return place
 
     async def room(self) -> None:
         """Wait until a place is free."""
         self._waiting += 1
         try:
-            while self._out >= self._limit:
+            while len(self._out) >= self._limit:
                 self._freed.clear()
                 await self._freed.wait()
         finally:
             self._waiting -= 1
 
-    def free(self) -> None:
+    def free(self, place: Place) -> None:
         """Give the place back."""
-        self._out -= 1
+        self._out.discard(place)
+        self._moved_at = self._monotonic()
         self._freed.set()
 
     def answered(self) -> None:
-        """A message was answered: one more place if others wait for one, one less if many are empty."""
-        step = 1 if self._waiting else -1 if 2 * self._out < self._limit else 0
+        """A message was answered: one more place if others wait for one, one less if half are empty."""
+        step = 1 if self._waiting else -1 if 2 * len(self._out) <= self._limit else 0
         self._limit = min(MOST, max(LEAST, self._limit + step))
+        self._may_pass_over = True
 
     def failed(self) -> None:
         """A message got no answer: one at a time until another is answered."""
-        self._limit = 1
+        self._limit = LEAST
+
+    def take_probe(self) -> bool:
+        """Whether the caller should find out if IO answers: all places hang. One caller is told so a time."""
+        now = self._monotonic()
+        hangs = len(self._out) >= self._limit and now - self._moved_at >= HUNG_SECONDS
+        if hangs and self._may_pass_over:
+            self._moved_at = now
+            return True
+        return False
+
+    def pass_over(self) -> None:
+        """IO answers: the messages that hang hold no place any more."""
+        self._out.clear()
+        self._limit = LEAST
+        self._may_pass_over = False
+        self._freed.set()

@@ -181,20 +181,19 @@ async def test_pause_reaches_a_message_that_waits_for_its_turn() -> None:
 
 
 async def test_message_is_claimed_only_when_it_may_leave() -> None:
-    """With two messages on their way a third waits for its turn, until one of them ended, sent or not."""
+    """With one message on its way the next waits for its turn, until that one ended, sent or not."""
     async with institution(default=("first", None)) as here:
         worker, entered = here.worker(), asyncio.Event()
 
-        async def third() -> None:
+        async def second() -> None:
             async with worker.turn_to_send("default"):
                 entered.set()
 
         async with worker.turn_to_send("default"):
-            async with worker.turn_to_send("default"):
-                waiting = asyncio.create_task(third())
-                await asyncio.sleep(NEWS_SECONDS)
-                assert not entered.is_set()
-            await asyncio.wait_for(entered.wait(), NEWS_SECONDS)
+            waiting = asyncio.create_task(second())
+            await asyncio.sleep(NEWS_SECONDS)
+            assert not entered.is_set()
+        await asyncio.wait_for(entered.wait(), 2 * NEWS_SECONDS)
         await waiting
 
 
