@@ -32,6 +32,17 @@ def load_local_settings(app_dir: Path, environ: MutableMapping[str, str]) -> Non
         environ.setdefault(name, value if isinstance(value, str) else json.dumps(value))
 
 
+def check_worker_runtime(environ: Mapping[str, str]) -> None:
+    """Raises ConfigurationError unless FUNCTIONS_WORKER_RUNTIME says that the app is written in Python.
+
+    Learn, functions-app-settings and AZFD0013: without it, or with another, the host starts no worker.
+    """
+    runtime = environ.get("FUNCTIONS_WORKER_RUNTIME", "")
+    if runtime.lower() != "python":
+        found = f'is "{runtime}"' if runtime else "is not set"
+        raise ConfigurationError(f"app setting FUNCTIONS_WORKER_RUNTIME {found}: set it to python")
+
+
 def resolve(text: str, environ: Mapping[str, str], *, where: str) -> str:
     """`text` with each %NAME% replaced by the app setting; ConfigurationError names a missing one."""
 

@@ -14,7 +14,13 @@ from typing import Protocol
 from aiohttp import web
 from azure.core.exceptions import AzureError
 
-from local.host.app_settings import is_disabled, lease_seconds, load_local_settings, resolve
+from local.host.app_settings import (
+    check_worker_runtime,
+    is_disabled,
+    lease_seconds,
+    load_local_settings,
+    resolve,
+)
 from local.host.errors import ConfigurationError, StartError
 from local.host.host_json import HostJson, read_host_json
 from local.host.http_listener import HttpListener
@@ -51,6 +57,7 @@ class Listener(Protocol):
 async def run_app(app_dir: Path, port: int) -> None:
     """Runs the app until SIGTERM or SIGINT. Raises HostError when it cannot start, consuming nothing."""
     load_local_settings(app_dir, os.environ)
+    check_worker_runtime(os.environ)
     options = read_host_json(app_dir, os.environ)
     worker = Worker(app_dir)
     accounts = Accounts(os.environ)

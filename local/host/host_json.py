@@ -15,6 +15,20 @@ _BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
 _VERSION = r"\d+(\.(\d+|\*)){0,2}"
 _VERSION_RANGE = re.compile(rf"\[{_VERSION}\]|[\[(]\s*({_VERSION})?\s*,\s*({_VERSION})?\s*[\])]")
 _WEEK = 7 * 24 * 3600
+# Azure/azure-functions-host, src/WebJobs.Script/Config/HostJsonFileConfigurationSource.cs: what stands beside
+# these the real host passes over without a word, so that a slip of the pen goes unseen.
+_TOP_LEVEL = {
+    "version", "functiontimeout", "retry", "functions", "http", "watchdirectories", "watchfiles", "queues",
+    "servicebus", "eventhub", "singleton", "logging", "aggregator", "healthmonitor", "extensionbundle",
+    "manageddependencies", "customhandler", "httpworker", "extensions", "concurrency", "telemetrymode",
+    "sendcanceledinvocationstoworker", "metadataprovidertimeout",
+}  # fmt: skip
+_QUEUES = {
+    "batchsize", "newbatchthreshold", "maxpollinginterval", "visibilitytimeout", "maxdequeuecount",
+    "messageencoding",
+}  # fmt: skip
+_TELEMETRY_MODES = ("ApplicationInsights", "OpenTelemetry")
+_LOG_LEVELS = ("Trace", "Debug", "Information", "Warning", "Error", "Critical", "None")
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,11 @@ def read_host_json(app_dir: Path, environ: Mapping[str, str]) -> HostJson:
     Raises ConfigurationError with one line that names the field and its rule.
     """
     fields = _Fields(_document(app_dir / "host.json"), environ)
+    fields.check_names()
     fields.take("version", _version, "2.0")
+    fields.take("telemetryMode", _one_of(_TELEMETRY_MODES), "")
+    for category in fields.below("logging.logLevel"):
+        fields.take(category, _one_of(_LOG_LEVELS), "")
     batch_size = fields.take("extensions.queues.batchSize", _whole(1, 32), HostJson.batch_size)
     return HostJson(
         batch_size=batch_size,
@@ -102,6 +120,18 @@ class _Fields:
         except ValueError as rule:
             raise ConfigurationError(f'{source} must be {rule}, not "{text}"') from None
 
+    def check_names(self) -> None:
+        """Refuse a name that the real host passes over: at the top level, and among those of the queues."""
+        for path, (source, _) in self._found.items():
+            first, *rest = path.split(".")
+            of_queues = first == "extensions" and rest[:1] == ["queues"]
+            if first not in _TOP_LEVEL or (of_queues and ".".join(rest[1:]) not in _QUEUES):
+                raise ConfigurationError(f"{source} is not known to the platform")
+
+    def below(self, path: str) -> list[str]:
+        """The paths of the values within an object."""
+        return [one for one in self._found if one.startswith(f"{path.lower()}.")]
+
 
 def _flatten(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in document.items():
@@ -127,6 +157,15 @@ def _version_range(text: str) -> str:
     if not _VERSION_RANGE.fullmatch(text):
         raise ValueError("a range of versions such as [4.*, 5.0.0)")
     return text
+
+
+def _one_of(values: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in [value.lower() for value in values]:
+            raise ValueError(" or ".join((", ".join(values[:-1]), values[-1])))
+        return text
+
+    return parse
 
 
 def _whole(least: int, most: int | None = None) -> Callable[[str], int]:

@@ -26,10 +26,12 @@ _CLIENT_OPTIONS: dict[str, Any] = {"retry_total": 0, "connection_timeout": 5, "r
 
 
 class Accounts:
-    """The clients of the connections that bindings name: a connection string, UseDevelopmentStorage=true, or
-    <name>__queueServiceUri and <name>__blobServiceUri with DefaultAzureCredential (<name>__clientId).
+    """The clients of the connections that bindings name. Of several forms the first that is set counts:
 
-    Source: learn.microsoft.com/azure/azure-functions/functions-reference, identity-based connections.
+    - where: ConnectionStrings__AzureWebJobs<name>, AzureWebJobs<name>, ConnectionStrings__<name>, <name>
+      (azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.Clients, WebJobsConfigurationExtensions.cs);
+    - what: a connection string (or UseDevelopmentStorage=true), __accountName, __queueServiceUri and
+      __blobServiceUri (StorageClientProvider.cs), the last three with an identity (__clientId).
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:
@@ -42,36 +44,57 @@ class Accounts:
         """Raises ConfigurationError when no app setting describes the connection."""
         name = connection or DEFAULT_CONNECTION
         if name not in self._queues:
-            self._queues[name] = self._client(QueueServiceClient, name, "queueServiceUri")
+            self._queues[name] = self._client(QueueServiceClient, name, "queue")
         return self._queues[name]
 
     def blobs(self) -> BlobServiceClient:
         """The blob service of AzureWebJobsStorage, where the host keeps its timers' state."""
         if self._blobs is None:
-            self._blobs = self._client(BlobServiceClient, DEFAULT_CONNECTION, "blobServiceUri")
+            self._blobs = self._client(BlobServiceClient, DEFAULT_CONNECTION, "blob")
         return self._blobs
 
-    def _client[T: (QueueServiceClient, BlobServiceClient)](self, service: type[T], name: str, uri: str) -> T:
-        client = self._described(service, name, uri)
+    def _client[T: (QueueServiceClient, BlobServiceClient)](
+        self, service: type[T], name: str, kind: str
+    ) -> T:
+        client = self._described(service, name, kind)
         self._open.push_async_callback(client.close)
         return client
 
     def _described[T: (QueueServiceClient, BlobServiceClient)](
-        self, service: type[T], name: str, uri: str
+        self, service: type[T], name: str, kind: str
     ) -> T:
-        text = self._environ.get(name) or self._environ.get(f"AzureWebJobs{name}")
-        if text == "UseDevelopmentStorage=true":
-            text = _DEVELOPMENT_STORAGE
-        if text:
+        found = self._found(name)
+        if text := self._environ.get(found):
+            text = _DEVELOPMENT_STORAGE if text == "UseDevelopmentStorage=true" else text
             try:
                 return service.from_connection_string(text, **_CLIENT_OPTIONS)
             except ValueError:
-                raise ConfigurationError(f"app setting {name} is not a storage connection string") from None
-        if not (address := self._environ.get(f"{name}__{uri}")):
-            raise ConfigurationError(f"no storage connection: set {name} or {name}__{uri}")
-        credential = DefaultAzureCredential(managed_identity_client_id=self._environ.get(f"{name}__clientId"))
+                raise ConfigurationError(f"app setting {found} is not a storage connection string") from None
+        address = self._environ.get(f"{found}__{kind}ServiceUri", "")
+        if account := self._environ.get(f"{found}__accountName"):
+            address = f"https://{account}.{kind}.core.windows.net"
+        if not address:
+            raise ConfigurationError(
+                f"no storage connection: set {name}, {name}__accountName or {name}__{kind}ServiceUri"
+            )
+        credential = DefaultAzureCredential(
+            managed_identity_client_id=self._environ.get(f"{found}__clientId")
+        )
         self._open.push_async_callback(credential.close)
         return service(address, credential=credential, **_CLIENT_OPTIONS)
+
+    def _found(self, name: str) -> str:
+        """The name under which the connection is described; an empty setting describes nothing."""
+        forms = (
+            f"ConnectionStrings__AzureWebJobs{name}",
+            f"AzureWebJobs{name}",
+            f"ConnectionStrings__{name}",
+        )
+        described = {setting for setting, value in self._environ.items() if value}
+        for form in forms:
+            if form in described or any(setting.startswith(f"{form}__") for setting in described):
+                return form
+        return name
 
     async def close(self) -> None:
         await self._open.aclose()

@@ -32,6 +32,9 @@ async def gate(name):
 """
 
 
+PYTHON_APP = {"FUNCTIONS_WORKER_RUNTIME": "python"}
+
+
 class SampleApp:
     """An app's folder, and what its calls reported, whatever the host that made them."""
 
@@ -65,7 +68,7 @@ class HostProcess:
                 cwd=PROJECT,
                 stdout=out,
                 stderr=err,
-                env={**os.environ, "REPORT": str(app.report_file), **environ},
+                env={**os.environ, **PYTHON_APP, "REPORT": str(app.report_file), **environ},
             )
 
     def _file(self, kind: str) -> Path:

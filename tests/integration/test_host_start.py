@@ -77,6 +77,11 @@ def test_wrong_host_json_is_one_line_and_exit_code_2(make_app: MakeApp, start_ho
             {"AzureWebJobsStorage": "secret"},
             "app setting AzureWebJobsStorage is not a storage connection string",
         ),
+        (
+            {"FUNCTIONS_WORKER_RUNTIME": ""},
+            "app setting FUNCTIONS_WORKER_RUNTIME is not set: set it to python",
+        ),
+        ({"FUNCTIONS_WORKER_RUNTIME": "node"}, 'FUNCTIONS_WORKER_RUNTIME is "node": set it to python'),
     ],
 )
 def test_wrong_app_setting_is_one_line_and_exit_code_2(
@@ -162,8 +167,33 @@ async def test_storage_by_identity() -> None:
     )
     assert accounts.queues("").get_queue_client("work").url == "https://account.queue.core.windows.net/work"
     assert accounts.blobs().url == "https://account.blob.core.windows.net/"
-    with pytest.raises(ConfigurationError, match="set Other or Other__queueServiceUri"):
+    with pytest.raises(ConfigurationError, match="set Other, Other__accountName or Other__queueServiceUri"):
         accounts.queues("Other")
+    await accounts.close()
+
+
+STRING = "AccountName=string;AccountKey=a2V5;EndpointSuffix=core.windows.net"
+
+
+@pytest.mark.parametrize(
+    ("environ", "account"),
+    [
+        ({"Work": STRING, "Work__accountName": "name"}, "string"),
+        (
+            {"Work__accountName": "name", "Work__queueServiceUri": "https://uri.queue.core.windows.net"},
+            "name",
+        ),
+        ({"Work__queueServiceUri": "https://uri.queue.core.windows.net"}, "uri"),
+        ({"AzureWebJobsWork__accountName": "prefixed", "Work": STRING}, "prefixed"),
+        ({"ConnectionStrings__Work": STRING, "Work__accountName": "name"}, "string"),
+        ({"ConnectionStrings__AzureWebJobsWork": STRING, "AzureWebJobsWork__accountName": "name"}, "string"),
+        ({"AzureWebJobsWork": "", "Work__accountName": "name"}, "name"),
+    ],
+)
+async def test_forms_of_a_connection_have_an_order(environ: dict[str, str], account: str) -> None:
+    """Where two forms name two accounts, the one counts that counts on the platform."""
+    accounts = Accounts(environ)
+    assert accounts.queues("Work").url == f"https://{account}.queue.core.windows.net/"
     await accounts.close()
 
 

@@ -149,3 +149,43 @@ def test_bundle_that_the_host_cannot_find_is_refused(
     """Half a bundle, another's, and a version that is no range stop the start."""
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         read(tmp_path, {"version": "2.0", "extensionBundle": bundle})
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (
+            {"extensionBundles": {}, "functionsTimeout": "00:05:00"},
+            "host.json: functionsTimeout is not known",
+        ),
+        (
+            {"extensions": {"queues": {"batchsizes": 3}}},
+            "host.json: extensions.queues.batchsizes is not known",
+        ),
+        ({"extensions": {"queues": 3}}, "host.json: extensions.queues is not known"),
+        (
+            {"telemetryMode": "Telemetry"},
+            'telemetryMode must be ApplicationInsights or OpenTelemetry, not "Telemetry"',
+        ),
+        (
+            {"logging": {"logLevel": {"default": "Info"}}},
+            'logging.logLevel.default must be Trace, .* not "Info"',
+        ),
+    ],
+)
+def test_unknown_names_and_values_are_refused(tmp_path: Path, document: dict[str, Any], says: str) -> None:
+    """A name that the platform would pass over, and a value that it would refuse, stop the start."""
+    with pytest.raises(ConfigurationError, match=says):
+        read(tmp_path, {"version": "2.0", **document})
+
+
+def test_names_may_be_written_in_any_case(tmp_path: Path) -> None:
+    """As on the platform, the case of names and of listed values does not matter."""
+    document = {"TelemetryMode": "opentelemetry", "Logging": {"LogLevel": {"Default": "information"}}}
+    assert read(tmp_path, {"version": "2.0", **document}) == HostJson()
+
+
+def test_unknown_name_among_the_app_settings_is_refused(tmp_path: Path) -> None:
+    """An override is held to the same names."""
+    with pytest.raises(ConfigurationError, match="app setting AzureFunctionsJobHost__x is not known"):
+        read(tmp_path, **{f"{PREFIX}x": "1"})
