@@ -55,6 +55,9 @@ param creditorPrincipalId string = ''
 @description('Object id of the group of those that use the command `postino`.')
 param operatorsPrincipalId string = ''
 
+@description('E-mail addresses of those who are told of alerts.')
+param alertEmails array = []
+
 @minValue(30)
 @maxValue(730)
 param logRetentionInDays int = 180
@@ -76,6 +79,17 @@ module monitoring 'monitoring.bicep' = {
     tags: tags
     prefix: prefix
     retentionInDays: logRetentionInDays
+  }
+}
+
+module alerts 'alerts.bicep' = {
+  name: 'alerts'
+  params: {
+    location: location
+    tags: tags
+    prefix: prefix
+    workspaceId: monitoring.outputs.workspaceId
+    emails: alertEmails
   }
 }
 
