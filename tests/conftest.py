@@ -9,6 +9,24 @@ import pytest
 from local.io_simulator.journal import VARIABLE
 from tests.pagopa.exchanges import check_exchange
 
+END_TO_END = Path(__file__).parent / "e2e"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Deal the end-to-end tests among the others: they wait where the others compute.
+
+    Processes that share the tests begin at places of their own (pytest-xdist, worksteal).
+    """
+    slow = [item for item in items if item.path.is_relative_to(END_TO_END)]
+    others = [item for item in items if not item.path.is_relative_to(END_TO_END)]
+    each = len(others) // len(slow) if slow else 0
+    dealt = [
+        one
+        for number, item in enumerate(slow)
+        for one in (item, *others[number * each : (number + 1) * each])
+    ]
+    items[:] = [*dealt, *others[len(slow) * each :]]
+
 
 @pytest.fixture(scope="session")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TextIO]:

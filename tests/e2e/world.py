@@ -133,12 +133,14 @@ class World:
         """Returns when the condition holds, taking outcomes meanwhile; a failure shows what is there."""
         deadline = time.monotonic() + limit_seconds
         while True:
+            began_at = time.monotonic()
             await self.take_outcomes()
             if await condition():
                 return
             if time.monotonic() > deadline:
                 raise AssertionError(f"it never happened; there is\n{await self.picture()}")
-            await asyncio.sleep(0.2)
+            # Looking is work for storage too, which the hosts have more need of.
+            await asyncio.sleep(max(0.2, 4 * (time.monotonic() - began_at)))
 
     async def until_gone(self, expected: dict[str, str]) -> None:
         """Returns when each request named has gone this road (see `roads`) or further."""
