@@ -40,7 +40,7 @@ class ChildProcess:
                 cwd=cwd,
                 stdout=out,
                 stderr=err,
-                env={**os.environ, **environ},
+                env={**os.environ, "FUNCTIONS_WORKER_RUNTIME": "python", **environ},
             )
 
     @property

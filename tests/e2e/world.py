@@ -256,7 +256,6 @@ async def running_world(folder: Path, storage: Azurite) -> AsyncIterator[World]:
     """A world with storage and IO running, whose processes write below `folder`; all ends with the block."""
     with simulator_process(folder) as simulator, storage:
         environ = {
-            "FUNCTIONS_WORKER_RUNTIME": "python",
             "AzureWebJobsStorage": storage.connection_string,
             "ENCRYPTION_KEYS": new_key(),
             "IO_API_BASE_URL": await simulator.address(),
