@@ -35,7 +35,7 @@ LIMIT_SECONDS = 90
 
 # Those of host.json without its pauses.
 _HOST_OPTIONS = {
-    "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.2",
+    "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",
     "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00",
 }
 _PAGE = 32

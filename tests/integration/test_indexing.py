@@ -42,6 +42,13 @@ class TheApp(SampleApp):
             shutil.copy(PROJECT / name, folder)
 
 
+@pytest.fixture(scope="module")
+def azurite() -> Iterator[Azurite]:
+    """An emulator of its own: what other tests leave due or paused there is work for the app."""
+    with Azurite() as azurite:
+        yield azurite
+
+
 @pytest.fixture
 def app(tmp_path: Path) -> TheApp:
     return TheApp(tmp_path)

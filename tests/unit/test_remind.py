@@ -88,7 +88,11 @@ async def test_two_thousand_citizens_for_two_months() -> None:
 
 def _plain(life: Life, number: int) -> Life:
     """A delivered message of which nobody has asked before, and of which IO tells what it can."""
-    plain = replace(life, silent=(), state=State.PROCESSED, polled_every=1000 * DAYS)
+    never, first = 1000 * DAYS, life.accepted_at + timedelta(seconds=1)  # the rules ask once at acceptance
+    reads_at, pays_at = (at and max(at, first) for at in (life.reads_at, life.pays_at))
+    plain = replace(
+        life, silent=(), state=State.PROCESSED, polled_every=never, reads_at=reads_at, pays_at=pays_at
+    )
     blocked_before = has_come(life.blocked_at, life.accepted_at)  # who is not sent the first message either
     return with_code(replace(plain, blocked_at=None) if blocked_before else plain, number)
 
