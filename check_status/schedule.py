@@ -36,8 +36,9 @@ def next_look(entry: Entry, now: datetime, stretch: int = 1) -> datetime | None:
 
 
 def look_again(entry: Entry, now: datetime, stretch: int = 1) -> datetime:
-    """The time of the next look when this one failed; the last one is repeated, until it is over."""
-    return next_look(entry, now, stretch) or now + LAST_AGAIN
+    """The time of the next look when this one failed; the last one is repeated each day, until it is over."""
+    last = _rungs(entry, now)[-1]
+    return next_look(entry, now, stretch) or last + LAST_AGAIN * ((now - last) // LAST_AGAIN + 1)
 
 
 def put_off(entry: Entry, wait: timedelta, now: datetime) -> datetime:

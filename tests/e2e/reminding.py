@@ -19,7 +19,7 @@ from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.outcomes import Outcomes
 
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.25
 
 
 def a_desk(configured: Settings, clock: Callable[[], datetime]) -> Desk:

@@ -18,7 +18,7 @@ OUTAGE_SECONDS = 20
 @pytest.mark.timeout(240)
 async def test_messages_that_io_cannot_take_wait(world: World, kind: str, hosts: int, most: int) -> None:
     """A POST that always fails leaves few messages in doubt and none dead; the others leave once each."""
-    asked = [request(f"r{number}", fiscal_code(number)) for number in range(100)]
+    asked = [request(f"r{number}", fiscal_code(number)) for number in range(60)]
     await world.start_hosts(hosts)
     await world.io.faults({"operation": "submit_message", "kind": kind, "probability": 1})
     await world.put(*asked)

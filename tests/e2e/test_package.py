@@ -44,9 +44,18 @@ async def test_published_app_sends_a_message(world: World, tmp_path: Path) -> No
     with ZipFile(tmp_path / "postino.zip") as package:
         package.extractall(app)
     run(sys.executable, "-m", "venv", venv)
-    run(venv / "bin/pip", "install", "--quiet", "--requirement", app / "requirements.txt")
+    run(venv / "bin/pip", "install", "--quiet", "--no-compile", "--requirement", app / "requirements.txt")
     pinned = ("--no-deps", "--constraint", PROJECT / "requirements-dev.txt")
-    run(venv / "bin/pip", "install", "--quiet", "--target", platform, *pinned, *OF_THE_PLATFORM)
+    run(
+        venv / "bin/pip",
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--target",
+        platform,
+        *pinned,
+        *OF_THE_PLATFORM,
+    )
     shutil.copytree(PROJECT / "local", platform / "local")
     environ = {**world.environ, "PYTHONPATH": str(platform)}
     command = ["local.host", "--port", "0", "--app", str(app)]

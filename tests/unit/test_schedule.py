@@ -6,7 +6,16 @@ from itertools import pairwise
 
 import pytest
 
-from check_status.schedule import FIRST_WAIT, GRACE, HORIZON, LONGEST_WAIT, is_over, next_look, stretch
+from check_status.schedule import (
+    FIRST_WAIT,
+    GRACE,
+    HORIZON,
+    LONGEST_WAIT,
+    is_over,
+    look_again,
+    next_look,
+    stretch,
+)
 from storage.ledger import Entry, State
 from tests.road import Road
 
@@ -160,3 +169,12 @@ def test_message_of_a_clock_that_runs_ahead_is_followed(accepted: Entry) -> None
     found = next_look(accepted, early)
     assert found is not None
     assert found > early
+
+
+def test_last_look_is_repeated_at_fixed_times(delivered: Entry) -> None:
+    """Two visits of a message whose last look fails put the same next one, so that their rows meet."""
+    end = ACCEPTED_AT + HORIZON
+    for days in range(1, 7):
+        visits = [end + timedelta(days=days, seconds=seconds) for seconds in (0, 1, 70)]
+        assert {look_again(delivered, at) for at in visits} <= {look_again(delivered, visits[0])}
+        assert visits[0] < look_again(delivered, visits[0]) <= visits[0] + timedelta(days=1)
