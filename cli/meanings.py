@@ -55,7 +55,6 @@ ADVICE: Final[Mapping[str, str]] = {
     "gli indirizzi IP autorizzati e a che cosa serve la chiave.",
     "wrong_base_url": "a questo indirizzo non c'è l'API di IO: "
     "correggi IO_API_BASE_URL, che di solito è https://api.io.pagopa.it/api/v1.",
-    "not_found": "IO risponde 404 in parole sconosciute: controlla IO_API_BASE_URL e le chiavi del servizio.",
 }
 NOTES: Final[Mapping[str | None, str]] = {
     "READ_UNAVAILABLE": "IO non può dire se è stato letto: non vuol dire non letto",

@@ -6,9 +6,10 @@ row that matches wins. The words were read in the code that answers: pagopa/io-m
 pagopa/io-ts-commons src/responses.ts, and API Management's own bodies.
 
 IO checks all that ends in 400, 403 or 404 before it creates a message, so on a send these prove that nothing
-was created. There a 403 or 404 in unknown words is Misconfigured: it stops the key instead of burning
-messages. That is also what happens where IO answers a bare "Forbidden" instead of naming the cause, as the
-rewrite of its Messages API does.
+was created. Only IO's own words refuse a message: a 4xx without its problem body comes from a gateway or a
+firewall before it, and says nothing of the message (Unreachable on a send, Unavailable on a read).
+A 403 in unknown words is Misconfigured: it stops the key. That is also what happens where IO answers a bare
+"Forbidden" instead of naming the cause, as the rewrite of its Messages API does.
 """
 
 import math
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 from io_api.errors import (
     DEFAULT_RETRY_AFTER,
+    InDoubt,
     IoError,
     MessageNotFound,
     Misconfigured,
@@ -26,11 +28,15 @@ from io_api.errors import (
     RateLimited,
     Refused,
     Unavailable,
+    Unreachable,
 )
 from io_api.models import Problem
 
 _LONGEST_RETRY_AFTER = 3600.0
 ANY = ""
+_BEFORE_CREATION = frozenset({400, 404, 413})
+# Whoever gave up waiting may have passed the request on (499: nginx, the client closed the connection).
+_GAVE_UP_WAITING = frozenset({408, 499})
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,11 @@ class Answer:
         texts = (self.problem.title, self.problem.message, self.problem.detail)
         start = words.casefold()
         return self.status == status and any((text or "").casefold().startswith(start) for text in texts)
+
+    @property
+    def is_of_io(self) -> bool:
+        """Whether an error is in IO's own form (title, status, detail), which no gateway writes."""
+        return bool(self.problem.title) and self.problem.status in (None, self.status)
 
     @property
     def calls_left(self) -> int | None:
@@ -104,7 +115,6 @@ SUBMIT_MESSAGE = (
     Row(404, "Remote Content Configuration NOT FOUND", Refused, "remote_content_configuration_not_found"),
     Row(413, ANY, Refused, "message_too_large"),
     *EVERY_CALL,
-    Row(404, ANY, Misconfigured, "not_found"),
 )
 
 GET_PROFILE = (
@@ -124,7 +134,9 @@ GET_MESSAGE = (
 
 def error_in(answer: Answer, rows: tuple[Row, ...], otherwise: type[IoError]) -> IoError:
     """The error of the first row that matches, or `otherwise` with server_error or unexpected_answer."""
-    row = next((row for row in rows if answer.says(row.status, row.words)), None)
+    row = next((row for row in rows if _matches(row, answer)), None)
+    if row is None and otherwise is InDoubt and _was_not_taken(answer):
+        otherwise = Unreachable
     unlisted = "server_error" if answer.status >= 500 else "unexpected_answer"
     error = (row.error if row else otherwise)(
         reason=row.reason if row else unlisted,
@@ -134,3 +146,13 @@ def error_in(answer: Answer, rows: tuple[Row, ...], otherwise: type[IoError]) ->
     if isinstance(error, RateLimited):
         error.retry_after = answer.retry_after
     return error
+
+
+def _matches(row: Row, answer: Answer) -> bool:
+    return answer.says(row.status, row.words) and (answer.is_of_io or row.error is not Refused)
+
+
+def _was_not_taken(answer: Answer) -> bool:
+    """Whether a 4xx proves that IO was not reached, or created nothing."""
+    by_another = answer.status not in _GAVE_UP_WAITING and not answer.is_of_io
+    return answer.status in _BEFORE_CREATION or (400 <= answer.status < 500 and by_another)

@@ -211,7 +211,8 @@ def _failure(error: Exception, unproven: type[IoError]) -> IoError:
 
 def _is_of_the_backend(answer: Answer) -> bool:
     """Whether the program that does the work answered, and no gateway before it."""
-    return answer.status < 500 and answer.status not in _OF_THE_GATEWAY
+    refused = answer.status < 500 and answer.status not in _OF_THE_GATEWAY and answer.is_of_io
+    return answer.status < 300 or refused
 
 
 async def _whole_body(response: httpx.Response, deadline: float) -> bytes:

@@ -4,7 +4,7 @@
     ├── NotSent                     surely had no effect at IO: may be tried again
     │   ├── RateLimited             wait `retry_after` seconds first
     │   ├── Stopped                 the service is paused or its keys are refused: wait `retry_after` seconds
-    │   ├── Unreachable             no connection was made; try later
+    │   ├── Unreachable             no connection was made, or a gateway turned the call away; try later
     │   └── Misconfigured           stop using this key, mend the settings; no message is burnt
     ├── Refused                     IO will never take it as it is: record the reason, do not repeat
     ├── InDoubt                     the message may have been created: never repeat, an operator decides
@@ -15,6 +15,7 @@
 `answers.py` says which answer becomes which error, with the reason each gives. The other reasons:
 
     unreachable         Unreachable              refused, name not found, TLS failure, no connection in time
+    unexpected_answer   Unreachable              a 4xx of a send that is not in IO's words
     timeout             InDoubt, Unavailable     sent, and no answer within the client's timeout
     connection_lost     InDoubt, Unavailable     sent, and the connection broke before the answer
     unexpected_failure  InDoubt, Unavailable     anything else: a defect, here or in a library
@@ -87,7 +88,7 @@ class Stopped(NotSent):
 
 
 class Unreachable(NotSent):
-    """No connection to IO could be made: try later, and check IO_API_BASE_URL if it lasts."""
+    """The call did not reach IO: try later, and check IO_API_BASE_URL and the network if it lasts."""
 
 
 class Misconfigured(NotSent):

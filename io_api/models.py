@@ -198,6 +198,7 @@ class Problem(_Received):
     """
 
     title: _Text = None
+    status: int | None = None
     message: _Text = None
     detail: _Text = Field(default=None, repr=False)
 

@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
+from hypothesis import settings
 
 from local.io_simulator.journal import VARIABLE
 from tests.pagopa.exchanges import check_exchange
+
+# How long an example takes is a matter of what else the machine does.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 END_TO_END = Path(__file__).parent / "e2e"
 

@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 
 from io_api.client import IoClient
-from io_api.errors import InDoubt, IoError, RateLimited, Refused, Unavailable, Unreachable
+from io_api.errors import InDoubt, IoError, RateLimited, Unavailable, Unreachable
 from io_api.models import MessageContent, NewMessage
 from tests.pagopa.codecs import check_sent
 
@@ -289,13 +289,13 @@ async def test_a_status_counts_without_its_body(behaviour: Behaviour) -> None:
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
-        (b"HTTP/1.1 400 Bad Request", Refused),
+        (b"HTTP/1.1 400 Bad Request", Unreachable),
         (b"HTTP/1.1 429 Too Many Requests", RateLimited),
         (b"HTTP/1.1 500 Internal Server Error", InDoubt),
     ],
 )
-async def test_a_refusal_counts_without_its_body(head: bytes, expected: type[IoError]) -> None:
-    """A status that says what happened to the message says so even if the explanation is cut short."""
+async def test_an_error_status_counts_without_its_body(head: bytes, expected: type[IoError]) -> None:
+    """A status says whether the message was taken even if the explanation is cut short; it refuses none."""
 
     async def refuses(connection: Connection) -> None:
         await connection.read_request()
@@ -314,7 +314,7 @@ async def answers_before_the_body(connection: Connection) -> None:
 async def test_an_answer_may_come_before_the_body_was_read() -> None:
     """A gateway that refuses a message by its headers is understood."""
     async with serving(Server(answers_before_the_body)) as base_url, client(base_url) as io:
-        assert type(await outcome("submit_message", io)) is Refused
+        assert type(await outcome("submit_message", io)) is Unreachable
 
 
 async def informs_then_answers(connection: Connection) -> None:
