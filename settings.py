@@ -7,6 +7,7 @@ from typing import Annotated, Any, NamedTuple, Self, cast
 
 from cryptography.fernet import Fernet
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -20,6 +21,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contract.fields import ServiceName
 from contract.reminders import ReminderPolicy
+from ncrontab import NcrontabError, Schedule
 from storage import address
 from storage.address import Service
 
@@ -35,6 +37,9 @@ NEW_KEY = (
 )
 
 
+# What App Service hands over in place of a secret that it could not read (Learn, "Key Vault references").
+UNRESOLVED = "@microsoft.keyvault("
+LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 # Azure Monitor's samplers: spans a second, or a share of all.
 MOST_OF_SAMPLER = {"microsoft.rate_limited": 10_000.0, "microsoft.fixed_percentage": 1.0}
@@ -95,14 +100,28 @@ class RateLimit(NamedTuple):
         return limit
 
 
+def _usable_key(key: SecretStr | None) -> SecretStr | None:
+    text = key.get_secret_value() if key else ""
+    if text.lower().startswith(UNRESOLVED):
+        raise ValueError("is a Key Vault reference that was not resolved: put the secret, restart the app")
+    if text.strip() != text:
+        raise ValueError("has white space at its beginning or end")
+    if not re.fullmatch(r"[!-~]*", text):
+        raise ValueError("has characters that no HTTP header carries")
+    return key
+
+
+IoKey = Annotated[SecretStr, AfterValidator(_usable_key)]
+
+
 class IoService(BaseModel):
     """One IO service: its API keys ("use" keys, one pair a service: IO guide, Authorizations) and whom it
     reminds, when a request says nothing of that."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    key: SecretStr = Field(min_length=1)
-    secondary_key: SecretStr | None = None
+    key: IoKey = Field(min_length=1)
+    secondary_key: IoKey | None = None
     reminders: ReminderPolicy = ReminderPolicy()
 
 
@@ -131,8 +150,8 @@ class Settings(BaseSettings):
         HttpUrl("https://api.io.pagopa.it/api/v1"), validation_alias="IO_API_BASE_URL"
     )
     io_services: Annotated[dict[ServiceName, IoService], NoDecode] = Field({}, validation_alias="IO_SERVICES")
-    io_api_secondary_key: SecretStr | None = Field(None, validation_alias="IO_API_SECONDARY_KEY")
-    io_api_key: SecretStr | None = Field(None, validation_alias="IO_API_KEY", validate_default=True)
+    io_api_secondary_key: IoKey | None = Field(None, validation_alias="IO_API_SECONDARY_KEY")
+    io_api_key: IoKey | None = Field(None, validation_alias="IO_API_KEY", validate_default=True)
     io_rate_limit: Annotated[RateLimit, NoDecode] = Field(RateLimit(150, 5), validation_alias="IO_RATE_LIMIT")
     reminders: Annotated[ReminderPolicy, NoDecode] = Field(ReminderPolicy(), validation_alias="REMINDERS")
     reminders_schedule: str = Field("0 */15 * * * *", validation_alias="REMINDERS_SCHEDULE")
@@ -200,12 +219,22 @@ class Settings(BaseSettings):
             raise ValueError(f"is no connection string; {STORAGE_FORMS}")
         return value
 
+    @field_validator("io_api_base_url")
+    @classmethod
+    def _check_base_url(cls, value: HttpUrl) -> HttpUrl:
+        if value.scheme != "https" and value.host not in LOOPBACK:
+            raise ValueError("must begin with https: keys and fiscal codes go there")
+        return value
+
     @field_validator("io_services", mode="before")
     @classmethod
     def _read_services(cls, value: Any) -> Any:
         try:
-            return json.loads(value) if isinstance(value, str) else value
+            return json.loads(value, object_pairs_hook=_once_each) if isinstance(value, str) else value
+        except _Twice as error:
+            raise ValueError(f"names {error} twice in one object") from None
         except ValueError:
+            _refuse_reference(value)
             raise ValueError('must be JSON such as {"anagrafe": {"key": "..."}}') from None
 
     @field_validator("io_api_key")
@@ -238,6 +267,7 @@ class Settings(BaseSettings):
     @field_validator("encryption_keys", mode="before")
     @classmethod
     def _read_keys(cls, value: Any) -> Any:
+        _refuse_reference(value)
         keys = [key.strip() for key in value.split(",")]
         for number, key in enumerate(keys, start=1):
             try:
@@ -282,6 +312,10 @@ class Settings(BaseSettings):
     def _check_schedule(cls, value: str) -> str:
         if len(value.split()) != 6:
             raise ValueError("must have the six fields of NCRONTAB, such as '0 */5 * * * *'")
+        try:
+            Schedule.parse(value)
+        except NcrontabError as error:
+            raise ValueError(f"is no NCRONTAB schedule: {error}") from None
         return value
 
     def storage_address(self, service: Service) -> str:
@@ -335,6 +369,22 @@ def load() -> Settings:
     except ValidationError as error:
         lines = [_line(dict(mistake)) for mistake in error.errors(include_input=False, include_url=False)]
         raise SettingsError("\n".join(lines)) from None
+
+
+class _Twice(ValueError):
+    """A name that stands twice in one JSON object."""
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise _Twice(repr(name))
+    return dict(pairs)
+
+
+def _refuse_reference(text: str) -> None:
+    _usable_key(SecretStr(text) if text.lower().startswith(UNRESOLVED) else None)
 
 
 def _line(mistake: dict[str, Any]) -> str:

@@ -19,15 +19,19 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from contract.fiscal_code import FISCAL_CODE_PATTERN, contains_fiscal_code
+from contract.fiscal_code import FISCAL_CODE_PATTERN, contains_fiscal_code, is_person_in
 from contract.violations import broken, kind_of
 
+PERSONAL = "must not contain a fiscal code: it travels in logs and events"
 STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 _LOCAL_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
 _ZONE = r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
 _MOMENT = re.compile(f"{_LOCAL_TIME}{_ZONE}?")
 _NO_SUCH_INSTANT = "must be a date and time that exist"
+# Years that every later computation can bear, and every store: tables begin in 1601, Python ends in 9999.
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
+_OUT_OF_RANGE = "must be from 2000 to 2099 in UTC: leave it out when there is no such instant"
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,7 @@ def identifier(pattern: str, sentence: str) -> Rule:
     shape = matching(pattern, sentence)
 
     def broken_by(value: str) -> list[str]:
-        personal = ["must not contain a fiscal code: it travels in logs and events"]
-        return shape.broken_by(value) + (personal if contains_fiscal_code(value) else [])
+        return shape.broken_by(value) + ([PERSONAL] if contains_fiscal_code(value) else [])
 
     return Rule(broken_by, shape.schema)
 
@@ -91,9 +94,12 @@ def _instant(value: object) -> datetime:
     if moment.tzinfo is None:
         raise broken(["needs a time zone: end it with Z or an offset such as +02:00"])
     try:
-        return moment.astimezone(UTC).replace(microsecond=0)
+        instant = moment.astimezone(UTC).replace(microsecond=0)
     except OverflowError:
-        raise broken([_NO_SUCH_INSTANT]) from None
+        raise broken([_OUT_OF_RANGE]) from None
+    if not EARLIEST <= instant < LATEST:
+        raise broken([_OUT_OF_RANGE])
+    return instant
 
 
 def _moment(value: object) -> datetime:
@@ -157,12 +163,21 @@ def _not_italian(language: object) -> object:
 Language = Annotated[Literal["en_GB", "es_ES", "de_DE", "fr_FR"], BeforeValidator(_not_italian)]
 """A language of IO's profiles (`preferred_languages`) other than Italian, which content is written in."""
 
+_FREE = ("request_id", "service", "campaign", "in_reply_to")
 _REQUEST_ID: TypeAdapter[str] = TypeAdapter(RequestId)
 
 
 def usable_request_id(document: Mapping[str, object]) -> str | None:
     """Return the request_id of a body that is invalid otherwise, if that is what it should be."""
+    if "request_id" in naming_the_recipient(document):
+        return None
     try:
         return _REQUEST_ID.validate_python(document.get("request_id"), strict=True)
     except ValidationError:
         return None
+
+
+def naming_the_recipient(document: Mapping[str, object]) -> list[str]:
+    """Return the free fields of a body that hold its own fiscal code, however it is disguised."""
+    code = str(document.get("fiscal_code", ""))
+    return [name for name in _FREE if is_person_in(str(document.get(name) or ""), code)]

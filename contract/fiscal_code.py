@@ -20,6 +20,10 @@ _FOUND = re.compile(
 )
 _HIDDEN = re.compile(rf"{_IDENTIFIER}|(?P<code>{_CODE})", re.IGNORECASE | re.ASCII)
 
+_WHOLE = re.compile(_CODE, re.ASCII)
+_AS_DIGIT = {letter: str(digit) for digit, letter in enumerate("LMNPQRSTUV")}
+_DIGITS_AT = frozenset({6, 7, 9, 10, 12, 13, 14})
+
 FISCAL_CODE_PATTERN = f"^{_CODE}$"
 FISCAL_CODE_SHAPE = re.compile(_CODE, re.IGNORECASE | re.ASCII)
 """Matches the shape anywhere, even inside a longer word: for text where a false alarm costs nothing."""
@@ -30,6 +34,22 @@ MASK = "[fiscal code]"
 def contains_fiscal_code(text: str) -> bool:
     """Tell whether `text` holds something shaped like a fiscal code, in either case."""
     return any(found["code"] for found in _FOUND.finditer(text))
+
+
+def is_person_in(text: str, fiscal_code: str) -> bool:
+    """Tell whether `text` holds this very code, in any case, any omocodia form, and with signs in between."""
+    person = _person(fiscal_code.upper())
+    letters = "".join(filter(str.isalnum, text.upper()))
+    return bool(person) and any(_person(letters[at : at + 16]) == person for at in range(len(letters) - 15))
+
+
+def _person(code: str) -> str | None:
+    """What all omocodia forms of a code have in common; None for what is no code."""
+    if not _WHOLE.fullmatch(code):
+        return None
+    return "".join(
+        _AS_DIGIT.get(sign, sign) if at in _DIGITS_AT else sign for at, sign in enumerate(code[:15])
+    )
 
 
 def mask_fiscal_codes(text: str) -> str:

@@ -5,17 +5,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
 from contract.fields import STRICT, FeatureLevelType, Language
-from contract.text import ImpersonalSubject, Markdown, Text
+from contract.text import Markdown, Subject, Text
 from contract.violations import broken
-
-
-class ReminderText(Text):
-    """The text of a reminder, in one language; its subject is no place for what only the citizen may read."""
-
-    subject: ImpersonalSubject = Field(
-        repr=False,
-        description="Title: 10 to 120 UTF-16 code units. No personal data, no fiscal code in particular.",
-    )
 
 
 class _Reminder(BaseModel):
@@ -23,7 +14,7 @@ class _Reminder(BaseModel):
 
     model_config = STRICT
 
-    subject: ImpersonalSubject | None = Field(
+    subject: Subject | None = Field(
         default=None,
         repr=False,
         description="Title, in Italian: 10 to 120 UTF-16 code units, no personal data. Together with "
@@ -35,7 +26,7 @@ class _Reminder(BaseModel):
         repr=False,
         description="Text in IO's markdown, in Italian: 80 to 10000 UTF-16 code units.",
     )
-    translations: dict[Language, ReminderText] = Field(
+    translations: dict[Language, Text] = Field(
         default={},
         repr=False,
         description="The same text in other languages, chosen as those of the request are.",
@@ -50,9 +41,7 @@ class _Reminder(BaseModel):
 
     @field_validator("translations")
     @classmethod
-    def _of_own_text(
-        cls, translations: dict[Language, ReminderText], info: ValidationInfo
-    ) -> dict[Language, ReminderText]:
+    def _of_own_text(cls, translations: dict[Language, Text], info: ValidationInfo) -> dict[Language, Text]:
         if translations and "markdown" in info.data and info.data["markdown"] is None:
             raise broken(["need subject and markdown: Postino's own text has its translations"])
         return translations

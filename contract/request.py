@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 
 from contract.body import load_object
 from contract.fields import (
+    PERSONAL,
     STRICT,
     Campaign,
     FeatureLevelType,
@@ -20,11 +21,12 @@ from contract.fields import (
     ServiceName,
     Traceparent,
     matching,
+    naming_the_recipient,
     usable_request_id,
 )
 from contract.reminders import Reminders
 from contract.text import Text
-from contract.violations import InvalidRequest, broken, broken_below, violations_of
+from contract.violations import InvalidRequest, Violation, broken, broken_below, violations_of
 
 
 class Payee(BaseModel):
@@ -211,8 +213,13 @@ def parse_request(body: str | bytes, *, services: Collection[str] | None = None)
     Raises InvalidRequest, and nothing else, with every violation at once.
     """
     document = load_object(body)
+    personal = [Violation(field=name, rule=PERSONAL) for name in naming_the_recipient(document)]
+    violations: list[Violation] = []
     try:
-        return MessageRequest.model_validate(document, context=services)
+        request = MessageRequest.model_validate(document, context=services)
     except ValidationError as error:
         violations = violations_of(error)
+    violations += [one for one in personal if one not in violations]
+    if not violations:
+        return request
     raise InvalidRequest(violations, request_id=usable_request_id(document))

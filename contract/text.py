@@ -16,13 +16,12 @@ def _markdown_rules(markdown: str) -> list[str]:
     return _MARKDOWN_LENGTH.broken_by(markdown) + front_matter_rules(markdown)
 
 
-def _impersonal_rules(subject: str) -> list[str]:
+def _subject_rules(subject: str) -> list[str]:
     personal = ["must not contain a fiscal code: everyone who sees the phone reads the subject"]
     return _SUBJECT_LENGTH.broken_by(subject) + (personal if contains_fiscal_code(subject) else [])
 
 
-Subject = Annotated[str, _SUBJECT_LENGTH]
-ImpersonalSubject = Annotated[str, Rule(_impersonal_rules, _SUBJECT_LENGTH.schema)]
+Subject = Annotated[str, Rule(_subject_rules, _SUBJECT_LENGTH.schema)]
 Markdown = Annotated[str, Rule(_markdown_rules, _MARKDOWN_LENGTH.schema)]
 
 
@@ -32,7 +31,9 @@ class Text(BaseModel):
     model_config = STRICT
 
     subject: Subject = Field(
-        repr=False, description="Title: 10 to 120 UTF-16 code units (an emoji counts two). No personal data."
+        repr=False,
+        description="Title: 10 to 120 UTF-16 code units (an emoji counts two). No personal data, no fiscal "
+        "code in particular: everyone who sees the phone reads it.",
     )
     markdown: Markdown = Field(
         repr=False,

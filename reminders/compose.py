@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final
 
 import telemetry
-from contract.reminders import ReminderPolicy, Reminders, ReminderText
+from contract.reminders import ReminderPolicy, Reminders
 from contract.request import Content, MessageRequest
 from contract.text import Text
 from reminders.calendar import closing
@@ -46,10 +46,10 @@ def _texts(request: MessageRequest, kind: Kind, policy: ReminderPolicy) -> Texts
     asked = policy.unread if kind is Kind.UNREAD else policy.unpaid
     if asked is None or asked.subject is None or asked.markdown is None:
         return default_texts(kind, request)
-    return ReminderText(subject=asked.subject, markdown=asked.markdown), asked.translations
+    return Text(subject=asked.subject, markdown=asked.markdown), asked.translations
 
 
-def _content(request: MessageRequest, kind: Kind, text: ReminderText) -> Content:
+def _content(request: MessageRequest, kind: Kind, text: Text) -> Content:
     """The payment goes along where it is what the reminder is about, and can be paid from it."""
     first = request.content
     is_payment = kind is Kind.UNPAID

@@ -11,9 +11,8 @@ from datetime import datetime
 from typing import Final
 
 from contract.fields import Language
-from contract.fiscal_code import contains_fiscal_code
-from contract.reminders import ReminderText
 from contract.request import MessageRequest
+from contract.text import Text
 from reminders.calendar import local_day
 from reminders.plan import Kind
 
@@ -21,7 +20,7 @@ from reminders.plan import Kind
 _MARKUP: Final = re.compile(r"([\\`*_\[\]<>~|#!&])")
 
 
-type Texts = tuple[ReminderText, dict[Language, ReminderText]]
+type Texts = tuple[Text, dict[Language, Text]]
 """The Italian text, and those in other languages."""
 
 
@@ -107,13 +106,10 @@ def default_texts(kind: Kind, request: MessageRequest) -> Texts:
     }
 
 
-def _filled(template: _Template, request: MessageRequest, language: Language | None) -> ReminderText:
+def _filled(template: _Template, request: MessageRequest, language: Language | None) -> Text:
     due = _day(request.content.due_date, template.day)
     paragraphs = (template.opening.format(due=due), _named(request, language), template.closing)
-    return ReminderText(
-        subject=template.subject.format(due=due),
-        markdown="\n\n".join(paragraph for paragraph in paragraphs if paragraph),
-    )
+    return Text(subject=template.subject.format(due=due), markdown="\n\n".join(paragraphs))
 
 
 def _day(due: datetime | None, form: str) -> str:
@@ -122,5 +118,4 @@ def _day(due: datetime | None, form: str) -> str:
 
 def _named(request: MessageRequest, language: Language | None) -> str:
     text = request.translations.get(language, request.content) if language else request.content
-    subject = " ".join(text.subject.split())
-    return "" if contains_fiscal_code(subject) else f"**{_MARKUP.sub(r'\\\1', subject)}**"
+    return f"**{_MARKUP.sub(r'\\\1', ' '.join(text.subject.split()))}**"

@@ -25,12 +25,12 @@ from local.host.errors import ConfigurationError, StartError
 from local.host.host_json import HostJson, read_host_json
 from local.host.http_listener import HttpListener
 from local.host.invocation import Invoker
-from local.host.ncrontab import NcrontabError, Schedule
 from local.host.queue_listener import QueueListener
 from local.host.queue_output import QueueOutputs, Wakes
 from local.host.storage import Accounts, cause
 from local.host.timer_listener import TimerListener
 from local.host.worker import Function, Worker
+from ncrontab import NcrontabError, Schedule
 
 log = logging.getLogger(__name__)
 

@@ -14,12 +14,12 @@ from azure.storage.blob.aio import ContainerClient
 
 from local.host.blob_lease import BlobLease
 from local.host.invocation import Invoker
-from local.host.ncrontab import Schedule
 from local.host.protos import TypedData
 from local.host.storage import Outage
 from local.host.timer_status import TimerStatus, load, save
 from local.host.waiting import happens_within
 from local.host.worker import Function
+from ncrontab import Schedule
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob.aio import BlobClient
 
-from local.host.ncrontab import Schedule
+from ncrontab import Schedule
 
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 

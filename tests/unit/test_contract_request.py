@@ -121,7 +121,13 @@ def test_base64_is_the_same_request() -> None:
         ("content.due_date", "2026-06-30T23:59:59", "needs a time zone"),
         ("content.due_date", "2026-06-30", "must be an ISO 8601 instant"),
         ("content.due_date", "2026-06-31T23:59:59Z", "must be a date and time that exist"),
-        ("content.due_date", "9999-12-31T23:59:59-01:00", "must be a date and time that exist"),
+        ("content.due_date", "9999-12-31T23:59:59-01:00", "must be from 2000 to 2099"),
+        ("content.due_date", "9999-12-31T23:59:59Z", "must be from 2000 to 2099"),
+        ("content.due_date", "0001-01-01T00:00:00+01:00", "must be from 2000 to 2099"),
+        ("not_before", "1999-12-31T23:59:59Z", "must be from 2000 to 2099"),
+        ("expires_at", "2100-01-01T00:00:00Z", "must be from 2000 to 2099"),
+        ("content.subject", "Avviso per RSSMRA80A01H501U", "must not contain a fiscal code"),
+        ("translations.en_GB.subject", "For rssmra80a01h501u only", "must not contain a fiscal code"),
         ("content.due_date", 1782863999, "must be a string with an ISO 8601 instant, is a number"),
         ("translations", None, "must be an object, is null"),
         ("translations.it_IT", {}, "is the language of content"),
@@ -235,7 +241,8 @@ def test_fiscal_code_is_judged_as_io_does(code: str) -> None:
         ("2026-06-30T21:59:59Z", "2026-06-30T21:59:59Z"),
         ("2026-06-30T23:59:59+02:00", "2026-06-30T21:59:59Z"),
         ("2026-06-30T21:59:59.999999999Z", "2026-06-30T21:59:59Z"),
-        ("0999-01-01T00:00:00Z", "0999-01-01T00:00:00Z"),
+        ("2000-01-01T00:00:00Z", "2000-01-01T00:00:00Z"),
+        ("2099-12-31T23:59:59Z", "2099-12-31T23:59:59Z"),
     ],
 )
 def test_due_date_is_sent_in_utc_seconds(written: str, sent: str) -> None:
@@ -417,3 +424,25 @@ def test_unknown_field_is_refused(name: str, value: Any) -> None:
     error = refusal(json.dumps(FULL | {name: value}))
     assert error is not None
     assert len(error.violations) == 1
+
+
+@pytest.mark.parametrize("field", ["request_id", "campaign", "in_reply_to"])
+@pytest.mark.parametrize(
+    "written",
+    ["RSSMRA80A01H501U", "TARIrssmra80a01h501u2026", "TARI.RSSMRAULALMHRLMX.2026", "xRSSMRAULALMHRLMUx",
+     "RSSMRA-80A01-H501U", "RSS_MRA_80A01_H50MU"],
+)  # fmt: skip
+def test_recipients_own_code_is_in_no_free_field(field: str, written: str) -> None:
+    """A field that becomes a key, an event or a log line holds the recipient's code in no form of it."""
+    body = changed("fiscal_code", "RSSMRA80A01H501U") | {field: written}
+    with pytest.raises(InvalidRequest) as raised:
+        read(body)
+    assert (field, "must not contain a fiscal code: it travels in logs and events") in {
+        (violation.field, violation.rule) for violation in raised.value.violations
+    }
+    assert raised.value.request_id is None or field != "request_id"
+
+
+def test_code_of_nobody_here_is_no_obstacle() -> None:
+    """A word that only resembles a code with replaced digits is taken: it is not the recipient's."""
+    assert read(changed("request_id", "xRSSMRAULALMHRLMUx")).request_id == "xRSSMRAULALMHRLMUx"

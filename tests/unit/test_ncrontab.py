@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.host.ncrontab import NcrontabError, Schedule
+from ncrontab import NcrontabError, Schedule
 
 MONDAY = datetime(2026, 11, 23, 10, 20, 30, tzinfo=UTC)
 

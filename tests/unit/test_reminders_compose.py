@@ -145,14 +145,6 @@ def test_subject_is_shown_as_it_was(subject: str, shown: str) -> None:
     assert shown in composed(Kind.UNREAD, first(content=content)).content.markdown
 
 
-def test_subject_with_a_fiscal_code_is_not_repeated() -> None:
-    """What should not have been in the first subject does not travel a second time."""
-    content = first().content.model_dump(mode="json") | {"subject": "Pratica di RSSMRA80A01H501U"}
-    reminder = composed(Kind.UNREAD, first(content=content))
-    assert "RSSMRA80A01H501U" not in reminder.content.markdown
-    assert "**" not in reminder.content.markdown
-
-
 def test_due_day_is_that_of_italy() -> None:
     """A notice due at 23:59:59 in Italy is due on that day, as every language writes it."""
     reminder = composed(Kind.UNPAID, first())

@@ -385,6 +385,50 @@ def _assert_no_secret(error: BaseException) -> None:
     assert error.__suppress_context__
 
 
+HTTPS = "IO_API_BASE_URL: must begin with https: keys and fiscal codes go there"
+REFERENCE = "is a Key Vault reference that was not resolved: put the secret, restart the app"
+TWICE = "twice in one object"
+NEVER = "the schedule never fires: no day has that date and day of week"
+BLANKS = "has white space at its beginning or end"
+UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/x)"
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"IO_API_BASE_URL": "http://api.io.pagopa.it/api/v1"}, HTTPS),
+        ({"IO_API_BASE_URL": "http://127.0.0.1.example/api/v1"}, HTTPS),
+        ({"IO_API_KEY": "key\n"}, f"IO_API_KEY: {BLANKS}"),
+        ({"IO_API_SECONDARY_KEY": " key"}, f"IO_API_SECONDARY_KEY: {BLANKS}"),
+        ({"IO_API_KEY": "chi\u00e8ve"}, "IO_API_KEY: has characters that no HTTP header carries"),
+        ({"IO_API_KEY": "two words"}, "IO_API_KEY: has characters that no HTTP header carries"),
+        ({"IO_API_KEY": UNRESOLVED}, f"IO_API_KEY: {REFERENCE}"),
+        ({"IO_SERVICES": UNRESOLVED}, f"IO_SERVICES: {REFERENCE}"),
+        ({"ENCRYPTION_KEYS": UNRESOLVED}, f"ENCRYPTION_KEYS: {REFERENCE}"),
+        ({"IO_SERVICES": '{"a": {"key": " k"}}'}, f"IO_SERVICES.a.key: {BLANKS}"),
+        ({"IO_SERVICES": '{"a": {"key": "k"}, "a": {"key": "l"}}'}, f"IO_SERVICES: names 'a' {TWICE}"),
+        ({"IO_SERVICES": '{"a": {"key": "k", "key": "l"}}'}, f"IO_SERVICES: names 'key' {TWICE}"),
+        ({"CHECK_STATUS_SCHEDULE": "99 99 99 * * *"},
+         'CHECK_STATUS_SCHEDULE: is no NCRONTAB schedule: second: "99" is not within 0-59'),
+        ({"REMINDERS_SCHEDULE": "0 0 8 31 2 *"},
+         f"REMINDERS_SCHEDULE: is no NCRONTAB schedule: {NEVER}"),
+    ],
+)  # fmt: skip
+def test_what_would_fail_later_is_refused_at_the_start(
+    load: Load, changes: dict[str, str], line: str
+) -> None:
+    """A setting that could only fail at the first call, or send keys in clear, stops the start."""
+    with pytest.raises(SettingsError) as raised:
+        load(**changes)
+    assert str(raised.value).splitlines() == [line]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_this_machine_may_be_called_in_clear(load: Load, host: str) -> None:
+    """The simulator needs no certificate."""
+    assert load(IO_API_BASE_URL=f"http://{host}:7072/api/v1").io_api_base_url.scheme == "http"
+
+
 def test_all_mistakes_are_told_at_once(load: Load) -> None:
     """Whoever sets the app up reads everything that is wrong, one line each."""
     with pytest.raises(SettingsError) as raised:
