@@ -15,7 +15,7 @@ import telemetry
 from io_api import turns
 from io_api.account import IoAccount
 from reminders.desk import Desk
-from storage import due_index, ledger, notices, parked
+from storage import campaigns, due_index, ledger, notices, parked
 from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.handover import Handover
@@ -49,6 +49,7 @@ app.register_functions(
         io=io,
         notices=carried,
         handover=handover,
+        campaigns=campaigns.Campaigns(account.table(campaigns.TABLE), clock),
         reminders=configured.reminder_policies,
         clock=clock,
     )

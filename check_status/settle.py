@@ -38,12 +38,14 @@ async def settle_payment(
     """
     try:
         settlement = parse_settlement(body)
+        paid_at = settlement.paid_at or clock()
+        # First: a request that is checked meanwhile finds either this or its settlement.
+        await notices.settle(settlement.notice_number or str(settlement.request_id), paid_at)
         entries = await _meant(settlement, ledger, notices)
     except (InvalidRequest, UnknownRequest) as error:
         log.warning("settlement cannot be taken: %s", type(error).__name__)
         await queues.put(poison(MESSAGE_SETTLED), body)
         return
-    paid_at = settlement.paid_at or clock()
     done = [await _visit(entry, paid_at, ledger, outcomes) for entry in entries]
     if not all(done):
         await queues.put(MESSAGE_SETTLED, body, delay=COME_BACK)

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from io_api.errors import NotSent, RateLimited, Stopped
+from io_api.errors import Misconfigured, NotSent, RateLimited, Stopped
 
 SOONEST = timedelta(minutes=1)
 LEFT_ALONE = timedelta(minutes=15)
@@ -32,7 +32,7 @@ class Gate:
 
 
 def _left_alone(error: NotSent) -> timedelta:
-    """What is stopped may go on soon, the later the longer it has been stopped; the rest takes its time."""
+    """What is stopped may go on soon, the later the longer it has been stopped; settings take their time."""
     if isinstance(error, Stopped):
         return min(LEFT_ALONE, max(SOONEST, timedelta(seconds=error.retry_after)))
-    return LEFT_ALONE
+    return LEFT_ALONE if isinstance(error, Misconfigured) else SOONEST

@@ -23,6 +23,7 @@ from storage.queues import MESSAGE_REQUESTS
 
 log = logging.getLogger(__name__)
 
+TURNED_AWAY = frozenset({"recipient_not_found", "sender_not_allowed"})
 # Somebody else writes in the ledger at this moment.
 SOON = timedelta(minutes=1)
 
@@ -76,7 +77,7 @@ class _Message:
         by_id = {one.request_id: one for one in planned}
         for line in self._reminded():
             one, reply = by_id.get(line["reminder"]), await self.desk.ledger.get(line["reminder"])
-            self.is_turned_away |= reply is not None and reply.state is State.SKIPPED
+            self.is_turned_away |= reply is not None and _was_turned_away(reply)
             if one and reply is None:
                 await self._hand_over(compose(request, one, policy, datetime.fromisoformat(line["at"])))
 
@@ -160,3 +161,8 @@ class _Message:
     def _undecided(self, planned: tuple[Planned, ...]) -> list[Planned]:
         decided = {line.get("reminder") for line in self.entry.history}
         return [one for one in planned if one.request_id not in decided]
+
+
+def _was_turned_away(reply: Entry) -> bool:
+    """Whether the citizen was blocked or gone, rather than the reminder needless when it could leave."""
+    return reply.state is State.SKIPPED and reply.last_step.get("reason") in TURNED_AWAY

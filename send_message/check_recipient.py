@@ -14,7 +14,7 @@ from io_api.models import Profile
 from send_message.deferral import deferral
 from send_message.turn import Delivery, UnknownRequest, look_up, take_turn
 from storage.handover import Handover
-from storage.ledger import DifferentContent, Entry, Ledger, State, Step
+from storage.ledger import WAITING, DifferentContent, Entry, Ledger, NotMine, State, Step
 from storage.notices import Notices
 from storage.queues import MESSAGE_REQUESTS
 
@@ -53,8 +53,22 @@ async def _find(body: str, ledger: Ledger, notices: Notices, io: IoAccount) -> t
     request = parse_request(body, services=io.services)
     entry = await ledger.open(request)
     if request.content.payment_data:
-        await notices.note(request.content.payment_data.notice_number, request.request_id)
+        entry = await _note(entry, request.content.payment_data.notice_number, ledger, notices)
     return entry, Reference(request_id=request.request_id, traceparent=entry.traceparent)
+
+
+async def _note(entry: Entry, notice_number: str, ledger: Ledger, notices: Notices) -> Entry:
+    """Note that the request carries the notice; the creditor may have settled it before the request came."""
+    await notices.note(notice_number, entry.request_id)
+    if entry.state not in WAITING or entry.settled_at:
+        return entry
+    paid_at = await notices.settled_at(notice_number, entry.request_id)
+    if paid_at is None:
+        return entry
+    try:
+        return await ledger.advance(entry, payment_status="PAID", settled_at=paid_at)
+    except NotMine:  # whoever was faster found the same
+        return await ledger.get(entry.request_id) or entry
 
 
 async def _check(

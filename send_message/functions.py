@@ -10,6 +10,7 @@ from contract.reminders import ReminderPolicy
 from io_api.account import IoAccount
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
+from storage.campaigns import Campaigns
 from storage.handover import Handover
 from storage.ledger import Ledger
 from storage.notices import Notices
@@ -27,6 +28,7 @@ def blueprint(
     io: IoAccount,
     notices: Notices,
     handover: Handover,
+    campaigns: Campaigns,
     reminders: Mapping[str, ReminderPolicy],
     clock: Callable[[], datetime],
 ) -> func.Blueprint:
@@ -57,6 +59,7 @@ def blueprint(
                 ledger=ledger,
                 io=io,
                 handover=handover,
+                campaigns=campaigns,
                 reminders=reminders,
                 clock=clock,
             )

@@ -18,7 +18,9 @@ from io_api.turns import Turn
 from send_message.compose import compose
 from send_message.deferral import deferral
 from send_message.kept import after_acceptance
+from send_message.still_needed import needless
 from send_message.turn import Delivery, UnknownRequest, look_up, take_turn
+from storage.campaigns import Campaigns
 from storage.handover import Handover
 from storage.ledger import LEASE, Entry, Ledger, NotMine, State, Step
 from storage.queues import MESSAGE_SENDS
@@ -36,6 +38,7 @@ async def send_message(
     ledger: Ledger,
     io: IoAccount,
     handover: Handover,
+    campaigns: Campaigns,
     reminders: Mapping[str, ReminderPolicy],
     clock: Callable[[], datetime],
 ) -> None:
@@ -60,6 +63,7 @@ async def send_message(
             ledger=ledger,
             io=io,
             handover=handover,
+            campaigns=campaigns,
             reminders=reminders,
             clock=clock,
         )
@@ -75,6 +79,7 @@ async def _send(
     ledger: Ledger,
     io: IoAccount,
     handover: Handover,
+    campaigns: Campaigns,
     reminders: Mapping[str, ReminderPolicy],
     clock: Callable[[], datetime],
 ) -> Entry:
@@ -82,6 +87,8 @@ async def _send(
     message = compose(request, language)
     try:
         async with io.turn_to_send(entry.service) as turn:
+            if over := await needless(entry, ledger, campaigns, clock()):  # it may have waited for a minute
+                return await ledger.advance(entry, over, body={})
             claimed = await ledger.claim(entry, language)
             step, changes = await _post(claimed, message, turn, io=io, clock=clock)
     except NotSent as error:

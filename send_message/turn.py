@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from contract.reference import Reference
+from send_message.still_needed import ended
 from storage.handover import Handover
 from storage.ledger import WAITING, Entry, Ledger, NotMine, State, Step
 
@@ -31,7 +32,7 @@ class Turn(Enum):
 
     GO = auto()
     WAIT = auto()
-    EXPIRED = auto()
+    OVER = auto()
     EXHAUSTED = auto()
     LEASE_OVER = auto()
     HAND_OVER = auto()  # the ledger has moved on, but the worker that moved it may have died right after
@@ -53,8 +54,8 @@ def turn(entry: Entry, delivery: Delivery, now: datetime) -> Turn:
 
 
 def _waiting_turn(entry: Entry, now: datetime) -> Turn:
-    if entry.expires_at and entry.expires_at <= now:
-        return Turn.EXPIRED
+    if ended(entry, now):
+        return Turn.OVER
     if entry.next_at and entry.next_at > now:
         return Turn.WAIT
     if now - entry.waiting_since > MAX_AGE:
@@ -92,7 +93,7 @@ async def take_turn(
             await handover.again(reference, queue, until_turn(entry, clock()))
         case what:
             try:
-                after = await _act(what, entry, go, ledger)
+                after = await _act(what, entry, go, ledger, clock())
             except NotMine:
                 await handover.look_after(entry, queue, LOOK_AGAIN, reference.language)
                 return
@@ -102,13 +103,17 @@ async def take_turn(
 
 
 async def _act(
-    what: Turn, entry: Entry, go: Callable[[Entry], Awaitable[Entry | None]], ledger: Ledger
+    what: Turn,
+    entry: Entry,
+    go: Callable[[Entry], Awaitable[Entry | None]],
+    ledger: Ledger,
+    now: datetime,
 ) -> Entry | None:
     match what:
         case Turn.GO:
             return await go(entry)
-        case Turn.EXPIRED:
-            return await ledger.advance(entry, Step(State.EXPIRED), body={})
+        case Turn.OVER:
+            return await ledger.advance(entry, *filter(None, [ended(entry, now)]), body={})
         case Turn.EXHAUSTED:
             return await ledger.advance(entry, Step(State.DEAD, "exhausted"))
         case Turn.LEASE_OVER:

@@ -13,6 +13,8 @@ MESSAGE_SENDS: Final = "message-sends"
 MESSAGE_SETTLED: Final = "message-settled"
 MESSAGE_OUTCOMES: Final = "message-outcomes"
 
+# What XML cannot carry (XML 1.0, 2.2 Char), in the form in which JSON can: bodies travel in XML.
+_UNCARRIED: Final = {code: f"\\u{code:04x}" for code in (0xFFFE, 0xFFFF)}
 # Put Message and Update Message allow at most seven days of invisibility (Azure Queue REST API).
 LONGEST_DELAY = timedelta(days=7)
 
@@ -36,8 +38,10 @@ class Queues:
     async def put(self, queue: str, body: str, *, delay: timedelta = timedelta(0)) -> None:
         """Put a message that never expires, invisible for `delay` (at most LONGEST_DELAY).
 
+        The body is JSON, or what a queue carried before; JSON escapes every control character itself.
         Raises Unanswered.
         """
+        body = body.translate(_UNCARRIED)
         seconds = round(min(delay, LONGEST_DELAY).total_seconds())
         client = self._client.get_queue_client(queue)
         with answers():

@@ -77,6 +77,7 @@ class Road:
             ledger=self.ledger,
             io=self.io,
             handover=self.handover,
+            campaigns=self.campaigns,
             reminders=self.policies,
             clock=self.clock,
         )

@@ -105,7 +105,7 @@ async def _send_first_messages(world: World) -> None:
     await world.until(accepted)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 async def test_timers_are_killed(world: World, tmp_path: Path) -> None:
     """Killed at any moment, the timers remind each citizen who has not read exactly once, and nobody else."""
     await _send_first_messages(world)

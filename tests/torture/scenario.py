@@ -18,6 +18,7 @@ from poison.park import park
 from send_message.check_recipient import check_recipient
 from send_message.in_doubt import NotInDoubt, is_resend, resend
 from send_message.send_message import send_message
+from storage.campaigns import Campaigns
 from storage.cipher import Cipher
 from storage.due_index import DueEntry, DueIndex
 from storage.handover import Handover
@@ -27,7 +28,7 @@ from storage.outcomes import UNTOLD, Outcomes
 from storage.parked import Parked
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, Queues, poison
 from storage.table import Row, Table
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, FakeTable, Steps
 from tests.torture.world import (
     MAX_DEQUEUE_COUNT,
     RETRY_AFTER_FAILURE,
@@ -245,6 +246,7 @@ class Scenario:
                 ledger=self.ledger,
                 io=io,
                 handover=self.handover,
+                campaigns=Campaigns(FakeTable("campaigns", Steps()), self.clock),
                 reminders={},
                 clock=self.clock,
             )

@@ -21,7 +21,14 @@ from tests.samples import KEYS, NOTICE_NUMBER, a_body, payment, personal_data_in
 PAID_AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 BY_NOTICE = json.dumps({"notice_number": NOTICE_NUMBER, "paid_at": "2026-11-24T08:30:00Z"})
 BY_REQUEST = json.dumps({"request_id": "r-1", "paid_at": "2026-11-24T08:30:00Z"})
-STEPS = ["notices.rows", "notices.rows", "ledger.get", "message-outcomes.put", "ledger.replace"]
+STEPS = [
+    "notices.upsert",
+    "notices.rows",
+    "notices.rows",
+    "ledger.get",
+    "message-outcomes.put",
+    "ledger.replace",
+]
 PREMIUM = {"feature_level_type": "ADVANCED", "content": payment()}
 
 
@@ -257,3 +264,50 @@ async def test_nothing_personal_shows_while_settling(caplog: pytest.LogCaptureFi
     await road.follow()
     kept = [*road.everything_kept(), ("log", caplog.text)]
     assert not [(place, found) for place, text in kept if (found := personal_data_in(text))]
+
+
+PAID = ("SKIPPED", "settled_upstream")
+
+
+def _end(road: Road, request_id: str = "r-1") -> tuple[str, str | None]:
+    entry = road.entry(request_id)
+    return entry.state, entry.last_step.get("reason")
+
+
+@pytest.mark.parametrize("word", [BY_NOTICE, BY_REQUEST])
+async def test_notice_paid_before_its_request_is_not_asked_for(word: str) -> None:
+    """A settlement that comes before the request it is about is kept for it: nothing is sent."""
+    road = Road()
+    await road.settle(word)
+    await road.check(a_body(**PREMIUM))
+    await road.run()
+    assert (_end(road), road.io.sent, road.entry().settled_at) == (PAID, [], PAID_AT)
+    assert road.told()[-1].endswith("skipped")
+
+
+@pytest.mark.parametrize("word", [BY_NOTICE, BY_REQUEST])
+async def test_notice_paid_while_its_message_waits_is_not_asked_for(word: str) -> None:
+    """A settlement that comes while the message waits for its day, or for its turn, counts."""
+    road = Road()
+    later = (road.clock() + timedelta(days=3)).isoformat()
+    await road.check(a_body(**PREMIUM, not_before=later))
+    await road.settle(word)
+    await road.run()
+    assert (_end(road), road.io.sent) == (PAID, [])
+
+
+async def test_settlement_is_kept_for_requests_to_come() -> None:
+    """A notice that is asked for a second time after it was paid is not sent either."""
+    road = await _delivered()
+    await road.settle(BY_NOTICE)
+    await road.check(a_body(request_id="r-2", **PREMIUM))
+    await road.run()
+    assert _end(road, "r-2") == PAID
+
+
+async def test_kept_word_is_no_request() -> None:
+    """The row that keeps a creditor's word is not taken for a request that carried the notice."""
+    road = Road()
+    await road.settle(BY_NOTICE)
+    await road.settle(BY_NOTICE)
+    assert (road.queues.messages, [name async for name in road.notices.requests(NOTICE_NUMBER)]) == ({}, [])

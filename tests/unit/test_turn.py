@@ -89,8 +89,8 @@ async def test_expired_request_does_not_go(road: Road, entry: Entry) -> None:
     """From its expires_at on a request is not sent, whatever else holds."""
     now = road.clock()
     assert _turn(road, entry, expires_at=now + SECOND) is Turn.GO
-    assert _turn(road, entry, expires_at=now) is Turn.EXPIRED
-    assert _turn(road, entry, expires_at=now, next_at=now + SECOND) is Turn.EXPIRED
+    assert _turn(road, entry, expires_at=now) is Turn.OVER
+    assert _turn(road, entry, expires_at=now, next_at=now + SECOND) is Turn.OVER
 
 
 async def test_request_waits_for_its_time(road: Road, entry: Entry) -> None:
