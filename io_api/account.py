@@ -26,8 +26,9 @@ from io_api.models import MessageStatus, NewMessage, Profile
 from io_api.rate_budget import Priority
 from io_api.stop_board import NEWS_SECONDS, StopBoard, Usable
 from io_api.stops import Key, named_keys
+from io_api.transport import NoCertificates
 from io_api.turns import Turn, Turns
-from settings import Settings
+from settings import Settings, SettingsError
 from storage.table import Table, Unanswered
 
 # The intent to send is written while the message's instant comes near.
@@ -74,9 +75,15 @@ class IoAccount:
 
     @classmethod
     def of(cls, configured: Settings, table: Table, clock: Callable[[], datetime]) -> Self:
-        """The account of the settings; `table` is the one that its workers share (turns.TABLE)."""
+        """The account of the settings; `table` is the one that its workers share (turns.TABLE).
+
+        Raises SettingsError when no connection to IO could ever be made.
+        """
         turns = Turns(table, configured.io_rate_limit)
-        client = IoClient(str(configured.io_api_base_url), observe=turns.observe)
+        try:
+            client = IoClient(str(configured.io_api_base_url), observe=turns.observe)
+        except NoCertificates as error:
+            raise SettingsError(f"SSL_CERT_FILE: {error}") from None
         keys = {name: Keys(one.key, one.secondary_key) for name, one in configured.services.items()}
         stops, breakers = StopBoard(table, clock), Breakers(table, clock)
         return cls(client, keys, turns=turns, stops=stops, breakers=breakers)

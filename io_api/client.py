@@ -14,7 +14,7 @@ import telemetry
 from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE, Answer, error_in
 from io_api.errors import InDoubt, IoError, Misconfigured, Unavailable, Unreachable
 from io_api.models import CreatedMessage, MessageStatus, NewMessage, Profile
-from io_api.transport import new_http_client
+from io_api.transport import new_http_client, tls_context
 
 TIMEOUT_SECONDS = 15.0
 """No read lasts longer, unless the client is built with another timeout."""
@@ -37,7 +37,8 @@ class IoClient:
     max_connections: more calls than these wait for a free one, within that third.
     observe: is shown every answer of IO.
 
-    It may be built without a running loop; it connects at the first call, and `aclose` ends it.
+    It may be built without a running loop; it connects at the first call, and `aclose` ends it. Raises
+    NoCertificates.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class IoClient:
         self._timeout_seconds = timeout_seconds
         self._submit_timeout_seconds = submit_timeout_seconds
         self._max_connections = max_connections
+        self._tls = tls_context()
         self._opened: httpx.AsyncClient | None = None
 
     async def aclose(self) -> None:
@@ -160,26 +162,34 @@ class IoClient:
         path = route.format_map({name: quote(one, safe="") for name, one in ids.items()})
         timeout_seconds = timeout_seconds or self._timeout_seconds
         with telemetry.io_call(method, f"/{route}", self._host) as call:
-            try:
-                answer = await self._exchange(method, path, headers, body, timeout_seconds)
-            except Exception as error:  # noqa: BLE001 - handed on, as what it means for the call
-                failure = _failure(error, unproven)
-                call.failed(failure.reason)
-            else:
+            answer = await self._answered(method, path, headers, body, unproven, timeout_seconds)
+            if isinstance(answer, Answer):
                 call.answered(answer.status, well=_is_of_the_backend(answer))
                 return answer
-        raise failure  # outside the handler: a chained exception could hold the address
+            call.failed(answer.reason)
+        raise answer  # outside every handler: a chained exception could hold the address
 
-    async def _exchange(
+    async def _answered(
         self,
         method: str,
         path: str,
         headers: dict[str, str],
-        content: bytes | None,
+        body: bytes | None,
+        unproven: type[IoError],
         timeout_seconds: float,
-    ) -> Answer:
+    ) -> Answer | IoError:
+        """IO's answer, or what it means that there is none."""
+        try:
+            request = self._http().build_request(method, path, headers=headers, content=body)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing has left
+            return Unreachable(reason="not_prepared", cause=type(error).__name__)
+        try:
+            return await self._exchange(request, timeout_seconds)
+        except Exception as error:  # noqa: BLE001 - handed on, as what it means for the call
+            return _failure(error, unproven)
+
+    async def _exchange(self, request: httpx.Request, timeout_seconds: float) -> Answer:
         deadline = asyncio.get_running_loop().time() + timeout_seconds
-        request = self._http().build_request(method, path, headers=headers, content=content)
         async with asyncio.timeout_at(deadline):
             response = await self._http().send(request, stream=True)
         answer = Answer(response.status_code, response.headers, await _whole_body(response, deadline))
@@ -190,6 +200,7 @@ class IoClient:
         if self._opened is None:
             self._opened = new_http_client(
                 self._base_url,
+                tls=self._tls,
                 connect_timeout_seconds=self._timeout_seconds / 3,
                 max_connections=self._max_connections,
             )

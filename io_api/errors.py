@@ -15,6 +15,7 @@
 `answers.py` says which answer becomes which error, with the reason each gives. The other reasons:
 
     unreachable         Unreachable              refused, name not found, TLS failure, no connection in time
+    not_prepared        Unreachable              the call could not even be begun: a defect
     unexpected_answer   Unreachable              a 4xx of a send that is not in IO's words
     timeout             InDoubt, Unavailable     sent, and no answer within the client's timeout
     connection_lost     InDoubt, Unavailable     sent, and the connection broke before the answer

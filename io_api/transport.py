@@ -12,6 +12,7 @@ way out is a matter of the app's network. SSL_CERT_FILE is honoured.
 """
 
 import logging
+import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import aiohttp
@@ -23,18 +24,36 @@ from httpx_aiohttp import AiohttpTransport
 _KEEPALIVE_SECONDS = 5.0
 
 
+class NoCertificates(Exception):
+    """Certificates of authorities cannot be read: SSL_CERT_FILE or SSL_CERT_DIR names none."""
+
+
+def tls_context() -> ssl.SSLContext:
+    """What is trusted; raises NoCertificates."""
+    try:
+        return httpx.create_ssl_context()
+    except (OSError, ssl.SSLError):
+        raise NoCertificates(NoCertificates.__doc__) from None
+
+
 def new_http_client(
-    base_url: str, *, connect_timeout_seconds: float, max_connections: int
+    base_url: str, *, tls: ssl.SSLContext, connect_timeout_seconds: float, max_connections: int
 ) -> httpx.AsyncClient:
     """A client with no key and no cookies; its only time limit is for a connection (pool, DNS, TCP, TLS)."""
     logging.getLogger("httpx").addFilter(_hides_addresses)
-    tls = httpx.create_ssl_context()
 
     def new_session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(limit=max_connections, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=tls)
-        return aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), middlewares=[_tell_if_it_can_have_left]
-        )
+        try:
+            connector = aiohttp.TCPConnector(
+                limit=max_connections, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=tls
+            )
+            return aiohttp.ClientSession(
+                connector=connector,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                middlewares=[_tell_if_it_can_have_left],
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing has left
+            raise httpx.ConnectError(type(error).__name__) from None
 
     return httpx.AsyncClient(
         base_url=base_url,

@@ -186,6 +186,7 @@ def test_body_with_the_platforms_own_words_is_parked(
         ({"ENCRYPTION_KEYS": SECRET}, ["ENCRYPTION_KEYS: key 1 is not url-safe base64 of 32 bytes"]),
         ({"IO_SERVICES": f'{{"a": {{"key": "{SECRET}", "kye": 1}}}}'}, ["IO_SERVICES.a.kye: is not known"]),
         ({"IO_API_BASE_URL": SECRET}, ["IO_API_BASE_URL: is no URL"]),
+        ({"SSL_CERT_FILE": "/nowhere/ca.pem"}, ["SSL_CERT_FILE: Certificates of authorities cannot be read"]),
         ({"CHECK_STATUS_SCHEDULE": "daily"}, ["CHECK_STATUS_SCHEDULE: must have the six fields"]),
     ],
 )

@@ -27,6 +27,7 @@ from pydantic import SecretStr
 from io_api.client import IoClient
 from io_api.errors import InDoubt, IoError, RateLimited, Unavailable, Unreachable
 from io_api.models import MessageContent, NewMessage
+from io_api.transport import NoCertificates
 from tests.pagopa.codecs import check_sent
 
 FISCAL_CODE = "RSSMRA80A01H501U"
@@ -411,6 +412,24 @@ async def test_without_a_connection_nothing_left(
             errors = await every_outcome(io)
 
     assert [(type(error), error.cause) for error in errors] == [(Unreachable, cause)] * 3
+
+
+def test_certificates_that_are_nowhere_are_told_when_the_client_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client that could never connect is not made, and no message can be in doubt over it."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+    with pytest.raises(NoCertificates):
+        IoClient("https://127.0.0.1/api/v1")
+
+
+async def test_what_fails_before_the_connection_was_not_sent() -> None:
+    """Whatever goes wrong while the call is prepared, nothing has left."""
+    async with client("https://127.0.0.1:1/api/v1") as io:
+        io._base_url = "https://\x00/"  # what no check foresaw
+        errors = await every_outcome(io)
+    assert [type(error) for error in errors] == [Unreachable] * 3
+    assert {error.reason for error in errors if isinstance(error, IoError)} == {"not_prepared"}
 
 
 @pytest.fixture(scope="module")
