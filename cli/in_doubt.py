@@ -9,10 +9,10 @@ import typer
 from cli.by_hand import AtMost, Execute, Rate, carry_out
 from cli.connection import Stores, ask, clock
 from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_json, print_table
-from cli.selection import Campaign, Service, Since, Until, between, equal
+from cli.selection import Campaign, Service, Since, Until, between, equal, need_selection
 from cli.show import show as show_request
 from io_api.models import CreatedMessage
-from send_message.in_doubt import NotInDoubt, is_resend, resend_at
+from send_message.in_doubt import NotInDoubt, TooLate, is_resend, resend_at
 from send_message.in_doubt import resend as resend_one
 from send_message.in_doubt import settle as settle_one
 from storage.ledger import Entry, NotMine, State
@@ -89,9 +89,13 @@ def resend(
 ) -> None:
     """Invia di nuovo, anche se il cittadino può ricevere il messaggio due volte.
 
-    Il reinvio parte un'ora dopo che il tentativo in dubbio non può più essere in corso (due minuti dal suo
-    inizio). Detto due volte, parte una volta sola.
+    Il reinvio parte un'ora dopo che il tentativo in dubbio non può più essere in corso (tre minuti dal suo
+    inizio). Detto due volte, parte una volta sola. Ciò che per allora sarebbe scaduto, o il cui avviso è
+    già pagato, resta in dubbio.
     """
+
+    wanted = equal(service=service, campaign=campaign)
+    need_selection(request_ids, wanted, since, until, "Indica i REQUEST_ID, o un filtro come --campaign C.")
 
     async def find(stores: Stores) -> Mapping[str, Entry]:
         if request_ids:
@@ -103,6 +107,8 @@ def resend(
             await resend_one(entry, ledger=stores.ledger, handover=stores.handover, clock=clock)
         except (NotInDoubt, NotMine):
             return "not_in_doubt"
+        except TooLate:
+            return "would_not_leave"
         return "already_resent" if is_resend(entry) else "resend"
 
     carry_out("resend", find, act, execute=execute, rate=rate, at_most=at_most, as_json=as_json)

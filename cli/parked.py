@@ -11,7 +11,7 @@ from cli.connection import Stores, ask, clock
 from cli.masked_body import masked
 from cli.meanings import REASONS
 from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_facts, print_json, print_table
-from cli.selection import Campaign, Queue, Reason, Service, Since, Until, between, equal
+from cli.selection import Campaign, Queue, Reason, Service, Since, Until, between, equal, need_selection
 from contract.body import load_object
 from contract.violations import InvalidRequest
 from poison.redrive import AlreadyOnItsWay
@@ -19,6 +19,7 @@ from poison.redrive import drop as drop_one
 from poison.redrive import redrive as redrive_one
 from storage.ledger import NotMine
 from storage.parked import ParkedMessage
+from storage.table import Changed
 
 app = typer.Typer(no_args_is_help=True, help="I messaggi parcheggiati, che aspettano un operatore.")
 
@@ -123,6 +124,8 @@ def redrive(
             )
         except (AlreadyOnItsWay, NotMine):
             return "already_on_its_way"
+        except Changed:
+            return "parked_again"
         return "redriven"
 
     carry_out(
@@ -154,7 +157,10 @@ def drop(
     wanted = equal(reason=reason, queue=queue, service=service, campaign=campaign)
 
     async def act(stores: Stores, message: ParkedMessage) -> str:
-        await drop_one(message, ledger=stores.ledger, parked=stores.parked)
+        try:
+            await drop_one(message, ledger=stores.ledger, parked=stores.parked)
+        except (Changed, NotMine):
+            return "parked_again"
         return "dropped"
 
     carry_out(
@@ -184,8 +190,7 @@ async def _chosen(
     until: datetime | None,
 ) -> Mapping[str, ParkedMessage]:
     """The messages that a change is for, whole, by parked_id; a change for all there is must be asked for."""
-    if not parked_ids and not wanted and since is None and until is None:
-        give_up(WRONG, "Indica i PARKED_ID, o almeno un filtro, per esempio --reason invalid.")
+    need_selection(parked_ids, wanted, since, until, "Indica i PARKED_ID, o un filtro come --reason invalid.")
     headers = await _matching(stores, wanted, since, until)
     names = set(parked_ids or ())
     named = [one for one in headers if not names or names & {one.parked_id, one.request_id}]

@@ -1,9 +1,12 @@
 """Which messages a command is about: the same options everywhere."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
 import typer
+
+from cli.printing import WRONG, give_up
 
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
@@ -24,6 +27,18 @@ Until = Annotated[
 def equal(**wanted: str | None) -> dict[str, str]:
     """The columns that a value was given for."""
     return {column: value for column, value in wanted.items() if value is not None}
+
+
+def need_selection(
+    names: list[str] | None,
+    wanted: Mapping[str, str],
+    since: datetime | None,
+    until: datetime | None,
+    advice: str,
+) -> None:
+    """A change for all there is must be asked for, by a filter that means all."""
+    if not names and not wanted and since is None and until is None:
+        give_up(WRONG, advice)
 
 
 def between(at: datetime, since: datetime | None, until: datetime | None) -> bool:

@@ -7,6 +7,7 @@ from storage.handover import reference_to
 from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step
 from storage.parked import Parked, ParkedMessage
 from storage.queues import MESSAGE_REQUESTS, Queues
+from storage.table import Changed
 
 
 class AlreadyOnItsWay(Exception):
@@ -21,11 +22,12 @@ async def redrive(
     queues: Queues,
     clock: Callable[[], datetime],
 ) -> None:
-    """Put a message back. Done twice, it is still sent once. Raises AlreadyOnItsWay, NotMine.
+    """Put a message back. Done twice, it is still sent once. Raises AlreadyOnItsWay, NotMine, Changed.
 
     A request that the ledger holds starts over on message-requests, because its recipient may have changed
-    his mind meanwhile; any other body goes back to its own queue as it came. The parked row goes last: dying
-    before that leaves a row that can be redriven again.
+    his mind meanwhile; any other body goes back to its own queue as it came. The parked row goes last, if it
+    is still the one that was looked at: dying before that leaves a row that can be redriven again, and that
+    goes when the request has gone on.
     """
     entry = await ledger.get(message.parked_id)
     if entry is None:
@@ -34,7 +36,11 @@ async def redrive(
             raise AlreadyOnItsWay(AlreadyOnItsWay.__doc__)
         await queues.put(message.queue, parked.body_of(whole))
     else:
-        entry = await _reopened(entry, ledger, clock())
+        try:
+            entry = await _reopened(entry, ledger, clock())
+        except AlreadyOnItsWay:
+            await parked.remove(message)
+            raise
         await queues.put(MESSAGE_REQUESTS, reference_to(entry).to_json())
     await parked.remove(message)
 
@@ -55,8 +61,13 @@ async def _reopened(entry: Entry, ledger: Ledger, now: datetime) -> Entry:
 
 
 async def drop(message: ParkedMessage, *, ledger: Ledger, parked: Parked) -> None:
-    """Forget a parked message and its body; the ledger keeps that the request existed and how it ended."""
-    entry = await ledger.get(message.parked_id)
+    """Forget a parked message and its body; the ledger keeps that the request existed and how it ended.
+
+    Raises NotMine, Changed.
+    """
+    entry, there = await ledger.get(message.parked_id), await parked.get(message.queue, message.parked_id)
+    if there and there.etag != message.etag:
+        raise Changed(Changed.__doc__)
     if entry and entry.state in GIVEN_UP and entry.body:
         await ledger.advance(entry, body={})
     await parked.remove(message)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from contract.reminders import ReminderPolicy
 from send_message.kept import after_acceptance
+from send_message.still_needed import ended
 from storage.handover import Handover
 from storage.ledger import Entry, Ledger, State, Step
 from storage.queues import MESSAGE_SENDS
@@ -19,16 +20,23 @@ class NotInDoubt(Exception):
     """The request is not in doubt (any more): there is nothing to decide."""
 
 
+class TooLate(Exception):
+    """By the end of the quarantine the request would be over or its notice is paid: the doubt stays."""
+
+
 async def resend(entry: Entry, *, ledger: Ledger, handover: Handover, clock: Callable[[], datetime]) -> Entry:
     """Sanction one more attempt, after the quarantine. Said twice, it is done once.
 
-    Raises NotInDoubt, NotMine.
+    Raises NotInDoubt, NotMine, TooLate.
     """
     if entry.state is State.IN_DOUBT:
+        begins_at = max(clock(), resend_at(entry))
+        if ended(entry, begins_at):
+            raise TooLate(TooLate.__doc__)
         entry = await ledger.advance(
             entry,
             Step(State.DEFERRED, RESEND),
-            next_at=max(clock(), resend_at(entry)),
+            next_at=begins_at,
             sequence=entry.sequence + 1,
             failures=0,
             waiting_since=clock(),

@@ -35,6 +35,7 @@ class ParkedMessage:
     traceparent: str | None = None
     violations: tuple[Violation, ...] = ()
     sealed_body: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    etag: str | None = field(default=None, repr=False, compare=False)  # of the row that it was read from
 
 
 class Parked:
@@ -87,13 +88,17 @@ class Parked:
     async def headers(self, **equal: str) -> AsyncIterator[ParkedMessage]:
         """Those whose columns equal these values, by queue, without their bodies; raises Unanswered."""
         condition = " and ".join(f"{column} eq @{column}" for column in equal)
-        columns = [item.name for item in fields(ParkedMessage) if item.name != "sealed_body"]
+        columns = [item.name for item in fields(ParkedMessage) if item.name not in ("sealed_body", "etag")]
         async for row in self._table.rows(condition, columns=columns, **equal):
             yield _message(row)
 
     async def remove(self, message: ParkedMessage) -> None:
-        """Forget a parked message; raises Unanswered."""
-        await self._table.delete(message.queue, message.parked_id)
+        """Forget a parked message if it is still as read; raises Changed, Unanswered.
+
+        One that was parked again meanwhile is another, which nobody has looked at.
+        """
+        assert message.etag, "only what was read is removed"
+        await self._table.delete_as_read(message.queue, message.parked_id, message.etag)
 
     def body_of(self, message: ParkedMessage) -> str:
         """The body as it came; raises Undecipherable."""
@@ -102,7 +107,7 @@ class Parked:
 
 def _values(message: ParkedMessage) -> dict[str, Any]:
     columns = {item.name: getattr(message, item.name) for item in fields(message)}
-    body = columns.pop("sealed_body")
+    body, _ = columns.pop("sealed_body"), columns.pop("etag")
     columns["violations"] = json.dumps([violation.model_dump() for violation in message.violations])
     return {name: value for name, value in (columns | body).items() if value is not None}
 
@@ -113,4 +118,4 @@ def _message(row: Row) -> ParkedMessage:
     body = {name: value for name, value in row.values.items() if name.startswith("body")}
     violations = json.loads(row.values["violations"])
     columns["violations"] = tuple(Violation(**violation) for violation in violations)
-    return ParkedMessage(**columns, sealed_body=body)
+    return ParkedMessage(**columns, sealed_body=body, etag=row.etag)

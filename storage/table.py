@@ -129,6 +129,13 @@ class Table:
         with answers():
             await self._client.delete_entity(partition, key)
 
+    async def delete_as_read(self, partition: str, key: str, etag: str) -> None:
+        """Remove the row if it is still as read, or gone already; raises Changed, Unanswered."""
+        with answers():
+            await self._client.delete_entity(
+                partition, key, etag=etag, match_condition=MatchConditions.IfNotModified
+            )
+
     async def rows(
         self, condition: str, *, columns: Collection[str] = (), **parameters: str
     ) -> AsyncIterator[Row]:

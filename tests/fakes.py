@@ -130,6 +130,13 @@ class FakeTable(Table):
         with self._steps.step(f"{self.name}.delete"):
             self.rows_by_key.pop((partition, key), None)
 
+    async def delete_as_read(self, partition: str, key: str, etag: str) -> None:
+        with self._steps.step(f"{self.name}.delete"):
+            there = self.rows_by_key.get((partition, key))
+            if there and there.etag != etag:
+                raise Changed(Changed.__doc__)
+            self.rows_by_key.pop((partition, key), None)
+
     async def rows(
         self, condition: str, *, columns: Collection[str] = (), **parameters: str
     ) -> AsyncIterator[Row]:

@@ -129,6 +129,15 @@ def test_resend_waits_for_the_quarantine(account: CliAccount) -> None:
     assert _actions_on(entry.request_id) == ["resend", "resend"]
 
 
+@pytest.mark.parametrize("more", [[], ["--max", "5"], ["--rate", "1"]])
+def test_resend_of_everything_must_be_asked_for(account: CliAccount, more: list[str]) -> None:
+    """Without a REQUEST_ID or a filter nothing is resent, and the command says what to give."""
+    entry = _in_doubt(account)
+    result = account.run("in-doubt", "resend", "--execute", *more)
+    assert (result.exit_code, _entry(account, entry.request_id).state) == (2, State.IN_DOUBT)
+    assert "Indica i REQUEST_ID, o un filtro" in result.stderr
+
+
 def test_settled_as_accepted_is_followed(account: CliAccount) -> None:
     """What an operator found accepted is ACCEPTED with IO's id, from then on followed like any other."""
     entry = _in_doubt(account)
