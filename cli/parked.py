@@ -14,7 +14,7 @@ from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_facts, print_j
 from cli.selection import Campaign, Queue, Reason, Service, Since, Until, between, equal, need_selection
 from contract.body import load_object
 from contract.violations import InvalidRequest
-from poison.redrive import AlreadyOnItsWay
+from poison.redrive import AlreadyOnItsWay, TooOften
 from poison.redrive import drop as drop_one
 from poison.redrive import redrive as redrive_one
 from storage.ledger import NotMine
@@ -126,6 +126,8 @@ def redrive(
             return "already_on_its_way"
         except Changed:
             return "parked_again"
+        except TooOften:
+            return "too_often"
         return "redriven"
 
     carry_out(

@@ -1,6 +1,7 @@
 """What is wrong with a request, in words that name the field and the rule and never show a value."""
 
 from collections.abc import Iterable, Mapping
+from itertools import accumulate
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -10,6 +11,7 @@ from contract.fiscal_code import FISCAL_CODE_SHAPE, MASK
 
 _LONGEST_NAME = 64
 _MOST_VIOLATIONS = 50
+_MOST_CHARACTERS = 20_000  # they are kept in one column, which holds 32 K
 _BROKEN_RULES = "broken_rules"
 _BROKEN_RULES_BELOW = "broken_rules_below"
 _RULES = {
@@ -63,10 +65,11 @@ def broken_below(rules: Mapping[str, list[str]]) -> PydanticCustomError:
 def violations_of(error: ValidationError) -> list[Violation]:
     """Translate what pydantic found, up to as much as an outcome on a queue has room for."""
     found = [violation for detail in error.errors(include_url=False) for violation in _violations(detail)]
-    if len(found) <= _MOST_VIOLATIONS:
+    sizes = accumulate(len(one.model_dump_json()) for one in found[:_MOST_VIOLATIONS])
+    room = sum(size <= _MOST_CHARACTERS for size in sizes)
+    if room == len(found):
         return found
-    rest = Violation(field="body", rule=f"breaks {len(found) - _MOST_VIOLATIONS} more rules")
-    return [*found[:_MOST_VIOLATIONS], rest]
+    return [*found[:room], Violation(field="body", rule=f"breaks {len(found) - room} more rules")]
 
 
 def shown_name(name: str) -> str:

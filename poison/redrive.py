@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from storage.handover import reference_to
-from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step
+from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step, is_full
 from storage.parked import Parked, ParkedMessage
 from storage.queues import MESSAGE_REQUESTS, Queues
 from storage.table import Changed
@@ -12,6 +12,10 @@ from storage.table import Changed
 
 class AlreadyOnItsWay(Exception):
     """The request has gone on since it was parked: there is nothing to put back."""
+
+
+class TooOften(Exception):
+    """The history of the request is full: put it again under another request_id, and drop this one."""
 
 
 async def redrive(
@@ -22,7 +26,9 @@ async def redrive(
     queues: Queues,
     clock: Callable[[], datetime],
 ) -> None:
-    """Put a message back. Done twice, it is still sent once. Raises AlreadyOnItsWay, NotMine, Changed.
+    """Put a message back. Done twice, it is still sent once.
+
+    Raises AlreadyOnItsWay, TooOften, NotMine, Changed.
 
     A request that the ledger holds starts over on message-requests, because its recipient may have changed
     his mind meanwhile; any other body goes back to its own queue as it came. The parked row goes last, if it
@@ -47,6 +53,8 @@ async def redrive(
 
 async def _reopened(entry: Entry, ledger: Ledger, now: datetime) -> Entry:
     if entry.state in GIVEN_UP:
+        if is_full(entry):
+            raise TooOften(TooOften.__doc__)
         return await ledger.advance(
             entry,
             Step(State.REQUESTED, "redriven"),

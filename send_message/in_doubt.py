@@ -7,7 +7,7 @@ from contract.reminders import ReminderPolicy
 from send_message.kept import after_acceptance
 from send_message.still_needed import ended
 from storage.handover import Handover
-from storage.ledger import Entry, Ledger, State, Step
+from storage.ledger import Entry, Ledger, State, Step, is_full
 from storage.queues import MESSAGE_SENDS
 
 # A worker that still holds the old attempt must be dead by the time of a new one: the longest invocation
@@ -21,7 +21,7 @@ class NotInDoubt(Exception):
 
 
 class TooLate(Exception):
-    """By the end of the quarantine the request would be over or its notice is paid: the doubt stays."""
+    """By the end of the quarantine it would be over, its notice is paid, or it was resent too often."""
 
 
 async def resend(entry: Entry, *, ledger: Ledger, handover: Handover, clock: Callable[[], datetime]) -> Entry:
@@ -31,7 +31,7 @@ async def resend(entry: Entry, *, ledger: Ledger, handover: Handover, clock: Cal
     """
     if entry.state is State.IN_DOUBT:
         begins_at = max(clock(), resend_at(entry))
-        if ended(entry, begins_at):
+        if ended(entry, begins_at) or is_full(entry):
             raise TooLate(TooLate.__doc__)
         entry = await ledger.advance(
             entry,

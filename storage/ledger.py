@@ -21,6 +21,13 @@ TABLE: Final = "ledger"
 LEASE = timedelta(seconds=180)
 
 
+# A column holds 32 K characters (Azure Table data model). Deferrals come by the hundred while IO is away, for
+# alternating reasons: the oldest are counted together, so that the rest always has room.
+MOST_DEFERRALS = 40
+MOST_HISTORY = 28_000
+OTHER: Final = "various"
+
+
 class State(StrEnum):
     """Where a request stands; docs/flow.md draws the ways between them."""
 
@@ -283,6 +290,11 @@ class Ledger:
         return replace(entry, row=Row(partition, key, values, etag))
 
 
+def is_full(entry: Entry) -> bool:
+    """Whether the history has no room for one more life of the request."""
+    return len(json.dumps(entry.history)) > MOST_HISTORY - MOST_DEFERRALS * 200
+
+
 def _partition(request_id: str) -> str:
     # 256 partitions: a table partition takes 2,000 rows a second (Azure Table scalability targets).
     return hashlib.sha256(request_id.encode()).hexdigest()[:2]
@@ -307,7 +319,18 @@ def _recorded(
     earlier = history[:-1] if history and history[-1]["what"] == State.SENDING else history
     if step.what == State.DEFERRED and earlier and _same_deferral(earlier[-1], step):
         return (*earlier[:-1], {**line, "times": earlier[-1].get("times", 1) + 1})
-    return (*history, line)
+    return _folded((*history, line))
+
+
+def _folded(history: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:
+    """The history with the two oldest deferrals in one line, when there are too many."""
+    deferrals = [at for at, line in enumerate(history) if line["what"] == State.DEFERRED]
+    if len(deferrals) <= MOST_DEFERRALS:
+        return history
+    first, second = deferrals[:2]
+    times = sum(history[at].get("times", 1) for at in (first, second))
+    both = {"at": history[second]["at"], "what": str(State.DEFERRED), "reason": OTHER, "times": times}
+    return (*history[:first], *history[first + 1 : second], both, *history[second + 1 :])
 
 
 def _same_deferral(line: Mapping[str, Any], step: Step) -> bool:
