@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import telemetry
 from check_status.schedule import is_over, look_again, next_look, put_off, stretch
 from io_api.account import IoAccount
-from io_api.errors import IoError, MessageNotFound, NotSent, Unavailable
+from io_api.errors import IoError, MessageForbidden, MessageNotFound, NotSent, Unavailable
 from io_api.gate import Gate
 from io_api.observe import record
 from storage.due_index import DueEntry, DueIndex
@@ -86,5 +86,5 @@ async def _unanswered(entry: Entry, error: Unavailable, ledger: Ledger) -> Entry
 
 def _report(entry: Entry, error: IoError) -> None:
     # IO writes a message before it answers 201: one that is not found afterwards is an alarm, not a delay.
-    level = logging.ERROR if isinstance(error, MessageNotFound) else logging.WARNING
+    level = logging.ERROR if isinstance(error, MessageNotFound | MessageForbidden) else logging.WARNING
     log.log(level, "status unknown request_id=%s reason=%s", entry.request_id, error.reason)

@@ -12,6 +12,7 @@ from io_api.breakers import READ_FAILURES, SEND_FAILURES, Breakers, Evidence, wa
 from io_api.client import IoClient
 from io_api.errors import (
     InDoubt,
+    MessageForbidden,
     MessageNotFound,
     Misconfigured,
     NotSent,
@@ -25,7 +26,7 @@ from io_api.in_flight import InFlight
 from io_api.models import MessageStatus, NewMessage, Profile
 from io_api.rate_budget import Priority
 from io_api.stop_board import NEWS_SECONDS, StopBoard, Usable
-from io_api.stops import Key, named_keys
+from io_api.stops import WRONG_KEY, Key, named_keys
 from io_api.transport import NoCertificates
 from io_api.turns import Turn, Turns
 from settings import Settings, SettingsError
@@ -239,7 +240,7 @@ class IoAccount:
         """Make the call, and tell the breaker what its end says of the backend."""
         try:
             answer = await self._with_keys(operation, usable, call)
-        except (PaymentLookupFailed, MessageNotFound, Refused):
+        except (PaymentLookupFailed, MessageNotFound, MessageForbidden, Refused):
             await self._breakers.works(operation)
             raise
         except (Unreachable, InDoubt, Unavailable):
@@ -257,7 +258,7 @@ class IoAccount:
                 answer = await call(key.secret)
             except Misconfigured as error:
                 stopped = await self._refused(key, operation, error)
-                if error.reason != "invalid_key":
+                if error.reason != WRONG_KEY:
                     break
             else:
                 if probed:
@@ -267,7 +268,7 @@ class IoAccount:
 
     async def _refused(self, key: Key, operation: str, error: Misconfigured) -> Stopped:
         """Open the circuit; what is no matter of one key is one of the service, so of both."""
-        for one in (key,) if error.reason == "invalid_key" else self._keys_of(key.service):
+        for one in (key,) if error.reason == WRONG_KEY else self._keys_of(key.service):
             await self._stops.refused(one, operation, error)
         return Stopped(reason=error.reason, status=error.status, title=error.title)
 

@@ -22,6 +22,7 @@ from io_api.errors import (
     DEFAULT_RETRY_AFTER,
     InDoubt,
     IoError,
+    MessageForbidden,
     MessageNotFound,
     Misconfigured,
     PaymentLookupFailed,
@@ -127,6 +128,9 @@ GET_PROFILE = (
 GET_MESSAGE = (
     Row(400, ANY, Unavailable, "invalid_request"),
     Row(404, "Message not found", MessageNotFound, "message_not_found"),
+    # Another service sent it, perhaps one that had the same name here: that is this message's own matter.
+    Row(403, "You are not allowed to read this", MessageForbidden, "not_this_service"),
+    Row(403, "Forbidden", MessageForbidden, "forbidden"),
     Row(500, "Error retrieving Payment Status", PaymentLookupFailed, "payment_lookup_failed"),
     *EVERY_CALL,
 )

@@ -102,7 +102,7 @@ class IoClient:
     async def get_message(self, fiscal_code: str, message_id: str, *, key: SecretStr) -> MessageStatus:
         """GET /messages/{fiscal_code}/{message_id}: only the service that sent it may ask.
 
-        Raises NotSent or Unavailable (PaymentLookupFailed, MessageNotFound).
+        Raises NotSent or Unavailable (PaymentLookupFailed, MessageNotFound, MessageForbidden).
         """
         answer = await self._call(
             "GET", MESSAGE, key=key, unproven=Unavailable, ids={"fiscal_code": fiscal_code, "id": message_id}

@@ -10,7 +10,8 @@
     ├── InDoubt                     the message may have been created: never repeat, an operator decides
     └── Unavailable                 a read gave nothing usable: repeat it later
         ├── PaymentLookupFailed     repeat at a low rate, keep the read status already known
-        └── MessageNotFound         IO does not know a message it accepted: raise an alarm
+        ├── MessageNotFound         IO does not know a message it accepted: raise an alarm
+        └── MessageForbidden        IO says that another service sent the message: raise an alarm
 
 `answers.py` says which answer becomes which error, with the reason each gives. The other reasons:
 
@@ -114,3 +115,7 @@ class PaymentLookupFailed(Unavailable):
 
 class MessageNotFound(Unavailable):
     """IO does not know this message for this fiscal code: check what was recorded when it was sent."""
+
+
+class MessageForbidden(Unavailable):
+    """IO does not show this message to this service: check which service sent it."""

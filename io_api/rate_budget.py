@@ -46,6 +46,8 @@ LEAST = 0.05  # of the limit
 LEFT = 1 / 75
 GAIN = 0.5
 RISE = 0.01
+# Where IO does not tell how many are left, the rate rises half as fast, until the next 429.
+BLIND_RISE = RISE / 2
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Seen:
     """What IO's answers said since the last reservation."""
 
     least_left: int | None = None  # x-rate-limit-remaining
+    answered: bool = False  # without that header, and not with a 429
     refused: bool = False  # a 429
     retry_after: float = 0.0  # its x-rate-limit-retry-after, in seconds
 
@@ -69,12 +72,14 @@ class Slot:
 class Budget:
     """What the row holds.
 
-    next_free: the first instant that nobody has. rate: how many instants a second are given out.
+    next_free: the first instant that nobody has. rate: how many instants a second are given out, of a limit
+    of so many.
     sending_until, polling_until: until then somebody waits to send (or check), or to poll.
     check_from, poll_from, reminder_from: since when these did not use the share that is theirs.
     """
 
     rate: float
+    limit: float = 0.0
     next_free: float = 0.0
     cut_at: float = 0.0
     steered_at: float = 0.0
@@ -87,13 +92,14 @@ class Budget:
     @classmethod
     def full(cls, limit: RateLimit) -> Self:
         """Nobody has called yet."""
-        return cls(rate=USED * limit.rate)
+        return cls(rate=USED * limit.rate, limit=limit.rate)
 
     @classmethod
     def of(cls, values: Mapping[str, Any], limit: RateLimit) -> Self:
-        """The budget that a row holds; the limit may have been lowered since it was written."""
+        """The budget that a row holds; the rate keeps its part of the limit if that was changed meanwhile."""
         known = cls(**{name: float(values[name]) for name in asdict(cls.full(limit)) if name in values})
-        return replace(known, rate=min(known.rate, USED * limit.rate))
+        rate = known.rate * limit.rate / known.limit if known.limit else known.rate
+        return replace(known, rate=min(rate, USED * limit.rate), limit=limit.rate)
 
     def values(self) -> dict[str, float]:
         """The row's columns."""
@@ -103,10 +109,12 @@ class Budget:
         """The budget with the rate that IO's answers call for: up slowly, down at once."""
         if seen.refused:
             return self._cut(limit, seen, now)
-        if seen.least_left is None or now - self.cut_at < limit.seconds:
+        tells = seen.answered or seen.least_left is not None
+        if not tells or now - self.cut_at < limit.seconds:
             return self
-        step = min(RISE, GAIN * (seen.least_left / limit.calls - LEFT)) * limit.rate
-        rate = self.rate + step * min(1.0, now - self.steered_at)
+        left = seen.least_left
+        step = BLIND_RISE if left is None else min(RISE, GAIN * (left / limit.calls - LEFT))
+        rate = self.rate + step * limit.rate * min(1.0, now - self.steered_at)
         return replace(self, rate=_within(limit, rate), steered_at=now)
 
     def _cut(self, limit: RateLimit, seen: Seen, now: float) -> Self:

@@ -13,7 +13,7 @@ from typing import Final
 
 import telemetry
 from io_api.errors import Misconfigured, Stopped
-from io_api.stops import EVERY, Circuit, Key, Pause, Stops
+from io_api.stops import EVERY, WRONG_KEY, Circuit, Key, Pause, Stops
 from storage.table import Row, Table, Unanswered
 
 PARTITION: Final = "account"
@@ -94,6 +94,8 @@ class StopBoard:
         own = {circuit.name for _, circuit in held if circuit}
         circuits = [(key, stops.circuit_of(key, operation)) for key in keys]
         usable = [pair for pair in circuits if not stopped and await self._may_try(pair[1], own)]
+        # A wrong key does no harm, and one that works again is found only by trying it before the other.
+        usable.sort(key=lambda pair: pair[1] is None or pair[1].reason != WRONG_KEY)
         if not usable:
             raise self._stopped(stopped or circuits[0][1])
         return usable
@@ -105,7 +107,7 @@ class StopBoard:
             service=key.service,
             key=key.name,
             fingerprint=key.fingerprint,
-            operation=EVERY if error.reason == "invalid_key" else operation,
+            operation=EVERY if error.reason == WRONG_KEY else operation,
             reason=error.reason,
             http_status=error.status,
             at=now,
@@ -116,7 +118,7 @@ class StopBoard:
             log.warning("circuit opened %s", _described(circuit))
 
     async def works(self, probed: Circuit) -> None:
-        """Close the circuit of a key that IO took again. Never fails."""
+        """Close the circuit of a key that IO took again, and those that say the same. Never fails."""
         if await self._tell(lambda stops: stops.without(probed) if probed.name in stops.circuits else None):
             log.info("circuit closed %s", _described(probed))
 

@@ -11,6 +11,8 @@ from typing import ClassVar, Final, NamedTuple
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 EVERY: Final = "*"
+WRONG_KEY: Final = "invalid_key"
+"""The one reason that is a key's own; all others are the service's, whichever key was used."""
 
 
 class Key(NamedTuple):
@@ -116,6 +118,12 @@ class Stops(BaseModel):
         return self.model_copy(update={"circuits": {**self.circuits, **new}})
 
     def without(self, circuit: Circuit) -> "Stops":
-        """These, with one closed."""
-        others = {name: one for name, one in self.circuits.items() if name != circuit.name}
+        """These, with one closed; a right that the service has again it has with either key."""
+        others = {name: one for name, one in self.circuits.items() if not _ends_with(one, circuit)}
         return self.model_copy(update={"circuits": others})
+
+
+def _ends_with(one: Circuit, closed: Circuit) -> bool:
+    of_service = WRONG_KEY not in (one.reason, closed.reason)
+    same = (one.service, one.operation) == (closed.service, closed.operation)
+    return one.name == closed.name or (of_service and same)

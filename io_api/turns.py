@@ -72,6 +72,8 @@ class Turns:
         elif left is not None:
             least = left if seen.least_left is None else min(left, seen.least_left)
             self._seen = replace(seen, least_left=least)
+        else:
+            self._seen = replace(seen, answered=True)
 
     async def reserve(self, priority: Priority) -> "Turn":
         """Wait for an instant of one's own, which is still to come; raises RateLimited, Unanswered."""

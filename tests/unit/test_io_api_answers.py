@@ -9,6 +9,7 @@ from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE, Answer, Row
 from io_api.errors import (
     InDoubt,
     IoError,
+    MessageForbidden,
     MessageNotFound,
     Misconfigured,
     PaymentLookupFailed,
@@ -109,7 +110,16 @@ LOOKUP = "Error retrieving Payment Status: Failed to fetch"
 MESSAGES: list[tuple[int, object, type[IoError], str]] = [
     (400, problem("Invalid messageId"), Unavailable, "invalid_request"),
     (401, APIM_KEY, Misconfigured, "invalid_key"),
-    (403, problem(NOT_ALLOWED, "You are not allowed to read this message"), Misconfigured, "not_allowed"),
+    (
+        403,
+        problem(NOT_ALLOWED, "You are not allowed to read this message, you"),
+        MessageForbidden,
+        "not_this_service",
+    ),
+    (403, problem(NOT_ALLOWED, "You do not have enough permission to"), Misconfigured, "not_allowed"),
+    (403, BARE_FORBIDDEN, MessageForbidden, "forbidden"),
+    (403, "<html>Forbidden</html>", Misconfigured, "forbidden"),
+    (403, problem("User has no valid scopes"), Misconfigured, "no_valid_scopes"),
     (404, problem("Message not found"), MessageNotFound, "message_not_found"),
     (404, APIM_PATH, Misconfigured, "wrong_base_url"),
     (404, "", Unavailable, "unexpected_answer"),

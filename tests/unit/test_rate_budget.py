@@ -152,3 +152,21 @@ def test_a_lower_limit_counts_at_once() -> None:
     """A row that was written under a higher limit gives no more than the new one allows."""
     row = Budget.full(RateLimit(250, 5)).values()
     assert Budget.of(row, LIMIT) == Budget.full(LIMIT)
+
+
+def test_rate_rises_again_where_io_tells_nothing() -> None:
+    """After a 429 the rate comes back to the whole in a few minutes, also without x-rate-limit-remaining."""
+    budget = Budget.full(LIMIT).steered(LIMIT, Seen(refused=True), now=100.0)
+    assert budget.rate < USED * LIMIT.rate
+    for second in range(1, 300):
+        budget = budget.steered(LIMIT, Seen(answered=True), now=100.0 + second)
+    assert budget.rate == USED * LIMIT.rate
+
+
+def test_limit_that_was_raised_counts_at_once() -> None:
+    """A stored rate keeps its part of the limit when the setting changes, up or down."""
+    raised = LIMIT._replace(calls=LIMIT.calls * 2)
+    whole, cut = Budget.full(LIMIT), Budget.full(LIMIT).steered(LIMIT, Seen(refused=True), now=100.0)
+    assert Budget.of(whole.values(), raised).rate == USED * raised.rate
+    assert Budget.of(cut.values(), raised).rate == pytest.approx(2 * cut.rate)
+    assert Budget.of(Budget.of(cut.values(), raised).values(), LIMIT).rate == pytest.approx(cut.rate)

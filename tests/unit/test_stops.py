@@ -226,3 +226,21 @@ async def test_circuit_that_opens_and_closes_is_told_once_each(
         ("WARNING", f"circuit opened {told}"),
         ("INFO", f"circuit closed {told}"),
     ]
+
+
+async def test_right_that_the_service_has_again_closes_both_keys(workers: Workers) -> None:
+    """A 403 is the service's matter, whichever key was used: one good probe closes the circuits of both."""
+    for key in KEYS:
+        await workers.here.refused(key, "get_profile", NO_SCOPE)
+    workers.wait(PROBE_AFTER.total_seconds())
+    (probed, *_) = [circuit for _, circuit in await workers.here.usable(KEYS, "get_profile") if circuit]
+    await workers.here.works(probed)
+    assert (await workers.here.news()).circuits_of(KEYS) == []
+
+
+async def test_key_that_works_again_is_found_while_the_other_serves(workers: Workers) -> None:
+    """The probe of a refused key goes before the key that works: a 401 costs one call and harms nobody."""
+    await workers.here.refused(SECOND, "get_profile", WRONG_KEY)
+    assert await _usable(workers.here) == ["primary"]
+    workers.wait(PROBE_AFTER.total_seconds())
+    assert await _usable(workers.here) == ["secondary", "primary"]
