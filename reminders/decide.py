@@ -13,8 +13,10 @@ from storage.ledger import DELIVERED, State
 
 # Whoever read or paid longer ago than this is not reminded.
 FRESH: Final = timedelta(minutes=5)
-# What IO does not tell now it seldom tells in a minute: its lookups of payments fail for hours at times.
+# What IO does not tell now it seldom tells in a minute: its lookups of payments fail for hours at times. What
+# it has not told for days it hardly ever tells: each wait is longer, and a reminder costs ten calls at most.
 ASK_AGAIN: Final = timedelta(hours=1)
+LONGER: Final = 2  # times what has passed since the reminder was due
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,13 @@ def decide(
 
 def unanswered(planned: Planned, reason: str, now: datetime) -> Later | NotBecause:
     """The decision when IO answers with an error of this `reason`: without an answer none is sent."""
-    return _later(planned, now + ASK_AGAIN, reason)
+    return _later(planned, _asked_again_at(planned, now), reason)
+
+
+def _asked_again_at(planned: Planned, now: datetime) -> datetime:
+    """When to ask IO again: three times as late, and a last time an hour before the reminder is pointless."""
+    at, last = now + max(ASK_AGAIN, LONGER * (now - planned.at)), planned.until - ASK_AGAIN
+    return min(at, last) if now < last else at
 
 
 def _against(reasons: Iterator[str]) -> NotBecause | None:
@@ -133,7 +141,7 @@ def _by_answer(planned: Planned, facts: Facts, policy: ReminderPolicy, now: date
     if against := _against(_told(planned, seen, policy)):
         return against
     missing = _untold(planned, seen)
-    return _later(planned, now + ASK_AGAIN, missing) if missing else Send()
+    return unanswered(planned, missing, now) if missing else Send()
 
 
 def _told(planned: Planned, seen: MessageStatus, policy: ReminderPolicy) -> Iterator[str]:

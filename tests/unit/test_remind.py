@@ -8,14 +8,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contract.reminders import ReminderPolicy
-from io_api.errors import PaymentLookupFailed, Stopped
+from contract.reminders import ReminderPolicy, UnreadReminders
+from io_api.errors import IoError, MessageNotFound, PaymentLookupFailed, Stopped
+from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
 from reminders.decide import Send
 from send_message.in_doubt import settle
 from storage.ledger import State
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS
-from tests.fakes import Died
+from tests.fakes import Died, seen
 from tests.lives import START, Life, Record, World, has_come
 from tests.reminded import Institution, with_code
 from tests.samples import personal_data_in
@@ -247,3 +248,32 @@ async def test_death_at_any_step_reminds_once(step: int, when: str) -> None:
     assert len(here.reminders_to(life)) == len(ALL)
     assert here.io.looks[Priority.REMINDER.name] >= len(ALL)
     assert here.road.queues.messages.get(MESSAGE_OUTCOMES) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        seen("PROCESSED"),
+        seen("ACCEPTED"),
+        MessageNotFound(reason="message_not_found", status=404),
+        PaymentLookupFailed(reason="payment_lookup_failed", status=500),
+    ],
+)
+async def test_reminder_that_cannot_be_decided_costs_ten_calls(answer: MessageStatus | IoError) -> None:
+    """However long IO does not say what is needed to know, it is asked ten times for a reminder at most."""
+    life = _life()
+    here = await _institution(life, policy=ReminderPolicy(unread=UnreadReminders(after_days=3)))
+    calls = 0
+
+    async def tells_nothing(*args: object, **kwargs: object) -> MessageStatus:
+        nonlocal calls
+        calls += 1
+        if isinstance(answer, IoError):
+            raise answer
+        return answer
+
+    here.io.get_message = tells_nothing  # type: ignore[method-assign]
+    await here.live(days=120)
+    assert set(here.decided(life)) == {"unread-1"}
+    assert "sent" not in here.decided(life).values()
+    assert 5 <= calls <= 10
