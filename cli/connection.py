@@ -41,6 +41,7 @@ class Stores:
     parked: Parked
     queues: Queues
     due_index: DueIndex
+    reminder_index: DueIndex
     handover: Handover
     audit: Audit
     campaigns: Campaigns
@@ -102,6 +103,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> St
         Parked(account.table(parked.TABLE), cipher),
         queues,
         due,
+        to_remind,
         Handover(queues, due, to_remind, Outcomes(queues), clock),
         Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
         Campaigns(account.table(campaigns.TABLE), clock),

@@ -6,6 +6,7 @@ from typing import Any, Final
 import typer
 
 from cli.connection import Stores, ask, clock
+from cli.health import health, print_health
 from cli.meanings import ADVICE, OPERATIONS
 from cli.pauses import pause_facts, print_pauses
 from cli.printing import ATTENTION, AsJson, print_json, print_table
@@ -47,6 +48,7 @@ TOPICS: Final = {
     "budget": "il ritmo verso IO",
     "queues": "le code poison",
     "parked": "i messaggi parcheggiati",
+    "health": "ciò che è in dubbio, in ritardo o senza servizio",
 }
 # A rate that was cut long ago stays as it was while nobody calls.
 RECENT = timedelta(hours=1)
@@ -57,7 +59,8 @@ def doctor(as_json: AsJson = False) -> None:
     """Dice che cosa è fermo, perché, e che cosa fare.
 
     Guarda le impostazioni, le pause, le chiavi e i permessi che IO rifiuta, il ritmo verso IO, i messaggi
-    parcheggiati e le code. Esce con 0 se va tutto bene, con 1 se qualcosa richiede attenzione.
+    parcheggiati, le code, ciò che è in dubbio, in ritardo, fermo da IO o di un servizio che non c'è più.
+    Esce con 0 se va tutto bene, con 1 se qualcosa richiede attenzione.
     """
     stops, document = ask(_examine)
     if as_json:
@@ -77,6 +80,7 @@ async def _examine(stores: Stores) -> tuple[Stops, dict[str, Any]]:
         "budget": _budget(await stores.turns.budget(), stores.limit, clock()),
         "campaigns": await stopped_campaigns(stores),
         **await waiting(stores),
+        "health": await health(stores),
     }
     return stops, {"attention": _attention(document), **document}
 
@@ -131,6 +135,7 @@ def _print_for_people(stops: Stops, document: dict[str, Any]) -> None:
     print_stopped(document["campaigns"])
     typer.echo()
     print_waiting(document)
+    print_health(document["health"])
     if document["attention"]:
         typer.echo(f"\nDa guardare: {', '.join(TOPICS[topic] for topic in document['attention'])}.")
     else:

@@ -101,6 +101,11 @@ class DueIndex:
             return self._clock() - entry.due_at
         return timedelta(0)
 
+    async def last_run(self) -> datetime | None:
+        """When a host last worked through the index, or still will have by then; None: never."""
+        row = await self._table.get(*_CONTROL)
+        return row.values["lease_until"] if row else None
+
     async def begin(self) -> Turn:
         """Take the turn; raises OutOfTurn when another host has it."""
         now = self._clock()

@@ -154,6 +154,15 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """A request that is not at its end, and since when it has stood where it stands."""
+
+    state: State
+    service: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True)
 class Standing:
     """How far one request got."""
 
@@ -182,6 +191,15 @@ class Ledger:
         async for row in self._table.rows(condition, columns=columns, **parameters):
             value = row.values.get
             yield Standing(State(row.values["state"]), value("read_status"), value("payment_status"))
+
+    async def pending(self) -> AsyncIterator[Pending]:
+        """What waits, is in doubt or was accepted and not delivered: a scan of three columns."""
+        states = [*WAITING, State.IN_DOUBT, State.ACCEPTED]
+        condition = " or ".join(f"state eq @state{number}" for number in range(len(states)))
+        wanted = {f"state{number}": str(state) for number, state in enumerate(states)}
+        columns = [item.name for item in fields(Pending)]
+        async for row in self._table.rows(condition, columns=columns, **wanted):
+            yield Pending(**{**row.values, "state": State(row.values["state"])})
 
     async def entries(self, **equal: str) -> AsyncIterator[Entry]:
         """The entries whose columns equal these values: a scan; raises Unanswered."""

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +19,10 @@ from io_api.rate_budget import Budget
 from io_api.stops import Key
 from local.azurite import Azurite
 from storage.account import StorageAccount
+from storage.due_index import DueIndex
+from storage.ledger import Ledger, State, Step
 from tests.integration.cli_account import CliAccount
+from tests.samples import a_request
 
 FIRST = Key("default", "primary", SecretStr("a-key"))
 SECOND = Key("default", "secondary", SecretStr("a-second-key"))
@@ -179,3 +183,49 @@ def test_backend_that_fails_is_told(account: CliAccount) -> None:
 
     ask(mend)
     assert _examined(account, 0)["breakers"] == []
+
+
+def _sent(service: str, *steps: str, days_ago: int = 0) -> Callable[[Stores], Awaitable[None]]:
+    """A request of a service that went through these steps, so many days ago."""
+
+    async def send(stores: Stores) -> None:
+        then = datetime.now(UTC) - timedelta(days=days_ago)
+        past = Ledger(stores.ledger._table, stores.ledger._cipher, lambda: then)
+        entry = await past.open(
+            a_request(request_id="-".join((service, *steps, str(days_ago))), service=service)
+        )
+        for step in steps:
+            entry = await past.advance(entry, Step(State(step)), message_id="M1")
+
+    return send
+
+
+def _health(account: CliAccount) -> list[tuple[str, str, float]]:
+    document = _examined(account, 1)
+    assert document["attention"] == ["health"]
+    return [(fact["topic"], fact["of"], fact["number"]) for fact in document["health"]]
+
+
+def test_what_is_in_doubt_stuck_or_of_no_service_is_told(account: CliAccount) -> None:
+    """Doubts, messages that IO never delivered, requests of a service without keys: each with its number."""
+    ask(_sent("default", "SENDING", "IN_DOUBT"))
+    ask(_sent("default", "SENDING", "ACCEPTED", days_ago=2))
+    ask(_sent("default", "SENDING", "ACCEPTED"))
+    ask(_sent("gone"))
+    assert _health(account) == [("in_doubt", "", 1), ("stuck", "", 1), ("unknown_services", "gone", 1)]
+    text = account.run("doctor").stdout
+    assert "in-doubt list" in text
+    assert "Va tutto bene" not in text
+
+
+def test_what_is_late_is_told(account: CliAccount) -> None:
+    """Polling that is days behind and a timer that has not run for hours are told, each against its limit."""
+
+    async def late(stores: Stores) -> None:
+        then = datetime.now(UTC) - timedelta(days=3)
+        past = DueIndex(stores.due_index._table, lambda: then)
+        await past.end(await past.begin(), None)
+        await past.put("r-1", then)
+
+    ask(late)
+    assert _health(account) == [("behind", "check_status", 3.0), ("timers", "check_status", 4320.0)]
