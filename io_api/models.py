@@ -189,6 +189,11 @@ def _text_or_none(value: object) -> str | None:
 
 
 _Text = Annotated[str | None, BeforeValidator(_text_or_none)]
+_NO_STATUS = -1
+
+
+def _status(value: object) -> int | None:
+    return value if value is None or type(value) is int else _NO_STATUS
 
 
 class Problem(_Received):
@@ -198,7 +203,7 @@ class Problem(_Received):
     """
 
     title: _Text = None
-    status: int | None = None
+    status: Annotated[int | None, BeforeValidator(_status)] = None  # what is no number is no status
     message: _Text = None
     detail: _Text = Field(default=None, repr=False)
 
