@@ -2,17 +2,16 @@
 
 from datetime import datetime
 
+from io_api.observe import PAID_UPSTREAM
 from storage.campaigns import Campaigns
 from storage.ledger import REMINDED, Entry, Ledger, State, Step
-
-SETTLED = "settled_upstream"
 
 
 def ended(entry: Entry, now: datetime) -> Step | None:
     """The step that ends a request whose time is over, or whose notice was paid while it waited."""
     if entry.expires_at and entry.expires_at <= now:
         return Step(State.EXPIRED)
-    return Step(State.SKIPPED, SETTLED) if entry.settled_at else None
+    return Step(State.SKIPPED, PAID_UPSTREAM.reason) if entry.settled_at else None
 
 
 async def needless(entry: Entry, ledger: Ledger, campaigns: Campaigns, now: datetime) -> Step | None:
@@ -39,7 +38,7 @@ def _reminds_of(entry: Entry, first: Entry) -> bool:
 def _known(entry: Entry, first: Entry) -> str | None:
     """What has become known of the first message since the reminder was decided on."""
     if first.settled_at:
-        return SETTLED
+        return PAID_UPSTREAM.reason
     if first.payment_status == "PAID":
         return "paid"
     reminds_to_read = entry.request_id.rpartition(":")[2].startswith("unread")

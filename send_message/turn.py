@@ -112,8 +112,8 @@ async def _act(
     match what:
         case Turn.GO:
             return await go(entry)
-        case Turn.OVER:
-            return await ledger.advance(entry, *filter(None, [ended(entry, now)]), body={})
+        case Turn.OVER if step := ended(entry, now):
+            return await ledger.advance(entry, step, body={})
         case Turn.EXHAUSTED:
             return await ledger.advance(entry, Step(State.DEAD, "exhausted"))
         case Turn.LEASE_OVER:
