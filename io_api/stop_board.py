@@ -7,17 +7,17 @@ known everywhere within that time.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 import telemetry
 from io_api.errors import Misconfigured, Stopped
 from io_api.stops import EVERY, WRONG_KEY, Circuit, Key, Pause, Stops
-from storage.table import Row, Table, Unanswered
+from storage.table import Changed, Row, Table, Unanswered
 
-PARTITION: Final = "account"
-ROW: Final = "stops"
+PARTITION: Final = "stops"
+COLUMN: Final = "stop"
 
 NEWS_SECONDS = 1.0
 # So long a call whose answer is in hand waits until the others are told what it says of a key.
@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 
 class StopBoard:
-    """Reads and writes the row; `clock` gives the time in UTC."""
+    """Reads and writes the rows; `clock` gives the time in UTC."""
 
     def __init__(
         self,
@@ -113,13 +113,13 @@ class StopBoard:
             at=now,
             probe_at=now + PROBE_AFTER,
         )
-        self._known = self._known.with_circuits(circuit)  # this process stops before the row is written
+        self._known = self._known.with_circuits(circuit)  # this process stops before the others know
         if await self._tell(lambda stops: None if stops.covers(circuit) else stops.with_circuits(circuit)):
             log.warning("circuit opened %s", _described(circuit))
 
     async def works(self, probed: Circuit) -> None:
         """Close the circuit of a key that IO took again, and those that say the same. Never fails."""
-        if await self._tell(lambda stops: stops.without(probed) if probed.name in stops.circuits else None):
+        if await self._tell(lambda stops: stops.without(probed)):
             log.info("circuit closed %s", _described(probed))
 
     async def _may_try(self, circuit: Circuit | None, own: Collection[str]) -> bool:
@@ -145,12 +145,13 @@ class StopBoard:
     def _is_old(self) -> bool:
         return self._monotonic() - self._known_at > NEWS_SECONDS
 
-    async def _read(self) -> tuple[Row | None, Stops]:
-        row = await self._table.get(PARTITION, ROW)
-        return row, Stops.model_validate_json(row.values["stops"]) if row else Stops()
+    async def _read(self) -> tuple[dict[str, Row], Stops]:
+        found = self._table.rows("PartitionKey eq @partition", partition=PARTITION)
+        rows = {row.key: row async for row in found}
+        return rows, Stops.of({key: row.values[COLUMN] for key, row in rows.items()})
 
     async def _tell(self, decide: Callable[[Stops], Stops | None]) -> bool:
-        """Change the row if that can be done soon: what IO answered must not be lost over it.
+        """Change the rows if that can be done soon: what IO answered must not be lost over it.
 
         If it cannot, the next call learns the same of the key, and tells it then.
         """
@@ -162,17 +163,36 @@ class StopBoard:
             return False
 
     async def _change(self, decide: Callable[[Stops], Stops | None]) -> bool:
-        """Write what `decide` makes of the row, however often others are faster; None: nothing."""
+        """Write what `decide` makes of the rows, however often others are faster; None: nothing."""
         while True:
-            row, stops = await self._read()
+            rows, stops = await self._read()
             after = decide(stops)
-            if after is None:
+            if after is None or after == stops:
                 self._known = stops
                 return False
-            values = {"stops": after.model_dump_json()}
-            if after == stops or await self._table.write(PARTITION, ROW, row, values):
+            if await self._write(rows, after.rows()):
                 self._known = after
                 return True
+
+    async def _write(self, rows: Mapping[str, Row], wanted: Mapping[str, str]) -> bool:
+        """Write and remove the rows that differ; False: somebody else changed one of them since it was read."""
+        for key in sorted(rows.keys() | wanted.keys()):
+            row, text = rows.get(key), wanted.get(key)
+            if row and row.values[COLUMN] == text:
+                continue
+            if not await self._put(key, row, text):
+                return False
+        return True
+
+    async def _put(self, key: str, row: Row | None, text: str | None) -> bool:
+        if text is not None:
+            return bool(await self._table.write(PARTITION, key, row, {COLUMN: text}))
+        try:
+            assert row is not None
+            await self._table.delete_as_read(PARTITION, key, row.etag)
+        except Changed:
+            return False
+        return True
 
 
 def _described(circuit: Circuit) -> str:

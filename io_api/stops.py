@@ -1,16 +1,18 @@
 """What is stopped: services that an operator paused, and keys that IO does not take.
 
-One row says both; `stop_board.py` keeps it.
+Each pause and each circuit is a row; `stop_board.py` keeps them.
 """
 
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
 EVERY: Final = "*"
+PAUSE: Final = "pause:"
+CIRCUIT: Final = "circuit:"
 WRONG_KEY: Final = "invalid_key"
 """The one reason that is a key's own; all others are the service's, whichever key was used."""
 
@@ -61,17 +63,33 @@ class Circuit(BaseModel):
 
     @property
     def name(self) -> str:
-        """Where it is kept."""
-        return f"{self.service}/{self.key}/{self.operation}"
+        """Tells it from the other circuits."""
+        return f"{self.service}:{self.key}:{self.operation}"
 
 
 class Stops(BaseModel):
-    """What the row holds: pauses by service ("*": all of them), circuits by name."""
+    """Pauses by service ("*": all of them), circuits by name."""
 
     model_config = ConfigDict(frozen=True)
 
     pauses: Mapping[str, Pause] = {}
     circuits: Mapping[str, Circuit] = {}
+
+    @classmethod
+    def of(cls, rows: Mapping[str, str]) -> Self:
+        """What rows say: JSON by row key."""
+        pauses = {key.removeprefix(PAUSE): text for key, text in rows.items() if key.startswith(PAUSE)}
+        circuits = {key.removeprefix(CIRCUIT): text for key, text in rows.items() if key.startswith(CIRCUIT)}
+        return cls(
+            pauses={service: Pause.model_validate_json(text) for service, text in pauses.items()},
+            circuits={name: Circuit.model_validate_json(text) for name, text in circuits.items()},
+        )
+
+    def rows(self) -> dict[str, str]:
+        """The rows that say this: JSON by row key."""
+        pauses = {PAUSE + service: pause.model_dump_json() for service, pause in self.pauses.items()}
+        circuits = {CIRCUIT + name: circuit.model_dump_json() for name, circuit in self.circuits.items()}
+        return pauses | circuits
 
     def pause_of(self, service: str) -> Pause | None:
         """The pause that holds a service back."""
@@ -79,7 +97,7 @@ class Stops(BaseModel):
 
     def circuit_of(self, key: Key, operation: str) -> Circuit | None:
         """The open circuit of a key for a kind of call; one that was opened for another key is none."""
-        names = (f"{key.service}/{key.name}/{kind}" for kind in (EVERY, operation))
+        names = (f"{key.service}:{key.name}:{kind}" for kind in (EVERY, operation))
         found = (self.circuits[name] for name in names if name in self.circuits)
         return next((circuit for circuit in found if circuit.fingerprint == key.fingerprint), None)
 

@@ -1,13 +1,14 @@
 """What is stopped: pauses and circuits, as workers share them."""
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr
 
 from io_api.errors import Misconfigured, Stopped
-from io_api.stop_board import LONGEST_WAIT, NEWS_SECONDS, PARTITION, PROBE_AFTER, ROW, StopBoard
+from io_api.stop_board import COLUMN, LONGEST_WAIT, NEWS_SECONDS, PARTITION, PROBE_AFTER, StopBoard
 from io_api.stops import EVERY, Key
 from tests.fakes import FakeClock, FakeTable, Steps
 
@@ -165,10 +166,10 @@ async def test_new_key_that_is_refused_too_has_its_own_beginning(workers: Worker
 async def test_many_refusals_are_one(workers: Workers) -> None:
     """Calls that were under way when the key was refused neither write again nor put off the probe."""
     await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
-    written = workers.table.rows_by_key[PARTITION, ROW]
+    written = dict(workers.table.rows_by_key)
     workers.wait(1)
     await workers.there.refused(FIRST, "submit_message", WRONG_KEY)
-    assert workers.table.rows_by_key[PARTITION, ROW] == written
+    assert workers.table.rows_by_key == written
 
 
 async def test_the_longer_it_is_stopped_the_longer_messages_wait(workers: Workers) -> None:
@@ -184,29 +185,56 @@ async def test_the_longer_it_is_stopped_the_longer_messages_wait(workers: Worker
 
 
 async def test_two_workers_that_write_at_once_both_count(workers: Workers) -> None:
-    """A change that loses the race for the row is made again on what the other one left."""
+    """Workers that change different stops do not meet: each has its row."""
     await workers.here.pause("tributi", by="rossi@pc")
-    await workers.there.news()
-
-    def meanwhile() -> None:
-        row = workers.table.rows_by_key[PARTITION, ROW]
-        workers.table.rows_by_key[PARTITION, ROW] = type(row)(row.partition, row.key, row.values, "other")
-
-    workers.steps.do_before(meanwhile, skip=1)
     await workers.there.pause("anagrafe", by="bianchi@pc")
-    assert set((await workers.there.news()).pauses) == {"tributi", "anagrafe"}
-    assert workers.steps.done[-4:] == ["io.get", "io.replace", "io.get", "io.replace"]
+    workers.wait()
+    assert set((await workers.here.news()).pauses) == {"tributi", "anagrafe"}
+    assert workers.steps.done == ["io.rows", "io.insert", "io.rows", "io.insert", "io.rows"]
+
+
+async def test_change_that_loses_a_race_is_made_again(workers: Workers) -> None:
+    """Both keys' circuits close although another worker writes one of their rows at the same moment."""
+    for key in KEYS:
+        await workers.here.refused(key, "get_profile", NO_SCOPE)
+    workers.wait(PROBE_AFTER.total_seconds())
+    (probed, *_) = [circuit for _, circuit in await workers.here.usable(KEYS, "get_profile") if circuit]
+    workers.steps.do_before(lambda: _touch(workers, "circuit:tributi:secondary:get_profile"), skip=2)
+    await workers.here.works(probed)
+    assert workers.steps.done[-4:] == ["io.delete", "io.delete", "io.rows", "io.delete"]
+    assert workers.table.rows_by_key == {}
+
+
+def _touch(workers: Workers, key: str) -> None:
+    row = workers.table.rows_by_key.get((PARTITION, key))
+    if row:
+        workers.table.rows_by_key[PARTITION, key] = replace(row, etag="other")
+
+
+async def test_no_row_grows_with_the_services(workers: Workers) -> None:
+    """With fifty services stopped in every way a row is as long as with one."""
+    for number in range(50):
+        service = f"service-{number}-".ljust(64, "x")
+        await workers.here.pause(service, by="rossi@pc")
+        for name in ("primary", "secondary"):
+            key = Key(service, name, SecretStr(f"{number}-{name}"))
+            for operation in ("get_profile", "submit_message", "get_message", "list_services"):
+                await workers.here.refused(key, operation, NO_SCOPE)
+    workers.wait()
+    stops = await workers.there.news()
+    assert (len(stops.pauses), len(stops.circuits)) == (50, 400)
+    assert max(len(row.values[COLUMN]) for row in workers.table.rows_by_key.values()) < 400
 
 
 async def test_news_cost_one_read_a_second(workers: Workers) -> None:
-    """However many calls ask, the row is read once a second."""
+    """However many calls ask, the rows are read once a second."""
     for _ in range(50):
         await workers.here.usable(KEYS, "get_profile")
-    assert workers.steps.done == ["io.get"]
+    assert workers.steps.done == ["io.rows"]
 
 
 async def test_no_key_is_written_down(workers: Workers) -> None:
-    """The row holds no key, only what tells one from another."""
+    """The rows hold no key, only what tells one from another."""
     await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
     assert "first-key" not in str(workers.table.rows_by_key)
 
