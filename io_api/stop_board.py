@@ -175,7 +175,7 @@ class StopBoard:
                 return True
 
     async def _write(self, rows: Mapping[str, Row], wanted: Mapping[str, str]) -> bool:
-        """Write and remove the rows that differ; False: somebody else changed one of them since it was read."""
+        """Write and remove the rows that differ; False: somebody else changed one of them meanwhile."""
         for key in sorted(rows.keys() | wanted.keys()):
             row, text = rows.get(key), wanted.get(key)
             if row and row.values[COLUMN] == text:

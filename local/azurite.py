@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 SCRIPT = Path(__file__).parents[1] / "node_modules/azurite/dist/src/azurite.js"
+PRELOAD = Path(__file__).with_suffix(".cjs")
 START_SECONDS = 60
 STOP_SECONDS = 15
 
@@ -81,7 +82,15 @@ class Azurite:
         place = ["--location", str(self._data)] if self._data else ["--inMemoryPersistence"]
         # azure-storage-queue speaks a newer API version than Azurite knows, hence --skipApiVersionCheck.
         return [
-            *("node", str(SCRIPT), "--silent", "--skipApiVersionCheck", "--disableTelemetry"),
+            *(
+                "node",
+                "--require",
+                str(PRELOAD),
+                str(SCRIPT),
+                "--silent",
+                "--skipApiVersionCheck",
+                "--disableTelemetry",
+            ),
             *("--blobPort", blob, "--queuePort", queue, "--tablePort", table),
             *place,
         ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from azure.core.exceptions import ResourceNotFoundError
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.queue.aio import QueueServiceClient
 from cryptography.fernet import Fernet
 from jsonschema import Draft202012Validator, FormatChecker
@@ -59,7 +60,9 @@ class World:
         settings = Settings.model_validate(environ)
         account = StorageAccount(settings)
         cipher = Cipher(settings.encryption_keys)
-        self.queues = QueueServiceClient.from_connection_string(storage.connection_string)
+        self.queues = QueueServiceClient.from_connection_string(
+            storage.connection_string, transport=AioHttpTransport(use_env_settings=False)
+        )
         self.ledger_table = account.table(ledger.TABLE)
         self.ledger = Ledger(self.ledger_table, cipher, lambda: datetime.now(UTC))
         self.parked = Parked(account.table(parked.TABLE), cipher)
