@@ -1,6 +1,7 @@
 """Every test is held to this: PagoPA's codecs read what the simulated IO was sent and what it answered."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -10,6 +11,10 @@ from hypothesis import settings
 
 from local.io_simulator.journal import VARIABLE
 from tests.pagopa.exchanges import check_exchange
+
+# What checks the formats of JSON Schema builds the grammar of IRIs when it is imported, which takes seconds; no
+# schema of ours names that format.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # How long an example takes is a matter of what else the machine does.
 settings.register_profile("no deadline", deadline=None)
