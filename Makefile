@@ -1,5 +1,7 @@
 # Every command of the project; `make` alone lists them.
 PYTHON ?= $(shell command -v python3.13 || echo python3)
+# What the processes of a test run compile once serves them all.
+export PYTHONDONTWRITEBYTECODE =
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

@@ -12,8 +12,7 @@ from hypothesis import settings
 from local.io_simulator.journal import VARIABLE
 from tests.pagopa.exchanges import check_exchange
 
-# What checks the formats of JSON Schema builds the grammar of IRIs when it is imported, which takes seconds; no
-# schema of ours names that format.
+# jsonschema builds the grammar of IRIs, a format that no schema here names, when it is imported: it takes seconds.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # How long an example takes is a matter of what else the machine does.

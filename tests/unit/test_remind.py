@@ -20,7 +20,7 @@ from tests.fakes import Died, seen
 from tests.lives import START, Life, Record, World, has_come
 from tests.reminded import Institution, with_code
 from tests.samples import personal_data_in
-from tests.unit.test_reminders_lives import IN_THE_SCRIPT, POLICIES, SCRIPT, lives, scripted
+from tests.unit.test_reminders_lives import IN_THE_SCRIPT, POLICIES, SCRIPT, a_life, scripted
 
 DAYS = timedelta(days=1)
 ALL = ["unread-1", "unread-2", "unpaid-8", "unpaid-0"]
@@ -102,7 +102,7 @@ def _plain(life: Life, number: int) -> Life:
 @given(data=st.data(), policy=POLICIES)
 async def test_any_life_under_any_policy(data: st.DataObject, policy: ReminderPolicy) -> None:
     """Whatever citizens do and whatever is asked for, the timer does what the rules alone say, as IO sees."""
-    drawn = [_plain(data.draw(lives(number)), number) for number in range(data.draw(st.integers(1, 4)))]
+    drawn = [_plain(a_life(data.draw, number), number) for number in range(data.draw(st.integers(1, 4)))]
     rules = World(drawn, policy, 2)
     rules.run()
     here = await _institution(*drawn, policy=policy)

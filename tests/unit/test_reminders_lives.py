@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,22 +24,28 @@ HOLIDAYS = {
 }  # fmt: skip
 
 
+# Strategies are made once and not at each draw, which is what a world would cost most.
+@cache
 def hours(most: int) -> st.SearchStrategy[timedelta]:
     return st.integers(0, most * 24 * 4).map(lambda quarters: timedelta(minutes=15 * quarters))
 
 
 MOMENTS = hours(60).map(lambda after: START + after)
+SOME_MOMENTS = st.lists(MOMENTS, max_size=3)
+BOOLEANS, ONE_IN_FOUR, ONE_IN_TEN = st.booleans(), st.integers(0, 3), st.integers(0, 9)
 
 
-@st.composite
 def seldom(draw: st.DrawFn) -> datetime | None:
-    return draw(MOMENTS) if draw(st.integers(0, 9)) == 9 else None
+    return draw(MOMENTS) if draw(ONE_IN_TEN) == 9 else None
 
 
-@st.composite
 def spans(draw: st.DrawFn, longest: int) -> list[Span]:
-    starts = draw(st.lists(MOMENTS, max_size=3)) if draw(st.integers(0, 3)) == 3 else []
+    starts = draw(SOME_MOMENTS) if draw(ONE_IN_FOUR) == 3 else []
     return [(start, start + draw(hours(longest))) for start in starts]
+
+
+def some_time_after(draw: st.DrawFn, instant: datetime, most: int) -> datetime | None:
+    return instant + draw(hours(most)) if draw(BOOLEANS) else None
 
 
 UNREAD = st.fixed_dictionaries(
@@ -56,40 +63,42 @@ POLICIES = st.fixed_dictionaries(
     }
 ).map(ReminderPolicy.model_validate)
 STATES = st.sampled_from([State.PROCESSED] * 18 + [State.IN_DOUBT, State.REJECTED])
+CITIZENS = st.sampled_from(["one", "one", "other"])
+POLLED_EVERY = st.sampled_from([1, 7, 30])
+SIZES, MOST_PER_DAY = st.integers(1, 5), st.integers(1, 2)
 
 
-@st.composite
-def lives(draw: st.DrawFn, number: int) -> Life:
+def a_life(draw: st.DrawFn, number: int) -> Life:
     accepted_at = START + draw(hours(1))
-    content: dict[str, Any] = payment(invalid_after_due_date=draw(st.booleans()))
+    content: dict[str, Any] = payment(invalid_after_due_date=draw(BOOLEANS))
     content["due_date"] = (accepted_at + timedelta(days=1) + draw(hours(30))).isoformat()
-    if draw(st.integers(0, 3)) == 3:
+    if draw(ONE_IN_FOUR) == 3:
         del content["payment_data"]
     has_payment = "payment_data" in content
     request = a_request(request_id=f"r-{number}", feature_level_type="ADVANCED", content=content)
     return Life(
-        citizen=draw(st.sampled_from(["one", "one", "other"])),
+        citizen=draw(CITIZENS),
         request=request,
         accepted_at=accepted_at,
         state=draw(STATES),
-        polled_every=timedelta(days=draw(st.sampled_from([1, 7, 30]))),
-        reads_at=draw(st.none() | hours(25).map(lambda after: accepted_at + after)),
-        pays_at=draw(st.none() | hours(35).map(lambda after: accepted_at + after)) if has_payment else None,
-        settled_at=draw(seldom()) if has_payment else None,
-        stopped_at=draw(seldom()),
-        blocked_at=draw(seldom()),
-        hidden=draw(spans(20)),
-        silent=draw(spans(3)),
+        polled_every=timedelta(days=draw(POLLED_EVERY)),
+        reads_at=some_time_after(draw, accepted_at, 25),
+        pays_at=some_time_after(draw, accepted_at, 35) if has_payment else None,
+        settled_at=seldom(draw) if has_payment else None,
+        stopped_at=seldom(draw),
+        blocked_at=seldom(draw),
+        hidden=spans(draw, 20),
+        silent=spans(draw, 3),
     )
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     world = World(
-        [draw(lives(number)) for number in range(draw(st.integers(1, 5)))],
+        [a_life(draw, number) for number in range(draw(SIZES))],
         draw(POLICIES),
-        draw(st.integers(1, 2)),
-        draw(spans(9)),
+        draw(MOST_PER_DAY),
+        spans(draw, 9),
     )
     world.run()
     return world
