@@ -12,7 +12,7 @@ from hypothesis import settings
 from local.io_simulator.journal import VARIABLE
 from tests.pagopa.exchanges import check_exchange
 
-# jsonschema builds the grammar of IRIs, a format that no schema here names, when it is imported: it takes seconds.
+# At its import jsonschema builds the grammar of IRIs, which takes seconds; no schema here names that format.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # How long an example takes is a matter of what else the machine does.

@@ -3,9 +3,7 @@
 import asyncio
 import os
 import re
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -15,12 +13,17 @@ from typing import Self
 
 import aiohttp
 
+from tests.e2e.forked import Forked
+
 PROJECT = Path(__file__).parents[2]
 LIMIT_SECONDS = 60
 
 
 class ChildProcess:
-    """A `python -m ...` of the project that writes into files in `folder`; killed on exit at the latest."""
+    """A `python -m ...` of the project that writes into files in `folder`; killed on exit at the latest.
+
+    With a `python` of its own it is a new process, otherwise a copy of one that has loaded the libraries.
+    """
 
     def __init__(
         self,
@@ -29,18 +32,21 @@ class ChildProcess:
         command: list[str],
         environ: Mapping[str, str],
         *,
-        python: Path = Path(sys.executable),
+        python: Path | None = None,
         cwd: Path = PROJECT,
     ) -> None:
         self.name = name
         self._out, self._err = folder / f"{name}.out", folder / f"{name}.err"
+        self._out.touch()
+        self._err.touch()
+        whole = {**os.environ, "FUNCTIONS_WORKER_RUNTIME": "python", **environ}
+        self._process: Forked | subprocess.Popen[bytes]
+        if python is None:
+            self._process = Forked(command, cwd=cwd, stdout=self._out, stderr=self._err, env=whole)
+            return
         with self._out.open("w") as out, self._err.open("w") as err:
             self._process = subprocess.Popen(
-                [python, "-m", *command],
-                cwd=cwd,
-                stdout=out,
-                stderr=err,
-                env={**os.environ, "FUNCTIONS_WORKER_RUNTIME": "python", **environ},
+                [python, "-m", *command], cwd=cwd, stdout=out, stderr=err, env=whole
             )
 
     @property
@@ -87,7 +93,7 @@ class ChildProcess:
 
     def kill(self) -> None:
         """kill -9, and wait for the end."""
-        self._process.send_signal(signal.SIGKILL)
+        self._process.kill()
         self._process.wait(LIMIT_SECONDS)
 
     def __enter__(self) -> Self:
