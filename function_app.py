@@ -19,7 +19,9 @@ from storage import campaigns, due_index, ledger, notices, parked
 from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.handover import Handover
+from storage.intake import Intake
 from storage.outcomes import Outcomes
+from storage.readiness import Readiness
 
 
 def clock() -> datetime:
@@ -33,6 +35,8 @@ telemetry.export(configured)
 
 account = StorageAccount(configured)
 cipher = Cipher(configured.encryption_keys)
+readiness = Readiness.of(account, cipher, turns.TABLE)
+intake = Intake(readiness, account.queues())
 io = IoAccount.of(configured, account.table(turns.TABLE), clock)
 lifetime.close_at_the_end(io.aclose, account.aclose)
 outcomes = Outcomes(account.queues())
@@ -45,6 +49,7 @@ handover = Handover(account.queues(), due, to_remind, outcomes, clock)
 app = func.FunctionApp()
 app.register_functions(
     send_message.functions.blueprint(
+        intake=intake,
         ledger=requests,
         io=io,
         notices=carried,
@@ -56,6 +61,8 @@ app.register_functions(
 )
 app.register_functions(
     check_status.functions.blueprint(
+        intake=intake,
+        readiness=readiness,
         schedule=configured.check_status_schedule,
         ledger=requests,
         io=io,
@@ -68,12 +75,14 @@ app.register_functions(
 )
 app.register_functions(
     reminders.functions.blueprint(
+        readiness=readiness,
         schedule=configured.reminders_schedule,
         desk=Desk.of(configured, account, io=io, ledger=requests, outcomes=outcomes, clock=clock),
     )
 )
 app.register_functions(
     poison.functions.blueprint(
+        intake=intake,
         services=io.services,
         ledger=requests,
         parked=parked.Parked(account.table(parked.TABLE), cipher),
@@ -84,6 +93,9 @@ app.register_functions(
 )
 app.register_functions(
     measure_backlog.functions.blueprint(
-        queues=account.queues(), indexes={"due": due, "reminders": to_remind}, clock=clock
+        readiness=readiness,
+        queues=account.queues(),
+        indexes={"due": due, "reminders": to_remind},
+        clock=clock,
     )
 )

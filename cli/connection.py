@@ -16,17 +16,19 @@ from io_api.stop_board import StopBoard
 from io_api.stops import Key, named_keys
 from io_api.turns import Turns
 from settings import RateLimit, Settings, SettingsError
-from storage import audit, campaigns, due_index, ledger, parked
+from storage import audit, campaigns, due_index, key_checks, ledger, parked
 from storage.account import StorageAccount
 from storage.audit import Audit
 from storage.campaigns import Campaigns
 from storage.cipher import Cipher, Undecipherable
 from storage.due_index import DueIndex
 from storage.handover import Handover
+from storage.key_checks import KeyChecks
 from storage.ledger import Ledger
 from storage.outcomes import Outcomes
 from storage.parked import Parked
 from storage.queues import Queues
+from storage.readiness import Readiness
 from storage.table import Unanswered
 
 # The clients sit out an outage of a minute, and a scan of the ledger can take longer.
@@ -51,6 +53,8 @@ class Stores:
     keys: Mapping[str, tuple[Key, ...]]
     limit: RateLimit
     policies: Mapping[str, ReminderPolicy]
+    readiness: Readiness
+    key_checks: KeyChecks
 
 
 def clock() -> datetime:
@@ -113,6 +117,8 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> St
         {name: named_keys(name, one.key, one.secondary_key) for name, one in configured.services.items()},
         configured.io_rate_limit,
         configured.reminder_policies,
+        Readiness.of(account, cipher, turns.TABLE),
+        KeyChecks(account.table(key_checks.TABLE), cipher),
     )
 
 

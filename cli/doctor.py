@@ -6,7 +6,7 @@ from typing import Any, Final
 import typer
 
 from cli.connection import Stores, ask, clock
-from cli.health import health, print_health
+from cli.health import fault_facts, health, print_faults, print_health
 from cli.meanings import ADVICE, OPERATIONS
 from cli.pauses import pause_facts, print_pauses
 from cli.printing import ATTENTION, AsJson, print_json, print_table
@@ -42,6 +42,7 @@ BUDGET_COLUMNS: Final = {
     "ahead_seconds": "assegnato per altri secondi",
 }
 TOPICS: Final = {
+    "storage": "le tabelle e le chiavi di cifratura",
     "pauses": "le pause",
     "circuits": "le chiavi",
     "breakers": "le risposte di IO",
@@ -58,8 +59,9 @@ SLOW: Final = 0.75
 def doctor(as_json: AsJson = False) -> None:
     """Dice che cosa è fermo, perché, e che cosa fare.
 
-    Guarda le impostazioni, le pause, le chiavi e i permessi che IO rifiuta, il ritmo verso IO, i messaggi
-    parcheggiati, le code, ciò che è in dubbio, in ritardo, fermo da IO o di un servizio che non c'è più.
+    Guarda le tabelle e le chiavi di cifratura, senza le quali non si decide nulla; poi le impostazioni, le
+    pause, le chiavi e i permessi che IO rifiuta, il ritmo verso IO, i messaggi parcheggiati, le code, ciò che
+    è in dubbio, in ritardo, fermo da IO o di un servizio che non c'è più.
     Esce con 0 se va tutto bene, con 1 se qualcosa richiede attenzione.
     """
     stops, document = ask(_examine)
@@ -72,8 +74,12 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 async def _examine(stores: Stores) -> tuple[Stops, dict[str, Any]]:
+    faults = await stores.readiness.faults()
+    if faults:  # nothing else can be read, or be trusted
+        return Stops(), {"attention": ["storage"], "storage": fault_facts(faults)}
     stops = await stores.stops.news()
-    document = {
+    document: dict[str, Any] = {
+        "storage": [],
         "pauses": pause_facts(stops),
         "circuits": [fact for keys in stores.keys.values() for fact in _circuits(stops, keys)],
         "breakers": await _breakers(stores.breakers),
@@ -125,6 +131,9 @@ def _attention(document: dict[str, Any]) -> list[str]:
 
 
 def _print_for_people(stops: Stops, document: dict[str, Any]) -> None:
+    if document["storage"]:
+        print_faults(document["storage"])
+        return
     print_pauses(stops)
     typer.echo()
     _print_circuits(document["circuits"])

@@ -11,6 +11,7 @@ from cli.connection import Stores, clock
 from cli.printing import print_table
 from storage.ledger import Pending, State
 from storage.queues import WORKED_OFF
+from storage.readiness import Fault
 
 STUCK: Final = timedelta(days=1)
 LATE: Final = timedelta(days=1)
@@ -24,6 +25,16 @@ ADVICE: Final = {
     "behind": "chiedi a IO un limite più alto, o distribuisci le campagne su più giorni",
     "oldest": "se non è una grande campagna, guarda che cosa è fermo qui sopra e se l'app gira",
     "timers": "guarda se l'app gira e se le sue funzioni si caricano",
+}
+FAULT_WORDS: Final = {
+    "refused": "tabella che rifiuta l'accesso",
+    "unanswered": "tabella che non risponde",
+    "missing_key": "chiave che manca in ENCRYPTION_KEYS",
+}
+FAULT_ADVICE: Final = {
+    "refused": "dai all'identità il ruolo Storage Table Data Contributor sullo storage account",
+    "unanswered": "controlla lo storage account e la rete",
+    "missing_key": "rimettila in fondo a ENCRYPTION_KEYS; se è persa per sempre: postino keys forget",
 }
 WORDS: Final = {
     "in_doubt": "richieste in dubbio",
@@ -49,6 +60,17 @@ async def health(stores: Stores) -> list[dict[str, Any]]:
         *_aged("oldest", oldest, OLD, now),
         *_aged("timers", runs, SILENT, now),
     ]
+
+
+def fault_facts(faults: list[Fault]) -> list[dict[str, Any]]:
+    """What keeps every process from work, and what to do."""
+    return [{"kind": one.kind, "of": one.of, "advice": FAULT_ADVICE[one.kind]} for one in faults]
+
+
+def print_faults(facts: list[dict[str, Any]]) -> None:
+    """Print what keeps every process from work."""
+    rows = ((FAULT_WORDS[fact["kind"]], fact["of"], fact["advice"]) for fact in facts)
+    print_table(("ferma tutto", "quale", "che cosa fare"), rows)
 
 
 def print_health(facts: list[dict[str, Any]]) -> None:

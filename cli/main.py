@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from cli import in_doubt, parked, reminders
+from cli import in_doubt, keys, parked, reminders
 from cli.doctor import doctor
 from cli.pauses import pause, resume
 from cli.show import show
@@ -19,6 +19,7 @@ app.command()(resume)
 app.add_typer(parked.app, name="parked")
 app.add_typer(in_doubt.app, name="in-doubt")
 app.add_typer(reminders.app, name="reminders")
+app.add_typer(keys.app, name="keys")
 
 
 @app.callback()

@@ -18,6 +18,7 @@ var tableNames = [
   'campaigns'
   'due'
   'ioaccount'
+  'keys'
   'ledger'
   'notices'
   'parked'

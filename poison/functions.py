@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 
 import azure.functions as func
 
-import telemetry
 from poison.park import park
 from storage.handover import Handover
+from storage.intake import Intake
 from storage.ledger import Ledger
 from storage.outcomes import Outcomes
 from storage.parked import Parked
@@ -21,6 +22,7 @@ BINARY = func.DataType.BINARY
 
 def blueprint(
     *,
+    intake: Intake,
     services: Collection[str],
     ledger: Ledger,
     parked: Parked,
@@ -32,17 +34,17 @@ def blueprint(
     functions = func.Blueprint()
 
     async def _park(function: str, message: func.QueueMessage, queue: str) -> None:
-        with telemetry.processing(function, poison(queue), message.get_body()):
-            await park(
-                message.get_body().decode(),
-                queue=queue,
-                services=services,
-                ledger=ledger,
-                parked=parked,
-                outcomes=outcomes,
-                handover=handover,
-                clock=clock,
-            )
+        handle = partial(
+            park,
+            queue=queue,
+            services=services,
+            ledger=ledger,
+            parked=parked,
+            outcomes=outcomes,
+            handover=handover,
+            clock=clock,
+        )
+        await intake.take(function, poison(queue), message, lambda body, _: handle(body))
 
     @functions.function_name("park_request")
     @functions.queue_trigger("message", poison(MESSAGE_REQUESTS), STORAGE, data_type=BINARY)

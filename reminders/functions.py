@@ -5,9 +5,10 @@ import azure.functions as func
 import telemetry
 from reminders.desk import Desk
 from reminders.tick import remind_due
+from storage.readiness import Readiness
 
 
-def blueprint(*, schedule: str, desk: Desk) -> func.Blueprint:
+def blueprint(*, readiness: Readiness, schedule: str, desk: Desk) -> func.Blueprint:
     """Registers remind on an NCRONTAB schedule."""
     functions = func.Blueprint()
 
@@ -15,6 +16,7 @@ def blueprint(*, schedule: str, desk: Desk) -> func.Blueprint:
     @functions.timer_trigger("timer", schedule)
     async def _remind(timer: func.TimerRequest) -> None:
         with telemetry.ticking("remind"):
+            await readiness.check()
             await remind_due(desk)
 
     return functions

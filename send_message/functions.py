@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 import azure.functions as func
 
-import telemetry
 from contract.reminders import ReminderPolicy
 from io_api.account import IoAccount
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
 from storage.campaigns import Campaigns
 from storage.handover import Handover
+from storage.intake import Intake
 from storage.ledger import Ledger
 from storage.notices import Notices
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
@@ -24,6 +25,7 @@ BINARY = func.DataType.BINARY
 
 def blueprint(
     *,
+    intake: Intake,
     ledger: Ledger,
     io: IoAccount,
     notices: Notices,
@@ -34,34 +36,35 @@ def blueprint(
 ) -> func.Blueprint:
     """Registers check_recipient and send_message."""
     functions = func.Blueprint()
+    check = partial(check_recipient, ledger=ledger, io=io, notices=notices, handover=handover, clock=clock)
+    send = partial(
+        send_message,
+        ledger=ledger,
+        io=io,
+        handover=handover,
+        campaigns=campaigns,
+        reminders=reminders,
+        clock=clock,
+    )
 
     @functions.function_name("check_recipient")
     @functions.queue_trigger("message", MESSAGE_REQUESTS, STORAGE, data_type=BINARY)
     async def _check_recipient(message: func.QueueMessage) -> None:
-        with telemetry.processing("check_recipient", MESSAGE_REQUESTS, message.get_body()):
-            await check_recipient(
-                message.get_body().decode(),
-                redelivered=(message.dequeue_count or 1) > 1,
-                ledger=ledger,
-                io=io,
-                notices=notices,
-                handover=handover,
-                clock=clock,
-            )
+        await intake.take(
+            "check_recipient",
+            MESSAGE_REQUESTS,
+            message,
+            lambda body, redelivered: check(body, redelivered=redelivered),
+        )
 
     @functions.function_name("send_message")
     @functions.queue_trigger("message", MESSAGE_SENDS, STORAGE, data_type=BINARY)
     async def _send_message(message: func.QueueMessage) -> None:
-        with telemetry.processing("send_message", MESSAGE_SENDS, message.get_body()):
-            await send_message(
-                message.get_body().decode(),
-                redelivered=(message.dequeue_count or 1) > 1,
-                ledger=ledger,
-                io=io,
-                handover=handover,
-                campaigns=campaigns,
-                reminders=reminders,
-                clock=clock,
-            )
+        await intake.take(
+            "send_message",
+            MESSAGE_SENDS,
+            message,
+            lambda body, redelivered: send(body, redelivered=redelivered),
+        )
 
     return functions

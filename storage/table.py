@@ -12,6 +12,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
     DeserializationError,
+    HttpResponseError,
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
@@ -31,7 +32,14 @@ class Changed(Exception):
 
 
 class Unanswered(Exception):
-    """The storage account gave no answer: a write may have happened or not. Try again, or read first."""
+    """The storage account gave no answer: a write may have happened or not. Try again, or read first.
+
+    `status` is the HTTP status of a refusal, such as the 403 of a role that is missing.
+    """
+
+    def __init__(self, message: str = "", status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ETag(str):
@@ -187,7 +195,8 @@ def answers() -> Iterator[None]:
     except (ResourceModifiedError, ResourceNotFoundError):
         raise Changed(Changed.__doc__) from None
     except (AzureError, DeserializationError) as error:
-        raise Unanswered(f"{Unanswered.__doc__} ({type(error).__name__})") from None
+        status = error.status_code if isinstance(error, HttpResponseError) else None
+        raise Unanswered(f"The storage account gave no answer ({type(error).__name__}).", status) from None
 
 
 def _row(entity: Any) -> Row:

@@ -2,17 +2,24 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection
 from typing import Any
 
 import pytest
 
+from storage import ledger
 from storage.ledger import State
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
 from tests.e2e.sample import fiscal_code, request
 from tests.e2e.simulator_control import SLOW
-from tests.e2e.world import INNER_QUEUES, World
+from tests.e2e.storage_proxy import ALL, READS, WRITES, running_proxy
+from tests.e2e.world import INNER_QUEUES, World, new_key
 
 OUTAGE_SECONDS = 30
+# Longer than the platform would try one message if its failures counted: five times without a pause here.
+REFUSED_SECONDS = 15
+# SENDING: what was on its way to IO when the ledger closed ends in doubt once its lease is over.
+ENDED = (State.ACCEPTED, State.PROCESSED, State.SENDING, State.IN_DOUBT)
 
 
 def roads(requests: list[dict[str, Any]], road: str) -> dict[str, str]:
@@ -48,6 +55,72 @@ async def test_storage_goes_and_comes_back(world_on_disk: World) -> None:
     people = Counter(message["fiscal_code"] for message in await world.io.messages())
     assert people == Counter(one["fiscal_code"] for one in asked)
     assert await world.all_parked() == []
+
+
+@pytest.mark.parametrize("methods", [READS + WRITES, WRITES], ids=["nothing", "only reads"])
+async def test_tables_that_refuse(world: World, methods: Collection[str]) -> None:
+    """Without a role on a table every message waits, and is sent once when the role is granted."""
+    asked = [request(f"r{number}", fiscal_code(number)) for number in range(20)]
+    async with running_proxy(world.storage) as proxy:
+        proxy.methods, proxy.refused = methods, [ledger.TABLE]
+        (host,) = await world.start_hosts(settings={"AzureWebJobsStorage": proxy.connection_string})
+        await world.put(*asked)
+        await host.says(r"(no message is taken: table ledger refuses the app)")
+        await asyncio.sleep(REFUSED_SECONDS)
+        assert (await world.io.messages(), await world.poisoned()) == ([], 0)
+        proxy.refused = []
+        await world.until(lambda: _are_sent(world, len(asked)))
+    people = Counter(message["fiscal_code"] for message in await world.io.messages())
+    assert people == Counter(one["fiscal_code"] for one in asked)
+
+
+async def test_tables_that_refuse_in_the_middle(world: World) -> None:
+    """A role that is taken away in the middle of a run loses nothing and sends nothing twice."""
+    asked = [request(f"r{number}", fiscal_code(number)) for number in range(60)]
+    async with running_proxy(world.storage) as proxy:
+        await world.start_hosts(2, {"AzureWebJobsStorage": proxy.connection_string})
+        await world.io.faults(SLOW)
+        await world.put(*asked)
+        await world.until(world.io.in_full_swing)
+        proxy.refused = [ALL]
+        await asyncio.sleep(REFUSED_SECONDS)
+        await world.io.clear_faults()
+        assert await world.poisoned() == 0
+        proxy.refused = []
+
+        async def none_is_left() -> bool:
+            states = await world.states()
+            return sum(states[one] for one in ENDED) == len(asked)
+
+        await world.until(none_is_left, limit_seconds=150)
+    people = Counter(message["fiscal_code"] for message in await world.io.messages())
+    assert max(people.values()) == 1
+    assert await world.all_parked() == []
+
+
+async def test_encryption_key_was_replaced(world: World) -> None:
+    """With a key replaced instead of added messages wait; with the old one back too they are sent."""
+    old, new = world.environ["ENCRYPTION_KEYS"], new_key()
+    await world.start_hosts(settings={"AzureWebJobs.send_message.Disabled": "true"})
+    await world.put(request("sealed", fiscal_code(1)))
+
+    async def checked() -> bool:
+        return (await world.depths())[MESSAGE_SENDS] == 1
+
+    await world.until(checked)
+    await world.stop_hosts()
+    (host,) = await world.start_hosts(settings={"ENCRYPTION_KEYS": new})
+    await world.put(request("later", fiscal_code(2)))
+    await host.says(r"(no message is taken: ENCRYPTION_KEYS lacks key [0-9a-f]{8})")
+    await asyncio.sleep(REFUSED_SECONDS)
+    await world.stop_hosts()
+    assert (await world.all_parked(), await world.poisoned()) == ([], 0)
+    await world.start_hosts(settings={"ENCRYPTION_KEYS": f"{new},{old}"})
+    await world.until(lambda: _are_sent(world, 2))
+
+
+async def _are_sent(world: World, count: int) -> bool:
+    return len(await world.io.messages()) == count
 
 
 async def test_key_is_wrong(world: World) -> None:

@@ -4,7 +4,7 @@ from contract.request import parse_request
 from storage.ledger import State
 from storage.queues import MESSAGE_REQUESTS
 from tests.e2e.sample import as_text, fiscal_code, request
-from tests.e2e.world import World, new_key
+from tests.e2e.world import World
 
 IO_DOWN = {"operation": "get_profile", "kind": "503_before", "count": 1}
 
@@ -31,20 +31,3 @@ async def test_damaged_row(world: World) -> None:
     await world.redrive(kept)
     await world.until_parked(1)
     assert world.told() == {"damaged": ["parked", "parked"]}
-
-
-async def test_key_that_is_gone(world: World) -> None:
-    """A request whose key was taken away is parked and told; with the key back it can be sent."""
-    await world.io.faults(IO_DOWN)
-    await world.start_hosts()
-    await world.put(request("sealed", fiscal_code(1)))
-    await world.until_gone({"sealed": "DEFERRED"})
-    await world.stop_hosts()
-    await world.start_hosts(settings={"ENCRYPTION_KEYS": new_key()})
-    await world.until_parked(1)
-    assert world.told() == {"sealed": ["parked"]}
-    await world.stop_hosts()
-    await world.start_hosts()
-    await world.redrive(*await world.all_parked())
-    await world.until_gone({"sealed": "DEFERRED DEAD REQUESTED SENDING ACCEPTED"})
-    assert len(await world.io.messages()) == 1

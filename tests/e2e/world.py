@@ -194,6 +194,11 @@ class World:
         """The messages on each inner queue, those that nobody can see now included."""
         return {queue: await self._depth(queue) for queue in INNER_QUEUES}
 
+    async def poisoned(self) -> int:
+        """How many messages the poison queues hold."""
+        depths = await self.depths()
+        return sum(depths[queue] for queue in POISON_QUEUES)
+
     async def queues_are_empty(self) -> bool:
         """Whether nothing is left to do, now or later."""
         return not any((await self.depths()).values())

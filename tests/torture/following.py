@@ -124,7 +124,7 @@ def _fail(kind: str | None, when: str) -> None:
     if HOST.get().dead:
         raise Died
     if kind == f"lost_{when}":
-        raise Unanswered(Unanswered.__doc__)
+        raise Unanswered()
 
 
 class BurningTable(FakeTable):

@@ -36,7 +36,7 @@ class Step:
 
 
 def _unanswered() -> Exception:
-    return Unanswered(Unanswered.__doc__)
+    return Unanswered()
 
 
 class SteppedTable:

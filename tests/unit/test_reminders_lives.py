@@ -35,16 +35,16 @@ SOME_MOMENTS = st.lists(MOMENTS, max_size=3)
 BOOLEANS, ONE_IN_FOUR, ONE_IN_TEN = st.booleans(), st.integers(0, 3), st.integers(0, 9)
 
 
-def seldom(draw: st.DrawFn) -> datetime | None:
+def seldom(draw: Callable[..., Any]) -> datetime | None:
     return draw(MOMENTS) if draw(ONE_IN_TEN) == 9 else None
 
 
-def spans(draw: st.DrawFn, longest: int) -> list[Span]:
+def spans(draw: Callable[..., Any], longest: int) -> list[Span]:
     starts = draw(SOME_MOMENTS) if draw(ONE_IN_FOUR) == 3 else []
     return [(start, start + draw(hours(longest))) for start in starts]
 
 
-def some_time_after(draw: st.DrawFn, instant: datetime, most: int) -> datetime | None:
+def some_time_after(draw: Callable[..., Any], instant: datetime, most: int) -> datetime | None:
     return instant + draw(hours(most)) if draw(BOOLEANS) else None
 
 
@@ -68,7 +68,7 @@ POLLED_EVERY = st.sampled_from([1, 7, 30])
 SIZES, MOST_PER_DAY = st.integers(1, 5), st.integers(1, 2)
 
 
-def a_life(draw: st.DrawFn, number: int) -> Life:
+def a_life(draw: Callable[..., Any], number: int) -> Life:
     accepted_at = START + draw(hours(1))
     content: dict[str, Any] = payment(invalid_after_due_date=draw(BOOLEANS))
     content["due_date"] = (accepted_at + timedelta(days=1) + draw(hours(30))).isoformat()

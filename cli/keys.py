@@ -1,0 +1,31 @@
+"""`postino keys`: a key of ENCRYPTION_KEYS that is lost for good."""
+
+from typing import Annotated, Final
+
+import typer
+
+from cli.by_hand import Execute, carry_out
+from cli.connection import Stores
+from cli.printing import AsJson
+
+FORGOTTEN: Final = "dimenticata"
+
+app = typer.Typer(no_args_is_help=True, help="Le chiavi di cifratura.")
+Name = Annotated[str, typer.Argument(help="Il nome della chiave che manca, come lo dice postino doctor.")]
+
+
+@app.command()
+def forget(name: Name, execute: Execute = False, as_json: AsJson = False) -> None:
+    """Rinuncia a una chiave persa: l'app riparte, e ciò che solo quella chiave apre non si leggerà mai più.
+
+    Se la chiave esiste ancora va rimessa in fondo a ENCRYPTION_KEYS, e questo comando non serve.
+    """
+
+    async def find(stores: Stores) -> dict[str, str]:
+        return {missing: missing for missing in await stores.key_checks.missing() if missing == name}
+
+    async def act(stores: Stores, missing: str) -> str:
+        await stores.key_checks.forget(missing)
+        return FORGOTTEN
+
+    carry_out("forget_key", find, act, execute=execute, rate=1, at_most=None, as_json=as_json)

@@ -1,0 +1,44 @@
+"""The keys that have sealed something: one row each, which only that key opens."""
+
+from typing import Final
+
+from storage.cipher import Cipher, Undecipherable
+from storage.table import AlreadyThere, Table
+
+TABLE: Final = "keys"
+PARTITION: Final = "keys"
+COLUMN: Final = "sealed"
+
+
+class KeyChecks:
+    """Tells whether the keyring is whole: a key that is replaced instead of added makes rows unreadable."""
+
+    def __init__(self, table: Table, cipher: Cipher) -> None:
+        self._table = table
+        self._cipher = cipher
+
+    async def missing(self) -> list[str]:
+        """The names of the keys that have sealed something and are not in the ring; raises Unanswered."""
+        rows = [row async for row in self._table.rows("PartitionKey eq @partition", partition=PARTITION)]
+        return [row.key for row in rows if not self._opens(row.values[COLUMN])]
+
+    async def note(self) -> None:
+        """Note that the first key of the ring seals from now on; raises Unanswered."""
+        name = self._cipher.first_name
+        if await self._table.get(PARTITION, name):
+            return
+        try:
+            await self._table.insert(PARTITION, name, {COLUMN: self._cipher.seal(name.encode())})
+        except AlreadyThere:
+            return  # another worker was faster
+
+    async def forget(self, name: str) -> None:
+        """Go on without a key, and without all that only it opens; raises Unanswered."""
+        await self._table.delete(PARTITION, name)
+
+    def _opens(self, sealed: bytes) -> bool:
+        try:
+            self._cipher.open(sealed)
+        except Undecipherable:
+            return False
+        return True

@@ -1,0 +1,152 @@
+"""Whether this process may decide anything: it reads and writes each table, and its keyring is whole.
+
+Without that nothing can be decided about any message, and no message is at fault: all wait.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Self
+
+from storage import campaigns, due_index, key_checks, ledger, notices, parked, reminder_days
+from storage.account import StorageAccount
+from storage.cipher import Cipher
+from storage.key_checks import KeyChecks
+from storage.table import Table, Unanswered
+
+log = logging.getLogger(__name__)
+
+TABLES: Final = (
+    ledger.TABLE,
+    parked.TABLE,
+    due_index.TABLE,
+    due_index.REMINDERS_TABLE,
+    notices.TABLE,
+    campaigns.TABLE,
+    reminder_days.TABLE,
+    key_checks.TABLE,
+)
+_NO_ROW: Final = ("@readiness", "@readiness")
+PROVE_SECONDS = 5.0
+SAY_SECONDS = 60.0
+SHORTEST_WAIT = 5.0
+# Soon at first, when a role is being granted; later a backlog that goes round costs more than it helps.
+LONGEST_WAIT_AT_FIRST, AT_FIRST = 60.0, 3600.0
+LONGEST_WAIT = 300.0
+REFUSED = (401, 403)
+_WORDS: Final = {
+    "refused": "table {} refuses the app; grant its identity the role Storage Table Data Contributor",
+    "unanswered": "table {} does not answer; look at the storage account and the network",
+    "missing_key": "ENCRYPTION_KEYS lacks key {}, which has sealed rows; put it back at the end of the list",
+}
+
+
+class NotReady(Exception):
+    """Storage or the keyring does not let this process decide anything; nothing was done."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong: a table that refuses or does not answer, or a key that is missing."""
+
+    kind: str
+    of: str
+
+    def __str__(self) -> str:
+        return _WORDS[self.kind].format(self.of)
+
+
+class Readiness:
+    """Proves it once, and again after each failure of storage; `tables` by name."""
+
+    def __init__(
+        self,
+        tables: Mapping[str, Table],
+        key_checks: KeyChecks,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tables = tables
+        self._key_checks = key_checks
+        self._monotonic = monotonic
+        self._proving = asyncio.Lock()
+        self._is_proven = False
+        self._failed_at = self._said_at = float("-inf")
+        self._since: float | None = None
+
+    @classmethod
+    def of(cls, account: StorageAccount, cipher: Cipher, *others: str) -> Self:
+        """Of the tables that this package knows, and of others."""
+        tables = {name: account.table(name) for name in (*TABLES, *others)}
+        return cls(tables, KeyChecks(account.table(key_checks.TABLE), cipher))
+
+    async def check(self) -> None:
+        """Return once it is proven, without a call from then on; raises NotReady."""
+        if not await self.holds():
+            raise NotReady(NotReady.__doc__)
+
+    async def holds(self) -> bool:
+        """Whether it is proven, or can be now; what is wrong is said once a minute."""
+        if not self._is_proven:
+            async with self._proving:
+                if not self._is_proven and self._monotonic() - self._failed_at >= PROVE_SECONDS:
+                    await self._prove()
+        return self._is_proven
+
+    def doubt(self) -> None:
+        """Prove it again before anything else: storage has failed, or a row could not be opened."""
+        self._is_proven = False
+        self._failed_at = float("-inf")
+        self._since = self._monotonic() if self._since is None else self._since
+
+    def wait(self) -> timedelta:
+        """For how long a message should stay out of sight: the longer, the older the fault is."""
+        age = self._monotonic() - (self._since if self._since is not None else self._monotonic())
+        longest = LONGEST_WAIT_AT_FIRST if age < AT_FIRST else LONGEST_WAIT
+        return timedelta(seconds=min(longest, max(SHORTEST_WAIT, age / 2)) * random.uniform(0.5, 1))
+
+    async def faults(self) -> list[Fault]:
+        """What is wrong now; costs two calls a table and one for the keys. Writes nothing."""
+        found = await asyncio.gather(*(_fault(name, table) for name, table in self._tables.items()))
+        faults = [fault for fault in found if fault]
+        if faults:
+            return faults
+        return [Fault("missing_key", name) for name in await self._key_checks.missing()]
+
+    async def _prove(self) -> None:
+        try:
+            faults = await self.faults()
+            if not faults:
+                await self._key_checks.note()
+        except Unanswered:
+            faults = [Fault("unanswered", "keys")]
+        self._is_proven = not faults
+        if faults:
+            self._failed_at = self._monotonic()
+            self._since = self._failed_at if self._since is None else self._since
+            self._say(faults)
+        elif self._since is not None:
+            log.warning("messages are taken again after %.0f s", self._monotonic() - self._since)
+            self._since = None
+            self._said_at = float("-inf")
+
+    def _say(self, faults: list[Fault]) -> None:
+        if self._monotonic() - self._said_at < SAY_SECONDS:
+            return
+        self._said_at = self._monotonic()
+        for fault in faults:
+            log.error("no message is taken: %s", fault)
+
+
+async def _fault(name: str, table: Table) -> Fault | None:
+    """The fault of a table. What is removed is not there: storage tells whether it might have been."""
+    try:
+        await table.get(*_NO_ROW)
+        await table.delete(*_NO_ROW)
+    except Unanswered as error:
+        return Fault("refused" if error.status in REFUSED else "unanswered", name)
+    return None

@@ -1,0 +1,68 @@
+"""Stands before the tables of a storage account, and refuses what a role would not allow."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+
+import aiohttp
+from aiohttp import web
+from yarl import URL
+
+from local.azurite import Azurite
+
+ALL = "*"
+READS = ("GET", "HEAD")
+WRITES = ("POST", "PUT", "PATCH", "MERGE", "DELETE")
+REFUSAL = {
+    "odata.error": {
+        "code": "AuthorizationPermissionMismatch",
+        "message": {"lang": "en-US", "value": "This request is not authorized to perform this operation."},
+    }
+}
+# Of one hop only, or made anew for the next.
+_OWN = ("Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive")
+
+
+class StorageProxy:
+    """Passes every call on, but those on the tables `refused` by the methods `methods`: 403."""
+
+    def __init__(self, storage: Azurite, session: aiohttp.ClientSession) -> None:
+        self.refused: Collection[str] = ()
+        self.methods: Collection[str] = READS + WRITES
+        self.connection_string = ""
+        self._target = f"http://127.0.0.1:{storage.ports[2]}"
+        self._session = session
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """What storage answers, or a refusal."""
+        table = request.path.split("/")[2].partition("(")[0]
+        if (table in self.refused or ALL in self.refused) and request.method in self.methods:
+            return web.json_response(REFUSAL, status=403)
+        headers = {name: value for name, value in request.headers.items() if name not in _OWN}
+        async with self._session.request(
+            request.method,
+            URL(f"{self._target}{request.raw_path}", encoded=True),  # as it was signed
+            data=await request.read() or None,  # no body has no type, which is signed too
+            headers=headers,
+        ) as answer:
+            kept = {name: value for name, value in answer.headers.items() if name not in _OWN}
+            return web.Response(status=answer.status, body=await answer.read(), headers=kept)
+
+
+@asynccontextmanager
+async def running_proxy(storage: Azurite) -> AsyncIterator[StorageProxy]:
+    """A proxy on a port of its own, before a storage that runs."""
+    async with aiohttp.ClientSession(auto_decompress=False) as session:
+        proxy = StorageProxy(storage, session)
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", proxy.answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
+        table_port = f":{storage.ports[2]}/"
+        proxy.connection_string = storage.connection_string.replace(table_port, f":{port}/")
+        try:
+            yield proxy
+        finally:
+            await runner.cleanup()

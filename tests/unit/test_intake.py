@@ -1,0 +1,226 @@
+"""What cannot be decided goes back to its queue, and what keeps a process from deciding is said."""
+
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from storage.cipher import Cipher, Undecipherable
+from storage.intake import MARK, Intake
+from storage.key_checks import KeyChecks
+from storage.queues import MESSAGE_REQUESTS, poison
+from storage.readiness import LONGEST_WAIT, LONGEST_WAIT_AT_FIRST, PROVE_SECONDS, Fault, Readiness
+from storage.table import Unanswered
+from tests.fakes import FakeClock, FakeQueues, FakeTable, Steps
+from tests.samples import KEYS
+
+REFUSED = Unanswered("", 403)
+
+
+def new_key() -> SecretStr:
+    return SecretStr(Fernet.generate_key().decode())
+
+
+@dataclass
+class Message:
+    """As the platform hands it over."""
+
+    body: str
+    dequeue_count: int | None = 1
+
+    def get_body(self) -> bytes:
+        return self.body.encode()
+
+
+class Process:
+    """A process of the app with this keyring; the stores outlive it."""
+
+    def __init__(self, stores: "Stores", keys: list[SecretStr]) -> None:
+        tables = {"ledger": stores.ledger, "parked": stores.parked}
+        self.readiness = Readiness(
+            tables,
+            KeyChecks(stores.keys, Cipher(keys)),
+            monotonic=lambda: stores.clock().timestamp(),
+        )
+        self.intake = Intake(self.readiness, stores.queues)
+        self.taken: list[tuple[str, bool]] = []
+        self.fails: list[Exception] = []
+
+    async def take(self, body: str, queue: str = MESSAGE_REQUESTS, dequeue_count: int = 1) -> None:
+        await self.intake.take("a_function", queue, Message(body, dequeue_count), self._handle)
+
+    async def _handle(self, body: str, redelivered: bool) -> None:
+        if self.fails:
+            raise self.fails.pop(0)
+        self.taken.append((body, redelivered))
+
+
+class Stores:
+    """What outlives a process, and the time."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.steps = Steps()
+        self.ledger, self.parked = FakeTable("ledger", self.steps), FakeTable("parked", self.steps)
+        self.keys = FakeTable("keys", self.steps)
+        self.queues = FakeQueues(self.clock, Steps())
+
+    def process(self, *keys: SecretStr) -> Process:
+        return Process(self, list(keys or KEYS))
+
+    def delays(self, queue: str = MESSAGE_REQUESTS) -> list[timedelta]:
+        return [message.delay for message in self.queues.messages.get(queue, [])]
+
+
+@pytest.fixture
+def stores() -> Stores:
+    return Stores()
+
+
+async def test_message_is_handled(stores: Stores) -> None:
+    """A process that can work hands the body on, and asks storage once only whether it can."""
+    process = stores.process()
+    for dequeue_count in (1, 2):
+        await process.take("{}", dequeue_count=dequeue_count)
+    assert process.taken == [("{}", False), ("{}", True)]
+    assert sorted(stores.steps.done) == [
+        "keys.get", "keys.insert", "keys.rows", "ledger.delete", "ledger.get", "parked.delete", "parked.get",
+    ]  # fmt: skip
+
+
+async def test_table_that_refuses(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
+    """While a table answers 403 all messages go back; which table, and what to do, is said once a minute."""
+    process = stores.process()
+    for minute in range(2):
+        for _ in range(10):
+            stores.steps.fail_before(REFUSED)  # of the first table; the others answer
+            await process.take("{}")
+            stores.clock.advance(seconds=PROVE_SECONDS + 1)
+        assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
+            "no message is taken: table ledger refuses the app; "
+            "grant its identity the role Storage Table Data Contributor"
+        ] * (minute + 1)
+    assert process.taken == []
+    assert stores.queues.bodies(MESSAGE_REQUESTS) == [f"{MARK}{{}}"] * 20
+    assert all(timedelta(seconds=2) <= delay <= timedelta(minutes=1) for delay in stores.delays())
+
+
+async def test_table_that_may_only_be_read(stores: Stores) -> None:
+    """A role that lets a table be read and not written keeps messages on their queue too."""
+    stores.steps.fail_before(REFUSED, skip=2)  # each table is read, then written
+    await stores.process().take("{}")
+    assert stores.queues.bodies(MESSAGE_REQUESTS) == [f"{MARK}{{}}"]
+
+
+async def test_goes_on_when_the_role_is_granted(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
+    """Once the table is open the next message is handled, without a restart, as one delivered before."""
+    process = stores.process()
+    stores.steps.fail_before(REFUSED)
+    await process.take("{}")
+    stores.clock.advance(seconds=PROVE_SECONDS)
+    (back,) = stores.queues.bodies(MESSAGE_REQUESTS)
+    await process.take(back)
+    assert process.taken == [("{}", True)]
+    assert "messages are taken again after 5 s" in caplog.messages
+
+
+async def test_storage_that_fails_in_the_middle(stores: Stores) -> None:
+    """A message in whose course storage fails goes back, however often, and is handled in the end."""
+    process = stores.process()
+    process.fails = [Unanswered(), REFUSED, Unanswered()]
+    for _ in range(3):
+        await process.take("{}")
+    assert len(stores.delays()) == 3
+    await process.take(stores.queues.bodies(MESSAGE_REQUESTS)[-1])
+    assert process.taken == [("{}", True)]
+
+
+async def test_body_comes_back_as_it_was(stores: Stores) -> None:
+    """However often a body goes round it is the same, and is marked once."""
+    process, body = stores.process(), '\n {"a": 1}'
+    for _ in range(3):
+        process.fails = [Unanswered()]
+        await process.take(body)
+        stores.clock.advance(seconds=60)
+        (body,) = stores.queues.take(MESSAGE_REQUESTS)
+    assert body == f'{MARK}\n {{"a": 1}}'
+
+
+async def test_key_that_was_replaced(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
+    """A process whose keyring lacks a key that has sealed something takes no message, and names the key."""
+    await stores.process().take("{}")
+    (name,) = [row.key for row in stores.keys.rows_by_key.values()]
+    process = stores.process(new_key())
+    await process.take("{}")
+    assert process.taken == []
+    lacks = f"ENCRYPTION_KEYS lacks key {name}, which has sealed rows; put it back at the end of the list"
+    assert f"no message is taken: {lacks}" in caplog.messages
+    assert len(stores.keys.rows_by_key) == 1, "a keyring that is not whole seals nothing"
+
+
+async def test_key_that_was_added(stores: Stores) -> None:
+    """With the old key behind the new one messages are handled, and both must stay in the ring."""
+    await stores.process().take("{}")
+    added = new_key()
+    process = stores.process(added, *KEYS)
+    await process.take("{}")
+    assert process.taken == [("{}", False)]
+    faults = await stores.process(added).readiness.faults()
+    assert [fault.kind for fault in faults] == ["missing_key"]
+
+
+async def test_key_that_another_process_has_already(stores: Stores) -> None:
+    """While a new key is rolled out, a process without it puts back what it cannot open."""
+    behind = stores.process()
+    await behind.take("{}")
+    await stores.process(new_key(), *KEYS).take("{}")
+    behind.fails = [Undecipherable()]
+    await behind.take("{}")
+    assert len(stores.delays()) == 1
+
+
+async def test_damaged_row_is_its_own_fault(stores: Stores) -> None:
+    """What no key opens although the keyring is whole is given up as what fails for good."""
+    process = stores.process()
+    process.fails = [Undecipherable()]
+    with pytest.raises(Undecipherable):
+        await process.take("{}")
+    assert stores.delays() == []
+
+
+@pytest.mark.parametrize("error", [Unanswered(), Undecipherable(), ValueError("of our own")])
+async def test_nothing_on_a_poison_queue_is_lost(stores: Stores, error: Exception) -> None:
+    """Whatever keeps a message from being parked, a copy that never ends stays on the poison queue."""
+    process = stores.process()
+    process.fails = [error]
+    await process.take("{}", poison(MESSAGE_REQUESTS), dequeue_count=4)
+    assert stores.queues.bodies(poison(MESSAGE_REQUESTS)) == [f"{MARK}{{}}"]
+
+
+async def test_fault_of_our_own_is_raised(stores: Stores) -> None:
+    """What is neither storage's nor the keyring's fault is counted by the platform."""
+    process = stores.process()
+    process.fails = [ValueError("of our own")]
+    with pytest.raises(ValueError, match="of our own"):
+        await process.take("{}")
+
+
+async def test_the_older_the_fault_the_longer_messages_wait(stores: Stores) -> None:
+    """They wait for seconds, then for a minute at most; after an hour for five minutes at most."""
+    process = stores.process()
+    process.readiness.doubt()
+    waits = []
+    for seconds in (0, 40, 1800, 3600):
+        stores.clock.advance(seconds=seconds)
+        waits.append(max(process.readiness.wait().total_seconds() for _ in range(200)))
+    assert waits == pytest.approx([5, 20, LONGEST_WAIT_AT_FIRST, LONGEST_WAIT], rel=0.05)
+
+
+async def test_fault_is_one_of_storage_or_of_its_rights(stores: Stores) -> None:
+    """A table that does not answer is told from one that refuses."""
+    stores.steps.fail_before(Unanswered())
+    faults = await stores.process().readiness.faults()
+    assert faults == [Fault("unanswered", "ledger")]
