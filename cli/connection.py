@@ -72,7 +72,8 @@ def ask[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> Answer:
         give_up(
             WRONG,
             "Lo storage account non risponde o rifiuta l'accesso: controlla la rete, AzureWebJobsStorage e "
-            f"i permessi ({type(error.__context__).__name__}).",
+            "i permessi, cioè i ruoli Storage Table e Queue Data Contributor "
+            f"({type(error.__context__).__name__}).",
         )
     except Undecipherable:
         give_up(

@@ -74,7 +74,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 async def _examine(stores: Stores) -> tuple[Stops, dict[str, Any]]:
-    faults = await stores.readiness.faults()
+    faults = await stores.readiness.faults()  # raises Unanswered when no table answers
     if faults:  # nothing else can be read, or be trusted
         return Stops(), {"attention": ["storage"], "storage": fault_facts(faults)}
     stops = await stores.stops.news()

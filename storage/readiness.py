@@ -38,10 +38,11 @@ SHORTEST_WAIT = 5.0
 LONGEST_WAIT_AT_FIRST, AT_FIRST = 60.0, 3600.0
 LONGEST_WAIT = 300.0
 REFUSED = (401, 403)
+ALL_TABLES: Final = "* (all)"
 _WORDS: Final = {
-    "refused": "table {} refuses the app; grant its identity the role Storage Table Data Contributor",
-    "unanswered": "table {} does not answer; look at the storage account and the network",
-    "missing_key": "ENCRYPTION_KEYS lacks key {}, which has sealed rows; put it back at the end of the list",
+    "refused": "table {of} refuses the app; grant its identity the role Storage Table Data Contributor",
+    "unanswered": "table {of} does not answer; look at the storage account and the network",
+    "missing_key": "ENCRYPTION_KEYS lacks key {of}, which has sealed rows; put it back at the end",
 }
 
 
@@ -57,7 +58,7 @@ class Fault:
     of: str
 
     def __str__(self) -> str:
-        return _WORDS[self.kind].format(self.of)
+        return _WORDS[self.kind].format(of=self.of)
 
 
 class Readiness:
@@ -110,9 +111,15 @@ class Readiness:
         return timedelta(seconds=min(longest, max(SHORTEST_WAIT, age / 2)) * random.uniform(0.5, 1))
 
     async def faults(self) -> list[Fault]:
-        """What is wrong now; costs two calls a table and one for the keys. Writes nothing."""
-        found = await asyncio.gather(*(_fault(name, table) for name, table in self._tables.items()))
-        faults = [fault for fault in found if fault]
+        """What is wrong now; costs two calls a table and one for the keys. Writes nothing.
+
+        Raises Unanswered when no table answers, or all refuse.
+        """
+        errors = await asyncio.gather(*map(_error, self._tables.values()))
+        found = zip(self._tables, errors, strict=True)
+        faults = [Fault(_kind(error), name) for name, error in found if error]
+        if len(faults) == len(self._tables) and errors[0]:
+            raise errors[0]
         if faults:
             return faults
         return [Fault("missing_key", name) for name in await self._key_checks.missing()]
@@ -122,8 +129,8 @@ class Readiness:
             faults = await self.faults()
             if not faults:
                 await self._key_checks.note()
-        except Unanswered:
-            faults = [Fault("unanswered", "keys")]
+        except Unanswered as error:
+            faults = [Fault(_kind(error), ALL_TABLES)]
         self._is_proven = not faults
         if faults:
             self._failed_at = self._monotonic()
@@ -142,11 +149,15 @@ class Readiness:
             log.error("no message is taken: %s", fault)
 
 
-async def _fault(name: str, table: Table) -> Fault | None:
-    """The fault of a table. What is removed is not there: storage tells whether it might have been."""
+def _kind(error: Unanswered) -> str:
+    return "refused" if error.status in REFUSED else "unanswered"
+
+
+async def _error(table: Table) -> Unanswered | None:
+    """Why a table is of no use. What is removed is not there: storage tells whether it might have been."""
     try:
         await table.get(*_NO_ROW)
         await table.delete(*_NO_ROW)
     except Unanswered as error:
-        return Fault("refused" if error.status in REFUSED else "unanswered", name)
+        return error
     return None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 import settings
@@ -56,6 +57,22 @@ async def _write(budget: Budget) -> None:
     account = StorageAccount(settings.load())
     await account.table(turns.TABLE).upsert(turns.PARTITION, turns.BUDGET, budget.values())
     await account.aclose()
+
+
+def test_key_that_was_replaced(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key of ENCRYPTION_KEYS that is missing is named before all else; one that is lost can be given up."""
+    ask(lambda stores: stores.key_checks.note())
+    monkeypatch.setenv("ENCRYPTION_KEYS", Fernet.generate_key().decode())
+    document = _examined(account, 1)
+    (fault,) = document["storage"]
+    assert (document["attention"], fault["kind"]) == (["storage"], "missing_key")
+    assert fault["of"] in account.run("doctor").stdout
+
+    assert account.run("keys", "forget", fault["of"]).exit_code == 0
+    assert _examined(account, 1)["attention"] == ["storage"], "shown, and not done"
+    assert account.run("keys", "forget", fault["of"], "--execute").exit_code == 0
+    assert _examined(account, 0)["attention"] == []
+    assert account.run("keys", "forget", "another", "--execute").exit_code == 1
 
 
 def test_new_account_is_well(account: CliAccount) -> None:

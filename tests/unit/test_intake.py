@@ -156,7 +156,7 @@ async def test_key_that_was_replaced(stores: Stores, caplog: pytest.LogCaptureFi
     process = stores.process(new_key())
     await process.take("{}")
     assert process.taken == []
-    lacks = f"ENCRYPTION_KEYS lacks key {name}, which has sealed rows; put it back at the end of the list"
+    lacks = f"ENCRYPTION_KEYS lacks key {name}, which has sealed rows; put it back at the end"
     assert f"no message is taken: {lacks}" in caplog.messages
     assert len(stores.keys.rows_by_key) == 1, "a keyring that is not whole seals nothing"
 
