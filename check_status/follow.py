@@ -11,7 +11,7 @@ from io_api.errors import IoError, MessageForbidden, MessageNotFound, NotSent, U
 from io_api.gate import Gate
 from io_api.observe import record
 from storage.due_index import DueEntry, DueIndex
-from storage.ledger import MISSING, Entry, Ledger, Step
+from storage.ledger import MISSING, UNCONFIRMED, Entry, Ledger, State, Step
 from storage.outcomes import Outcomes
 
 log = logging.getLogger(__name__)
@@ -36,9 +36,23 @@ async def follow(
     if entry and entry.message_id and not is_over(entry, clock()):
         with telemetry.visiting("follow", entry.request_id, entry.traceparent):
             next_at = await _look(entry, due, gate=gate, ledger=ledger, io=io, outcomes=outcomes, clock=clock)
+    if next_at is None and entry:
+        await _end(entry, ledger, outcomes)
     if next_at and await due_index.put(due.request_id, next_at) == due:
         return
     await due_index.remove(due)
+
+
+async def _end(before: Entry, ledger: Ledger, outcomes: Outcomes) -> None:
+    """Nobody looks any more: that IO never said what became of a message is told, once."""
+    if before.state is not State.ACCEPTED:
+        return
+    entry = await ledger.get(before.request_id)
+    if entry is None or entry.state is not State.ACCEPTED or entry.has(UNCONFIRMED):
+        return
+    planned = ledger.plan(entry, Step(UNCONFIRMED))
+    await outcomes.announce(planned)
+    await ledger.commit(planned)
 
 
 async def _look(
@@ -78,8 +92,7 @@ def _not_made(entry: Entry, error: NotSent, gate: Gate, now: datetime) -> dateti
 async def _unanswered(entry: Entry, error: Unavailable, ledger: Ledger) -> Entry:
     """What is known stays; that IO does not know the message is written down once."""
     _report(entry, error)
-    missed = any(line["what"] == MISSING for line in entry.history)
-    if not isinstance(error, MessageNotFound) or missed:
+    if not isinstance(error, MessageNotFound) or entry.has(MISSING):
         return entry
     return await ledger.advance(entry, Step(MISSING, error.reason, error.status))
 

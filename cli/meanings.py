@@ -64,6 +64,7 @@ ADVICE: Final[Mapping[str, str]] = {
 }
 NOTES: Final[Mapping[str | None, str]] = {
     "READ_UNAVAILABLE": "IO non può dire se è stato letto: non vuol dire non letto",
+    "UNCONFIRMED": "dopo 60 giorni IO non ha detto se è consegnato: segnalalo all'assistenza di IO",
     "MISSING": "IO non conosce un messaggio che aveva accettato: segnalalo all'assistenza di IO",
     "settled_upstream": "lo ha comunicato il creditore",
     "REMINDED": "sollecitato, con un messaggio nuovo",

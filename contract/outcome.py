@@ -27,6 +27,7 @@ class State(StrEnum):
     PARKED = "parked"
     READ = "read"
     READ_UNAVAILABLE = "read_unavailable"
+    UNCONFIRMED = "unconfirmed"
     PAID = "paid"
     REMINDED = "reminded"
 

@@ -51,14 +51,16 @@ GIVEN_UP = frozenset({State.REFUSED, State.DEAD})  # for an operator to look at
 WAITING = frozenset({State.REQUESTED, State.DEFERRED})
 DELIVERED = frozenset({State.PROCESSED, State.READ, State.PAID})
 MISSING: Final = "MISSING"
+UNCONFIRMED: Final = "UNCONFIRMED"
 REMINDED, NOT_REMINDED = "REMINDED", "NOT_REMINDED"
 # Facts about a message that come in any order: PAID may be seen before READ. IO may not know a message that
-# it accepted. Decisions on reminders are no states either.
+# it accepted, or never say what became of it. Decisions on reminders are no states either.
 SIGHTINGS: Mapping[str, frozenset[State]] = {
     "READ": DELIVERED,
     "READ_UNAVAILABLE": DELIVERED,
     "PAID": DELIVERED,
     MISSING: DELIVERED | {State.ACCEPTED},
+    UNCONFIRMED: frozenset({State.ACCEPTED}),
     REMINDED: DELIVERED | {State.ACCEPTED},
     NOT_REMINDED: DELIVERED | {State.ACCEPTED, State.REJECTED, State.FAILED},
 }
@@ -146,6 +148,10 @@ class Entry:
         """When IO accepted the message, once it has."""
         times = [step["at"] for step in self.history if step["what"] == State.ACCEPTED]
         return datetime.fromisoformat(times[0]) if times else None
+
+    def has(self, what: str) -> bool:
+        """Whether a line of the history says this."""
+        return any(line["what"] == what for line in self.history)
 
     @property
     def last_step(self) -> Mapping[str, Any]:

@@ -282,6 +282,34 @@ async def test_following_ends_at_its_horizon_when_io_never_answers(road: Road, e
     assert road.due() == []
 
 
+@pytest.mark.parametrize("answer", [seen("ACCEPTED"), Unavailable(reason="timeout")])
+async def test_message_that_io_never_confirms_is_told_once(
+    road: Road, answer: MessageStatus | IoError
+) -> None:
+    """After sixty days an accepted message of which IO said no more has a line of it and an outcome."""
+    road.io.status = answer
+    while road.due():
+        _next_tick(road)
+        await road.follow()
+    assert road.clock() - road.entry().created_at < HORIZON + GRACE + timedelta(days=2)
+    assert (road.history()[-1], road.entry().state) == ("UNCONFIRMED", State.ACCEPTED)
+    assert road.told() == ["r-1/0/unconfirmed"]
+
+
+@pytest.mark.parametrize("step", range(9))
+async def test_death_while_that_is_told_repeats_it(road: Road, step: int) -> None:
+    """After a death at any step of the last look the next tell the same event, and the line stands once."""
+    road.clock.now += HORIZON + GRACE + TICK
+    road.steps.fail_before(Died(), skip=step)
+    with suppress(Died, BaseExceptionGroup):
+        await road.follow()
+    for _ in range(2):
+        road.clock.now += TICK
+        await road.follow()
+    assert (set(road.told()), road.history().count("UNCONFIRMED")) == ({"r-1/0/unconfirmed"}, 1)
+    assert road.due() == []
+
+
 @pytest.mark.parametrize("state", [State.REJECTED, State.FAILED, State.PAID])
 async def test_message_that_is_over_is_not_asked_for(road: Road, state: State) -> None:
     """A row that is left of a message that has ended, as a death leaves one, costs no call."""
