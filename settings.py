@@ -76,6 +76,18 @@ class SettingsError(Exception):
     """One line per mistake, each naming the setting and what to do; never a value."""
 
 
+class Thresholds(BaseModel):
+    """From when on `postino doctor` calls something too many, too old or too late."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    in_doubt: int = Field(default=0, ge=0)
+    accepted_hours: float = Field(default=24, gt=0)
+    behind_hours: float = Field(default=24, gt=0)
+    waiting_minutes: float = Field(default=60, gt=0)
+    timer_minutes: float = Field(default=60, gt=0)
+
+
 class RateLimit(NamedTuple):
     """So many calls in any so many seconds."""
 
@@ -160,6 +172,9 @@ class Settings(BaseSettings):
     )
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(validation_alias="ENCRYPTION_KEYS")
     check_status_schedule: str = Field("0 */5 * * * *", validation_alias="CHECK_STATUS_SCHEDULE")
+    doctor_thresholds: Annotated[Thresholds, NoDecode] = Field(
+        Thresholds(), validation_alias="DOCTOR_THRESHOLDS"
+    )
     applicationinsights: SecretStr | None = Field(
         None, validation_alias="APPLICATIONINSIGHTS_CONNECTION_STRING"
     )
@@ -263,6 +278,14 @@ class Settings(BaseSettings):
             return json.loads(value)
         except ValueError:
             raise ValueError('must be JSON such as {"unread": {"after_days": 7}}') from None
+
+    @field_validator("doctor_thresholds", mode="before")
+    @classmethod
+    def _read_thresholds(cls, value: Any) -> Any:
+        try:
+            return json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            raise ValueError('must be JSON such as {"in_doubt": 5}') from None
 
     @field_validator("encryption_keys", mode="before")
     @classmethod

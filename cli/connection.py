@@ -15,7 +15,7 @@ from io_api.breakers import Breakers
 from io_api.stop_board import StopBoard
 from io_api.stops import Key, named_keys
 from io_api.turns import Turns
-from settings import RateLimit, Settings, SettingsError
+from settings import RateLimit, Settings, SettingsError, Thresholds
 from storage import audit, campaigns, due_index, key_checks, ledger, parked
 from storage.account import StorageAccount
 from storage.audit import Audit
@@ -53,6 +53,7 @@ class Stores:
     keys: Mapping[str, tuple[Key, ...]]
     limit: RateLimit
     policies: Mapping[str, ReminderPolicy]
+    thresholds: Thresholds
     readiness: Readiness
     key_checks: KeyChecks
 
@@ -118,6 +119,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> St
         {name: named_keys(name, one.key, one.secondary_key) for name, one in configured.services.items()},
         configured.io_rate_limit,
         configured.reminder_policies,
+        configured.doctor_thresholds,
         Readiness.of(account, cipher, turns.TABLE),
         KeyChecks(account.table(key_checks.TABLE), cipher),
     )

@@ -9,14 +9,11 @@ import typer
 
 from cli.connection import Stores, clock
 from cli.printing import print_table
+from settings import Thresholds
 from storage.ledger import Pending, State
 from storage.queues import WORKED_OFF
 from storage.readiness import Fault
 
-STUCK: Final = timedelta(days=1)
-LATE: Final = timedelta(days=1)
-OLD: Final = timedelta(hours=1)
-SILENT: Final = timedelta(hours=1)
 COLUMNS: Final = {"what": "che cosa", "number": "quanto", "threshold": "soglia", "advice": "che cosa fare"}
 ADVICE: Final = {
     "in_doubt": "decidi: postino in-doubt list",
@@ -54,11 +51,12 @@ async def health(stores: Stores) -> list[dict[str, Any]]:
     behind = {name: await index.behind() for name, index in indexes.items()}
     runs = {name: await index.last_run() for name, index in indexes.items()}
     oldest = {queue: await stores.queues.oldest(queue) for queue in WORKED_OFF}
+    limits = stores.thresholds
     return [
-        *_pending(pending, set(stores.keys), now),
-        *(_fact("behind", name, late / LATE, 1) for name, late in behind.items() if late > LATE),
-        *_aged("oldest", oldest, OLD, now),
-        *_aged("timers", runs, SILENT, now),
+        *_pending(pending, set(stores.keys), limits, now),
+        *_late(behind, timedelta(hours=limits.behind_hours)),
+        *_aged("oldest", oldest, timedelta(minutes=limits.waiting_minutes), now),
+        *_aged("timers", runs, timedelta(minutes=limits.timer_minutes), now),
     ]
 
 
@@ -81,26 +79,41 @@ def print_health(facts: list[dict[str, Any]]) -> None:
         print_table(COLUMNS.values(), ([row[name] for name in COLUMNS] for row in rows))
 
 
-def _pending(pending: list[Pending], services: set[str], now: datetime) -> list[dict[str, Any]]:
+def _pending(
+    pending: list[Pending], services: set[str], limits: Thresholds, now: datetime
+) -> list[dict[str, Any]]:
+    longest = timedelta(hours=limits.accepted_hours)
     in_doubt = sum(one.state is State.IN_DOUBT for one in pending)
-    stuck = sum(one.state is State.ACCEPTED and now - one.updated_at > STUCK for one in pending)
+    stuck = sum(one.state is State.ACCEPTED and now - one.updated_at > longest for one in pending)
     unknown = Counter(one.service for one in pending if one.service not in services)
     return [
-        *([_fact("in_doubt", "", in_doubt, 0)] if in_doubt else []),
-        *([_fact("stuck", "", stuck, STUCK)] if stuck else []),
+        *([_fact("in_doubt", "", in_doubt, limits.in_doubt)] if in_doubt > limits.in_doubt else []),
+        *([_fact("stuck", "", stuck, _minutes(longest))] if stuck else []),
         *(_fact("unknown_services", service, number, 0) for service, number in unknown.items()),
     ]
 
 
-def _fact(topic: str, of: str, number: float, threshold: timedelta | int) -> dict[str, Any]:
-    least = threshold.total_seconds() / 60 if isinstance(threshold, timedelta) else threshold
-    return {"topic": topic, "of": of, "number": round(number, 1), "threshold": least, "advice": ADVICE[topic]}
+def _late(behind: Mapping[str, timedelta], limit: timedelta) -> list[dict[str, Any]]:
+    day = timedelta(days=1)
+    return [_fact("behind", name, late / day, limit / day) for name, late in behind.items() if late > limit]
 
 
 def _aged(
     topic: str, times: Mapping[str, datetime | None], limit: timedelta, now: datetime
 ) -> list[dict[str, Any]]:
     ages = {name: now - at for name, at in times.items() if at}
-    return [
-        _fact(topic, name, age / timedelta(minutes=1), limit) for name, age in ages.items() if age > limit
-    ]
+    return [_fact(topic, name, _minutes(age), _minutes(limit)) for name, age in ages.items() if age > limit]
+
+
+def _fact(topic: str, of: str, number: float, threshold: float) -> dict[str, Any]:
+    return {
+        "topic": topic,
+        "of": of,
+        "number": round(number, 1),
+        "threshold": threshold,
+        "advice": ADVICE[topic],
+    }
+
+
+def _minutes(duration: timedelta) -> float:
+    return duration / timedelta(minutes=1)

@@ -22,6 +22,7 @@ var defaultSettings = {
   CHECK_STATUS_SCHEDULE: '0 */5 * * * *'
   IO_API_BASE_URL: 'https://api.io.pagopa.it/api/v1'
   IO_RATE_LIMIT: '150/5'
+  DOCTOR_THRESHOLDS: ''
   REMINDERS: ''
   REMINDERS_PER_CITIZEN_PER_DAY: '2'
   REMINDERS_SCHEDULE: '0 */15 * * * *'

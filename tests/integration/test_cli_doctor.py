@@ -235,6 +235,16 @@ def test_what_is_in_doubt_stuck_or_of_no_service_is_told(account: CliAccount) ->
     assert "Va tutto bene" not in text
 
 
+def test_thresholds_are_the_institutions(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What DOCTOR_THRESHOLDS calls enough is called for, and what it bears is not."""
+    ask(_sent("default", "SENDING", "IN_DOUBT"))
+    ask(_sent("default", "SENDING", "ACCEPTED", days_ago=2))
+    monkeypatch.setenv("DOCTOR_THRESHOLDS", '{"in_doubt": 1, "accepted_hours": 72}')
+    assert _examined(account, 0)["health"] == []
+    monkeypatch.setenv("DOCTOR_THRESHOLDS", '{"in_doubt": 0, "accepted_hours": 47}')
+    assert _health(account) == [("in_doubt", "", 1), ("stuck", "", 1)]
+
+
 def test_what_is_late_is_told(account: CliAccount) -> None:
     """Polling that is days behind and a timer that has not run for hours are told, each against its limit."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from contract.reminders import ReminderPolicy
-from settings import IoService, RateLimit, Settings
+from settings import IoService, RateLimit, Settings, Thresholds
 from tests.bicep import BicepFile, string_in, strings_in
 
 PROJECT = Path(__file__).parents[2]
@@ -66,7 +66,7 @@ def as_text(default: Any) -> str:
     """A default as the environment would say it."""
     if isinstance(default, RateLimit):
         return f"{default.calls}/{default.seconds:g}"
-    return "" if default in (None, {}, ReminderPolicy()) else str(default)
+    return "" if default in (None, {}, ReminderPolicy(), Thresholds()) else str(default)
 
 
 def defaults() -> dict[str, str]:

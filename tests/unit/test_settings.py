@@ -333,6 +333,9 @@ def test_identities_that_the_platform_knows_are_taken(load: Load, identity: dict
             "IO_API_KEY: is the key of service 'default', which IO_SERVICES sets too; keep one of them",
         ),
         ({"REMINDERS": SECRET}, "REMINDERS: must be JSON such as "),
+        ({"DOCTOR_THRESHOLDS": SECRET}, "DOCTOR_THRESHOLDS: must be JSON such as "),
+        ({"DOCTOR_THRESHOLDS": '{"late": 1}'}, "DOCTOR_THRESHOLDS.late: is not known"),
+        ({"DOCTOR_THRESHOLDS": '{"in_doubt": -1}'}, "DOCTOR_THRESHOLDS.in_doubt: "),
         ({"REMINDERS": '{"unread": {}}'}, "REMINDERS.unread.after_days: missing"),
         ({"REMINDERS": '{"unread": {"after_days": 1, "every": 1}}'}, "REMINDERS.unread.every: is not known"),
         (
