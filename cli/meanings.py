@@ -81,6 +81,7 @@ NOTES: Final[Mapping[str | None, str]] = {
     "campaign_stopped": "non sollecitato: i solleciti della campagna sono fermi",
     "citizen_reminded_enough": "non sollecitato: il cittadino aveva già ricevuto abbastanza solleciti",
     "reminded_lately": "non sollecitato: troppo vicino al sollecito prima",
+    "too_long": "non sollecitato: con tutte le traduzioni il testo è troppo lungo per una coda",
     "quiet_time": "non sollecitato: di notte, di domenica o in un giorno festivo",
     "rejected": "non sollecitato: IO non ha consegnato il messaggio",
     "failed": "non sollecitato: IO non ha consegnato il messaggio",

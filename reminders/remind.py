@@ -19,7 +19,7 @@ from reminders.desk import Desk
 from reminders.plan import Planned, plan
 from storage.due_index import DueEntry
 from storage.ledger import NOT_REMINDED, REMINDED, Entry, NotMine, State, Step
-from storage.queues import MESSAGE_REQUESTS
+from storage.queues import MESSAGE_REQUESTS, fits
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +139,8 @@ class _Message:
     async def _send(self, request: MessageRequest, one: Planned, policy: ReminderPolicy) -> Decision:
         """Take a place in the citizen's day, write the decision down, tell it, and put the request."""
         now, most = self.desk.clock(), self.desk.most_for(one.kind)
+        if not fits(compose(request, one, policy, now).to_json()):
+            return NotBecause("too_long")
         day = local_day(now)
         if not await self.desk.days.take(self.entry.recipient, day, most, reminder=one.request_id):
             return Later(next_day(now, one.avoided), "citizen_reminded_enough")

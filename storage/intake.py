@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import telemetry
 from storage.cipher import Undecipherable
-from storage.queues import POISON_QUEUES, Queues
+from storage.queues import POISON_QUEUES, Queues, fits
 from storage.readiness import NotReady, Readiness
 from storage.table import Unanswered
 
@@ -70,7 +70,8 @@ class Intake:
     async def _put_back(self, queue: str, body: str, error: Exception) -> None:
         is_known = isinstance(error, NotReady | Unanswered)
         delay = self._readiness.wait() if is_known else COME_BACK
-        await self._queues.put(queue, MARK + body, delay=delay)
+        marked = MARK + body
+        await self._queues.put(queue, marked if fits(marked) else body, delay=delay)
         log.warning(
             "put back queue=%s seconds=%.0f reason=%s",
             queue, delay.total_seconds(), type(error).__name__, exc_info=None if is_known else error,

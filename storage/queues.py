@@ -18,6 +18,14 @@ _UNCARRIED: Final = {code: f"\\u{code:04x}" for code in (0xFFFE, 0xFFFF)}
 # Put Message and Update Message allow at most seven days of invisibility (Azure Queue REST API).
 LONGEST_DELAY = timedelta(days=7)
 
+# A message of a queue holds at most 64 KiB (Azure Queue REST API, Put Message).
+LONGEST_BODY: Final = 64 * 1024
+
+
+def fits(body: str) -> bool:
+    """Whether a queue takes a body of this length; a put of a longer one can never succeed."""
+    return len(body.encode()) <= LONGEST_BODY
+
 
 def poison(queue: str) -> str:
     """The queue where the platform puts what failed too often on `queue`."""

@@ -18,7 +18,7 @@ from io_api.rate_budget import Priority, Slot
 from io_api.turns import Turn, Turns
 from settings import RateLimit
 from storage.cipher import PROPERTY_BYTES
-from storage.queues import LONGEST_DELAY, Queues
+from storage.queues import LONGEST_DELAY, Queues, fits
 from storage.table import AlreadyThere, Changed, ETag, Row, Table, Unanswered
 from tests.pagopa.codecs import check_sent
 
@@ -194,6 +194,8 @@ class FakeQueues(Queues):
 
     async def put(self, queue: str, body: str, *, delay: timedelta = timedelta(0)) -> None:
         with self._steps.step(f"{queue}.put"):
+            if not fits(body):
+                raise Unanswered("RequestBodyTooLarge", 413)
             hidden = max(timedelta(0), min(delay, LONGEST_DELAY))
             self.messages.setdefault(queue, []).append(QueuedMessage(body, self.clock() + hidden, hidden))
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from storage.cipher import Cipher, Undecipherable
 from storage.intake import MARK, Intake
 from storage.key_checks import KeyChecks
-from storage.queues import MESSAGE_REQUESTS, poison
+from storage.queues import LONGEST_BODY, MESSAGE_REQUESTS, poison
 from storage.readiness import LONGEST_WAIT, LONGEST_WAIT_AT_FIRST, PROVE_SECONDS, Fault, Readiness
 from storage.table import Unanswered
 from tests.fakes import FakeClock, FakeQueues, FakeTable, Steps
@@ -147,6 +147,14 @@ async def test_body_comes_back_as_it_was(stores: Stores) -> None:
         stores.clock.advance(seconds=60)
         (body,) = stores.queues.take(MESSAGE_REQUESTS)
     assert body == f'{MARK}\n {{"a": 1}}'
+
+
+async def test_body_without_room_for_the_mark_goes_back_too(stores: Stores) -> None:
+    """A body as long as a queue takes goes back as it is."""
+    process, body = stores.process(), "x" * LONGEST_BODY
+    process.fails = [Unanswered()]
+    await process.take(body)
+    assert stores.queues.bodies(MESSAGE_REQUESTS) == [body]
 
 
 async def test_key_that_was_replaced(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:

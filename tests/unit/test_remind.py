@@ -70,6 +70,17 @@ async def test_message_that_asks_for_none_keeps_nothing() -> None:
     assert (here.road.entry("r-1").body, here.next_due()) == ({}, None)
 
 
+async def test_reminder_that_no_queue_takes_is_explained_and_told_to_nobody() -> None:
+    """Texts of the service that are too long together end in a line of the history, at the first attempt."""
+    text = {"subject": "Sollecito di pagamento", "markdown": "€" * 9_900}
+    policy = {"after_days": 5, **text, "translations": {"de_DE": text, "en_GB": text}}
+    life = _life()
+    here = await _institution(life, policy=ReminderPolicy.model_validate({"unread": policy}))
+    await here.live()
+    assert here.decided(life) == {"unread-1": "too_long"}
+    assert "reminded" not in {event["data"]["state"] for event in here.road.events()}
+
+
 @pytest.mark.timeout(400)
 async def test_two_thousand_citizens_for_two_months() -> None:
     """Each of two thousand citizens gets the reminders of his kind of life, at IO, and no other."""
