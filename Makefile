@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 bench-budget bench-follow bench-reminders check package sbom lock schemas
+.PHONY: help setup demo run test torture kill9 outage bench-budget bench-follow bench-reminders check package sbom lock schemas
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ bench-budget: setup  ## how much of IO's rate limit is used, at how many 429, a 
 
 kill9: setup  ## hosts killed with SIGKILL while they work, three seeds, a quarter of an hour
 	@python -m tests.kill9
+
+outage: setup  ## what an outage of each kind costs, with one host and with four; half an hour
+	@python -m tests.outage
 
 bench-follow: setup  ## cost of a tick from 10^4 to 10^7 messages; calls and lag by schedule; a few minutes
 	@python -m benchmarks.follow

@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from datetime import timedelta
@@ -110,9 +111,17 @@ def simulator_process(folder: Path) -> ChildProcess:
     return ChildProcess("io-simulator", folder, ["local.io_simulator", "--port", "0"], {})
 
 
-def host_process(name: str, folder: Path, environ: Mapping[str, str]) -> ChildProcess:
-    """The functions host on the app, talkative: what it never says at debug level it never says."""
-    return ChildProcess(name, folder, ["local.host", "--port", "0", "--log-level", "debug"], environ)
+def host_process(
+    name: str, folder: Path, environ: Mapping[str, str], code: Path | None = None
+) -> ChildProcess:
+    """The functions host on the app, talkative: what it never says at debug level it never says.
+
+    `code` is another checkout of the project, to compare with.
+    """
+    command = ["local.host", "--port", "0", "--log-level", "debug"]
+    if code:
+        return ChildProcess(name, folder, command, environ, python=Path(sys.executable), cwd=code)
+    return ChildProcess(name, folder, command, environ)
 
 
 def reminding_process(name: str, folder: Path, environ: Mapping[str, str], ahead: timedelta) -> ChildProcess:

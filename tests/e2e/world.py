@@ -48,9 +48,15 @@ class World:
     """Storage and IO run, hosts when the test starts them; `events` are the outcomes taken so far."""
 
     def __init__(
-        self, folder: Path, storage: Azurite, simulator: ChildProcess, environ: dict[str, str]
+        self,
+        folder: Path,
+        storage: Azurite,
+        simulator: ChildProcess,
+        environ: dict[str, str],
+        code: Path | None = None,
     ) -> None:
         self.storage = storage
+        self._code = code
         self.simulator = simulator
         self.io = SimulatorControl(environ["IO_API_BASE_URL"].removesuffix("/api/v1"))
         self.environ = environ
@@ -84,7 +90,8 @@ class World:
         first = len(self.hosts) + 1
         names = [f"host-{number}" for number in range(first, first + count)]
         started = [
-            host_process(name, self._folder, {**_HOST_OPTIONS, **self.environ, **settings}) for name in names
+            host_process(name, self._folder, {**_HOST_OPTIONS, **self.environ, **settings}, self._code)
+            for name in names
         ]
         self.hosts += started
         for host in started:
@@ -260,8 +267,11 @@ async def _rows(index: Table) -> list[DueEntry]:
 
 
 @asynccontextmanager
-async def running_world(folder: Path, storage: Azurite) -> AsyncIterator[World]:
-    """A world with storage and IO running, whose processes write below `folder`; all ends with the block."""
+async def running_world(folder: Path, storage: Azurite, code: Path | None = None) -> AsyncIterator[World]:
+    """A world with storage and IO running, whose processes write below `folder`; all ends with the block.
+
+    Hosts run the code of another checkout if `code` is one.
+    """
     with simulator_process(folder) as simulator, storage:
         environ = {
             "AzureWebJobsStorage": storage.connection_string,
@@ -270,7 +280,7 @@ async def running_world(folder: Path, storage: Azurite) -> AsyncIterator[World]:
             "IO_API_KEY": "simulator-key",
             "CHECK_STATUS_SCHEDULE": "* * * * * *",
         }
-        async with aclosing(World(folder, storage, simulator, environ)) as world:
+        async with aclosing(World(folder, storage, simulator, environ, code)) as world:
             yield world
 
 
