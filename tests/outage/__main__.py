@@ -1,10 +1,10 @@
 """`make outage`: what an outage of each kind costs, with one host and with four.
 
-Hosts on Azurite and a simulated IO with its real limit of 150 calls in 5 s are in the middle of their work when
-it begins, most of the messages still to be sent. It lasts a minute instead of an hour: the breakers' distances
-are at their longest (20 s) by then, so that a longer one repeats what the last half minute shows. Prints one
-row an outage, on this code and on that of other checkouts (`--code`); exits 1 when this code sends a message
-twice, loses one, gives one up, or leaves more in doubt than it may.
+Hosts on Azurite and a simulated IO with its real limit of 150 calls in 5 s are in the middle of their work
+when it begins, most of the messages still to be sent. It lasts a minute instead of an hour: the breakers'
+distances are at their longest (20 s) by then, so that a longer one repeats what the last half minute shows.
+Prints one row an outage, on this code and on that of other checkouts (`--code`); exits 1 when this code sends a
+message twice, loses one, gives one up, or leaves more in doubt than it may.
 """
 
 import argparse
@@ -37,7 +37,7 @@ ENOUGH = 0.8
 
 @dataclass
 class Result:
-    """What one outage came to; `accepted` is how many messages IO has accepted, by the seconds since its end."""
+    """What one outage came to; `accepted` is how many messages IO has, by the seconds since its end."""
 
     outage: str
     hosts: int
