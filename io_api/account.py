@@ -22,7 +22,7 @@ from io_api.errors import (
     Unavailable,
     Unreachable,
 )
-from io_api.in_flight import InFlight
+from io_api.in_flight import InFlight, Place
 from io_api.models import MessageStatus, NewMessage, Profile
 from io_api.rate_budget import Priority
 from io_api.stop_board import NEWS_SECONDS, StopBoard, Usable
@@ -119,24 +119,20 @@ class IoAccount:
     async def turn_to_send(self, service: str) -> AsyncIterator[Turn]:
         """Wait for the turn to send one message; its instant is half a second away, or was missed by little.
 
-        Nobody else gets that instant, and few messages are on their way to IO: claim the message and submit
-        it within the block.
+        Nobody else gets that instant: claim the message and submit it within the block. Nobody is let in
+        while as many messages are on their way to IO as may be.
         """
-        await self._room(self._in_flight.room, service)
+        await self._room(service)
         turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
         if await self._breakers.is_open(SUBMIT_MESSAGE):
             await self._prove_sending(service, turn)
             turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
         await turn.is_near(CLAIM_SECONDS)
-        place = await self._room(self._in_flight.take, service)
-        try:
-            yield turn
-        finally:
-            self._in_flight.free(place)
+        yield turn
 
     async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
         """Send; returns IO's message id, None when it was accepted without a readable one."""
-        usable = await self._ready(service, SUBMIT_MESSAGE, turn)
+        place, usable = await self._ready_to_send(service, turn)
         try:
             answer = await self._call(
                 SUBMIT_MESSAGE, usable, lambda key: self._client.submit_message(message, key=key)
@@ -147,16 +143,31 @@ class IoAccount:
         except Refused:
             self._in_flight.answered()
             raise
+        finally:
+            self._in_flight.free(place)
         self._in_flight.answered()
         return answer
 
-    async def _room[Place](self, place: Callable[[], Awaitable[Place]], service: str) -> Place:
-        """Wait for a place in flight; while all of them hang, find out whether IO answers again."""
+    async def _ready_to_send(self, service: str, turn: Turn) -> tuple[Place, list[Usable]]:
+        """As `_ready`, with a place in flight: it is taken at the instant of the POST and not before."""
+        usable: list[Usable] = []
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                while True:
+                    usable = await self._ready(service, SUBMIT_MESSAGE, turn, held=usable)
+                    if place := self._in_flight.take():
+                        return place, usable
+                    await self._in_flight.wanted()
+        except TimeoutError:
+            raise NotSent(reason="not_ready", cause=TimeoutError.__name__) from None
+
+    async def _room(self, service: str) -> None:
+        """Wait until a place in flight is free; while all of them hang, find out whether IO answers again."""
         until = asyncio.get_running_loop().time() + ROOM_SECONDS
         while asyncio.get_running_loop().time() < until:
             with suppress(TimeoutError):
                 async with asyncio.timeout(NEWS_SECONDS):
-                    return await place()
+                    return await self._in_flight.room()
             if self._in_flight.take_probe():
                 await self._pass_over_what_hangs(service)
         raise waiting("io_slow")
@@ -213,10 +224,18 @@ class IoAccount:
     async def _all_is_stopped(self, operation: str) -> bool:
         return all([await self._why_stopped(service, operation) for service in self._keys])
 
-    async def _ready(self, service: str, operation: str, turn: Turn, *, probes: bool = False) -> list[Usable]:
+    async def _ready(
+        self,
+        service: str,
+        operation: str,
+        turn: Turn,
+        *,
+        probes: bool = False,
+        held: Collection[Usable] = (),
+    ) -> list[Usable]:
         """Wait for the call's instant; returns the keys to try. Nothing may have been stopped meanwhile."""
         await turn.is_near(CLAIM_SECONDS)
-        usable: list[Usable] = []
+        usable = [*held]
         try:
             async with asyncio.timeout(READY_SECONDS):
                 while True:

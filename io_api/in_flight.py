@@ -1,8 +1,8 @@
 """How many messages this process has on their way to IO without an answer.
 
 When IO stops answering, all of them end in doubt, so there are no more of them than the usual time of an
-answer asks for. The limit starts at one and grows by one with each answer that comes while others wait for a
-place. It sinks when fewer places are needed, and is one after a failure.
+answer asks for. The limit starts at one and grows by one with each answer that comes while a message whose
+instant had come found no place. It sinks when fewer places are needed, and is one after a failure.
 
 A POST that hangs holds its place for a minute. If IO is proved to answer meanwhile, the places that hang are
 given to others, once: until a message is answered again, the proof is worth no more than that.
@@ -34,23 +34,28 @@ class InFlight:
         self._moved_at = monotonic()
         self._may_pass_over = True
 
-    async def take(self) -> Place:
-        """Take a place; waits until one is free."""
-        await self.room()
+    def take(self) -> Place | None:
+        """Take a place; None when all are taken."""
+        if len(self._out) >= self._limit:
+            return None
         place = Place()
         self._out.add(place)
         self._moved_at = self._monotonic()
         return place
 
-    async def room(self) -> None:
-        """Wait until a place is free."""
+    async def wanted(self) -> None:
+        """Wait until a place is free that would have been taken: with the next answer there is one more."""
         self._waiting += 1
         try:
-            while len(self._out) >= self._limit:
-                self._freed.clear()
-                await self._freed.wait()
+            await self.room()
         finally:
             self._waiting -= 1
+
+    async def room(self) -> None:
+        """Wait until a place is free."""
+        while len(self._out) >= self._limit:
+            self._freed.clear()
+            await self._freed.wait()
 
     def free(self, place: Place) -> None:
         """Give the place back."""
@@ -59,8 +64,8 @@ class InFlight:
         self._freed.set()
 
     def answered(self) -> None:
-        """A message was answered: one more place if others wait for one, one less if half are empty."""
-        step = 1 if self._waiting else -1 if 2 * len(self._out) <= self._limit else 0
+        """A message was answered and gave its place back: one more if others wait, one less if empty."""
+        step = 1 if self._waiting else -1 if len(self._out) < self._limit - 1 else 0
         self._limit = min(MOST, max(LEAST, self._limit + step))
         self._may_pass_over = True
 

@@ -18,6 +18,7 @@ from io_api.stop_board import NEWS_SECONDS, PROBE_AFTER, StopBoard
 from io_api.turns import Turns
 from local.io_simulator import Configuration, RunningSimulator, Service, running_simulator
 from local.io_simulator import RateLimit as SimulatedLimit
+from local.io_simulator.faults import Fault
 from settings import RateLimit
 from storage.table import Unanswered
 from tests.fakes import FakeTable, Steps
@@ -180,21 +181,44 @@ async def test_pause_reaches_a_message_that_waits_for_its_turn() -> None:
             assert here.calls() == 0
 
 
-async def test_message_is_claimed_only_when_it_may_leave() -> None:
-    """With one message on its way the next waits for its turn, until that one ended, sent or not."""
+async def test_nobody_is_let_in_while_all_places_are_taken() -> None:
+    """With one message on its way, which has no answer yet, the next is not claimed until it has."""
     async with institution(default=("first", None)) as here:
+        here.simulator.state.faults.add([Fault(operation="submit_message", kind="slow", seconds=3, count=1)])
         worker, entered = here.worker(), asyncio.Event()
+
+        async def first() -> None:
+            async with worker.turn_to_send("default") as turn:
+                await worker.submit_message(_message(), service="default", turn=turn)
 
         async def second() -> None:
             async with worker.turn_to_send("default"):
                 entered.set()
 
-        async with worker.turn_to_send("default"):
-            waiting = asyncio.create_task(second())
-            await asyncio.sleep(NEWS_SECONDS)
-            assert not entered.is_set()
+        sending = asyncio.create_task(first())
+        await asyncio.sleep(NEWS_SECONDS)
+        assert here.calls() == 1
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(NEWS_SECONDS)
+        assert not entered.is_set()
+        await sending
         await asyncio.wait_for(entered.wait(), 2 * NEWS_SECONDS)
         await waiting
+
+
+async def test_message_whose_instant_finds_no_place_gets_another() -> None:
+    """Messages that were let in together leave one after the other while IO is slow, each once."""
+    async with institution(default=("first", None)) as here:
+        here.simulator.state.faults.add([Fault(operation="submit_message", kind="slow", seconds=1, count=1)])
+        worker, together = here.worker(), asyncio.Barrier(3)
+
+        async def send() -> str | None:
+            async with worker.turn_to_send("default") as turn:
+                await together.wait()
+                return await worker.submit_message(_message(), service="default", turn=turn)
+
+        ids = await asyncio.gather(*(send() for _ in range(3)))
+        assert len({*ids}) == here.calls() == 3
 
 
 async def test_while_all_is_paused_messages_wait_in_process() -> None:

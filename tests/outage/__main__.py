@@ -3,8 +3,8 @@
 Hosts on Azurite and a simulated IO with its real limit of 150 calls in 5 s are in the middle of their work
 when it begins, most of the messages still to be sent. It lasts a minute instead of an hour: the breakers'
 distances are at their longest (20 s) by then, so that a longer one repeats what the last half minute shows.
-Prints one row an outage, on this code and on that of other checkouts (`--code`); exits 1 when this code sends a
-message twice, loses one, gives one up, or leaves more in doubt than it may.
+Prints one row an outage, on this code and on that of other checkouts (`--code`); exits 1 when this code sends
+a message twice, loses one, gives one up, or leaves more in doubt than it may.
 """
 
 import argparse

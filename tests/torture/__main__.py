@@ -12,12 +12,13 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tests.torture.campaign import Tally
-from tests.torture.mutants import MUTANTS, Mutant
+from tests.torture.mutants import MUTANTS, OUTAGES, Mutant
 from tests.torture.processes import tallies
 
 MUTANT_SCHEDULES = 20_000
 SMALL_PLANS = ("calm", "IO refuses")
 LARGE_PLANS = ("faults", "faults, resends")
+OUTAGE_SCHEDULES = 90
 SMALL_SCHEDULES = 3_000
 
 
@@ -79,6 +80,7 @@ def main() -> int:
     arguments = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 140)
     runs = {plan: torture(console, plan, faults=0, schedules=SMALL_SCHEDULES) for plan in SMALL_PLANS}
+    runs[OUTAGES] = torture(console, OUTAGES, faults=0, schedules=OUTAGE_SCHEDULES)
     each = arguments.faults // len(LARGE_PLANS)
     runs |= {plan: torture(console, plan, faults=each, schedules=0) for plan in LARGE_PLANS}
     show_runs(console, runs)

@@ -3,6 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from tests.torture.mutants import OUTAGES
+from tests.torture.outage import MESSAGES, OutageScenario
 from tests.torture.scenario import Plan, Scenario
 from tests.torture.world import Faults
 
@@ -53,12 +55,12 @@ def run(plan: str, first_seed: int, schedules: int) -> Tally:
     """Run schedules of a plan, one a seed."""
     tally = Tally()
     for seed in range(first_seed, first_seed + schedules):
-        report = Scenario(seed, PLANS[plan]).run()
+        report = (OutageScenario(seed) if plan == OUTAGES else Scenario(seed, PLANS[plan])).run()
         broken = +report.broken
         tally.add(
             Tally(
                 schedules=1,
-                requests=PLANS[plan].requests,
+                requests=MESSAGES if plan == OUTAGES else PLANS[plan].requests,
                 faults=report.faults,
                 states=report.states,
                 broken=broken,

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-SEND, TURN, LEDGER, FOLLOW = (
+SEND, TURN, LEDGER, FOLLOW, BREAKERS, ACCOUNT = (
     "send_message.send_message",
     "send_message.turn",
     "storage.ledger",
     "check_status.follow",
+    "io_api.breakers",
+    "io_api.account",
 )
+OUTAGES = "IO is out"
 
 
 class OutOfDate(Exception):
@@ -159,6 +162,44 @@ MUTANTS = (
                 ),
             )
         },
+    ),
+    Mutant(
+        "the breaker never opens",
+        {BREAKERS: (("if failures < limit or self.opened_at:", "if True:"),)},
+        plan=OUTAGES,
+    ),
+    Mutant(
+        "the breaker never closes",
+        {BREAKERS: (("if tried or (alive and", "if False and (alive and"),)},
+        plan=OUTAGES,
+    ),
+    Mutant(
+        "each host has a breaker of its own",
+        {
+            BREAKERS: (
+                (
+                    "self._table.get(PARTITION, operation)",
+                    "self._table.get(PARTITION, f'{operation}{id(self)}')",
+                ),
+                (
+                    "self._table.write(PARTITION, operation, row, values)",
+                    "self._table.write(PARTITION, f'{operation}{id(self)}', row, values)",
+                ),
+            )
+        },
+        plan=OUTAGES,
+    ),
+    Mutant(
+        "a right that is missing stops one key only",
+        {
+            ACCOUNT: (
+                (
+                    "for one in (key,) if error.reason == WRONG_KEY else self._keys_of(key.service):",
+                    "for one in (key,):",
+                ),
+            )
+        },
+        plan=OUTAGES,
     ),
 )
 

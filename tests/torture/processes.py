@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import TYPE_CHECKING
 
-from tests.torture.mutants import install, mutant
+from tests.torture.mutants import OUTAGES, install, mutant
 
 if TYPE_CHECKING:
     from tests.torture.campaign import Tally
 
 CHUNK = 100
+SMALL_CHUNKS = {OUTAGES: 3}  # an hour of many messages in each
 
 
 def prepare(mutant_name: str | None) -> None:
@@ -26,7 +27,7 @@ def chunk(plan: str, first_seed: int) -> "Tally":
     """Run one chunk in a worker process; the product is imported there, after `prepare`."""
     from tests.torture.campaign import run
 
-    return run(plan, first_seed, CHUNK)
+    return run(plan, first_seed, SMALL_CHUNKS.get(plan, CHUNK))
 
 
 def tallies(plan: str, mutant_name: str | None = None) -> Iterator["Tally"]:
@@ -40,7 +41,7 @@ def tallies(plan: str, mutant_name: str | None = None) -> Iterator["Tally"]:
             while True:
                 while len(running) < cores + 1:
                     running.add(pool.submit(chunk, plan, seed))
-                    seed += CHUNK
+                    seed += SMALL_CHUNKS.get(plan, CHUNK)
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     yield future.result()

@@ -23,12 +23,13 @@ class Crowd:
         await _settle()
 
     async def answer(self) -> None:
-        """The oldest is answered."""
+        """The oldest is answered, and gives its place back."""
+        self.in_flight.free(self.out.pop(0))
         self.in_flight.answered()
-        await self.end()
+        await _settle()
 
     async def fail(self) -> None:
-        """The oldest gets no answer."""
+        """The oldest gets no answer, and gives its place back."""
         self.in_flight.failed()
         await self.end()
 
@@ -38,7 +39,9 @@ class Crowd:
         await _settle()
 
     async def _leave(self) -> None:
-        self.out.append(await self.in_flight.take())
+        while not (place := self.in_flight.take()):
+            await self.in_flight.wanted()
+        self.out.append(place)
 
 
 async def _settle() -> None:
@@ -73,7 +76,9 @@ async def test_sinks_when_fewer_are_needed(crowd: Crowd) -> None:
     while crowd.out:
         await crowd.answer()
     for _ in range(2 * MOST):
-        crowd.out.append(await crowd.in_flight.take())
+        place = crowd.in_flight.take()
+        assert place
+        crowd.out.append(place)
         await crowd.answer()
     await crowd.gather()
     assert len(crowd.out) == LEAST
