@@ -120,14 +120,18 @@ class IoAccount:
         """Wait for the turn to send one message; its instant is half a second away, or was missed by little.
 
         Nobody else gets that instant: claim the message and submit it within the block. Nobody is let in
-        while as many messages are on their way to IO as may be.
+        while as many messages are on their way to IO as may be, or others that are claimed wait for that.
         """
-        await self._room(service)
-        turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
-        if await self._breakers.is_open(SUBMIT_MESSAGE):
-            await self._prove_sending(service, turn)
+        until = asyncio.get_running_loop().time() + ROOM_SECONDS
+        while True:
+            await self._room(service, until)
             turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
-        await turn.is_near(CLAIM_SECONDS)
+            if await self._breakers.is_open(SUBMIT_MESSAGE):
+                await self._prove_sending(service, turn)
+                turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
+            await turn.is_near(CLAIM_SECONDS)
+            if not self._in_flight.is_crowded:
+                break
         yield turn
 
     async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
@@ -143,10 +147,11 @@ class IoAccount:
         except Refused:
             self._in_flight.answered()
             raise
+        else:
+            self._in_flight.answered()
+            return answer
         finally:
             self._in_flight.free(place)
-        self._in_flight.answered()
-        return answer
 
     async def _ready_to_send(self, service: str, turn: Turn) -> tuple[Place, list[Usable]]:
         """As `_ready`, with a place in flight: it is taken at the instant of the POST and not before."""
@@ -161,16 +166,16 @@ class IoAccount:
         except TimeoutError:
             raise NotSent(reason="not_ready", cause=TimeoutError.__name__) from None
 
-    async def _room(self, service: str) -> None:
+    async def _room(self, service: str, until: float) -> None:
         """Wait until a place in flight is free; while all of them hang, find out whether IO answers again."""
-        until = asyncio.get_running_loop().time() + ROOM_SECONDS
-        while asyncio.get_running_loop().time() < until:
+        while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(NEWS_SECONDS):
                     return await self._in_flight.room()
             if self._in_flight.take_probe():
                 await self._pass_over_what_hangs(service)
-        raise waiting("io_slow")
+            if asyncio.get_running_loop().time() >= until:
+                raise waiting("io_slow")
 
     async def _pass_over_what_hangs(self, service: str) -> None:
         turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)

@@ -2,7 +2,8 @@
 
 When IO stops answering, all of them end in doubt, so there are no more of them than the usual time of an
 answer asks for. The limit starts at one and grows by one with each answer that comes while a message whose
-instant had come found no place. It sinks when fewer places are needed, and is one after a failure.
+instant had come found no place. It sinks to what was needed in the last round of answers, and is one after a
+failure.
 
 A POST that hangs holds its place for a minute. If IO is proved to answer meanwhile, the places that hang are
 given to others, once: until a message is answered again, the proof is worth no more than that.
@@ -10,12 +11,16 @@ given to others, once: until a message is answered again, the proof is worth no 
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 LEAST = 1
 MOST = 24
 # When no place was taken or given back for so long, the messages on their way may hang.
 HUNG_SECONDS = 10.0
+# A message that was told of a free place may not take it: the others look for themselves, too.
+LOOK_AGAIN_SECONDS = 1.0
 
 
 class Place:
@@ -29,44 +34,59 @@ class InFlight:
         self._monotonic = monotonic
         self._limit = LEAST
         self._out: set[Place] = set()
-        self._waiting = 0
+        self._most_out = 0  # in this round of answers
+        self._answers = 0  # of this round
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._freed = asyncio.Event()
         self._moved_at = monotonic()
         self._may_pass_over = True
 
+    @property
+    def is_crowded(self) -> bool:
+        """Whether a message whose instant has come waits for a place."""
+        return bool(self._waiting)
+
     def take(self) -> Place | None:
         """Take a place; None when all are taken."""
-        if len(self._out) >= self._limit:
+        if not self._free_places:
             return None
         place = Place()
         self._out.add(place)
+        self._most_out = max(self._most_out, len(self._out))
         self._moved_at = self._monotonic()
         return place
 
     async def wanted(self) -> None:
         """Wait until a place is free that would have been taken: with the next answer there is one more."""
-        self._waiting += 1
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(told)
         try:
-            await self.room()
+            while not told.done() and not self._free_places:
+                await asyncio.wait((told,), timeout=LOOK_AGAIN_SECONDS)
         finally:
-            self._waiting -= 1
+            with suppress(ValueError):  # it was taken out when it was told
+                self._waiting.remove(told)
 
     async def room(self) -> None:
-        """Wait until a place is free."""
-        while len(self._out) >= self._limit:
+        """Wait until a place is free that no message waits for."""
+        while not self._free_places or self.is_crowded:
             self._freed.clear()
             await self._freed.wait()
 
     def free(self, place: Place) -> None:
         """Give the place back."""
         self._out.discard(place)
-        self._moved_at = self._monotonic()
-        self._freed.set()
+        self._tell()
 
     def answered(self) -> None:
-        """A message was answered and gave its place back: one more if others wait, one less if empty."""
-        step = 1 if self._waiting else -1 if len(self._out) < self._limit - 1 else 0
-        self._limit = min(MOST, max(LEAST, self._limit + step))
+        """A message was answered, and holds its place still: one more if others wait for theirs."""
+        self._answers += 1
+        if self._waiting:
+            self._limit = min(MOST, self._limit + 1)
+        elif self._answers >= self._limit:
+            self._limit = max(LEAST, self._most_out)
+        if self._answers >= self._limit:
+            self._answers, self._most_out = 0, len(self._out)
         self._may_pass_over = True
 
     def failed(self) -> None:
@@ -87,4 +107,14 @@ class InFlight:
         self._out.clear()
         self._limit = LEAST
         self._may_pass_over = False
+        self._tell()
+
+    @property
+    def _free_places(self) -> int:
+        return max(0, self._limit - len(self._out))
+
+    def _tell(self) -> None:
+        self._moved_at = self._monotonic()
+        for _ in range(min(self._free_places, len(self._waiting))):
+            self._waiting.popleft().set_result(None)
         self._freed.set()

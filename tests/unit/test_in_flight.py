@@ -17,16 +17,15 @@ class Crowd:
         self.out: list[Place] = []
         self.tasks: list[asyncio.Task[None]] = []
 
-    async def gather(self) -> None:
+    async def gather(self, size: int = 2 * MOST) -> None:
         """The crowd comes."""
-        self.tasks = [asyncio.create_task(self._leave()) for _ in range(2 * MOST)]
+        self.tasks = [asyncio.create_task(self._leave()) for _ in range(size)]
         await _settle()
 
     async def answer(self) -> None:
         """The oldest is answered, and gives its place back."""
-        self.in_flight.free(self.out.pop(0))
         self.in_flight.answered()
-        await _settle()
+        await self.end()
 
     async def fail(self) -> None:
         """The oldest gets no answer, and gives its place back."""
@@ -82,6 +81,33 @@ async def test_sinks_when_fewer_are_needed(crowd: Crowd) -> None:
         await crowd.answer()
     await crowd.gather()
     assert len(crowd.out) == LEAST
+
+
+async def test_answers_that_come_together_take_no_place_away(crowd: Crowd) -> None:
+    """Places that were needed a moment ago are kept while the next messages are on their way to them."""
+    await crowd.gather(7)
+    for _ in range(3):
+        await crowd.answer()
+    places = [*crowd.out]
+    assert len(places) == 4
+    crowd.out.clear()
+    for place in places:
+        crowd.in_flight.answered()
+        crowd.in_flight.free(place)
+    await crowd.gather()
+    assert len(crowd.out) == 4
+
+
+async def test_nobody_is_let_in_before_those_who_wait(crowd: Crowd) -> None:
+    """A place that a claimed message waits for lets no other message be claimed."""
+    await crowd.gather(2)
+    entering = asyncio.create_task(crowd.in_flight.room())
+    await crowd.end()
+    await _settle()
+    assert not crowd.in_flight.is_crowded
+    assert not entering.done()
+    await crowd.end()
+    await asyncio.wait_for(entering, 1)
 
 
 async def test_one_at_a_time_after_a_failure(crowd: Crowd) -> None:
