@@ -100,12 +100,12 @@ async def test_answers_that_come_together_take_no_place_away(crowd: Crowd) -> No
 
 async def test_nobody_is_let_in_before_those_who_wait(crowd: Crowd) -> None:
     """A place that a claimed message waits for lets no other message be claimed."""
-    await crowd.gather(2)
+    await crowd.gather(3)
     entering = asyncio.create_task(crowd.in_flight.room())
     await crowd.end()
-    await _settle()
-    assert not crowd.in_flight.is_crowded
+    assert crowd.in_flight.is_crowded
     assert not entering.done()
+    await crowd.end()
     await crowd.end()
     await asyncio.wait_for(entering, 1)
 
