@@ -9,6 +9,18 @@ from contract.fields import STRICT, Language, RequestId, Traceparent
 from contract.violations import InvalidRequest, violations_of
 
 
+class Ending(BaseModel):
+    """How an attempt to send ended, when the ledger could not be told."""
+
+    model_config = STRICT
+
+    owner: str = Field(pattern="^[0-9a-f]{32}$", description="The attempt, as the ledger names it.")
+    what: Literal["ACCEPTED", "REFUSED", "DEFERRED", "IN_DOUBT"] = Field(description="The state it ends in.")
+    reason: str | None = Field(default=None, max_length=100, description="As in the ledger's history.")
+    http_status: int | None = Field(default=None, description="Of IO's answer.")
+    message_id: str | None = Field(default=None, max_length=100, description="IO's id, when accepted.")
+
+
 class Reference(BaseModel):
     """Points at a stored request."""
 
@@ -19,6 +31,7 @@ class Reference(BaseModel):
     sequence: int = Field(default=0, ge=0, description="Which deferred copy this is: older ones are stale.")
     language: Language | None = Field(default=None, description="Translation to send; null is Italian.")
     traceparent: Traceparent | None = Field(default=None, description="W3C trace context.")
+    ending: Ending | None = Field(default=None, description="What the ledger is still to be told.")
 
     def to_json(self) -> str:
         """Return the body that `parse_reference` reads back as an equal reference."""

@@ -22,7 +22,7 @@ from io_api.errors import (
     Unavailable,
     Unreachable,
 )
-from io_api.in_flight import InFlight, Place
+from io_api.in_flight import InFlight
 from io_api.models import MessageStatus, NewMessage, Profile
 from io_api.rate_budget import Priority
 from io_api.stop_board import NEWS_SECONDS, StopBoard, Usable
@@ -72,7 +72,7 @@ class IoAccount:
         self._turns = turns
         self._stops = stops
         self._breakers = breakers
-        self._in_flight = InFlight()
+        self._in_flight = InFlight(CLAIM_SECONDS)
 
     @classmethod
     def of(cls, configured: Settings, table: Table, clock: Callable[[], datetime]) -> Self:
@@ -120,7 +120,7 @@ class IoAccount:
         """Wait for the turn to send one message; its instant is half a second away, or was missed by little.
 
         Nobody else gets that instant: claim the message and submit it within the block. Nobody is let in
-        while as many messages are on their way to IO as may be, or others that are claimed wait for that.
+        who would find no place among the messages on their way to IO.
         """
         until = asyncio.get_running_loop().time() + ROOM_SECONDS
         while True:
@@ -130,13 +130,16 @@ class IoAccount:
                 await self._prove_sending(service, turn)
                 turn = await self._turn(service, SUBMIT_MESSAGE, Priority.SEND)
             await turn.is_near(CLAIM_SECONDS)
-            if not self._in_flight.is_crowded:
+            if self._in_flight.claim(turn):
                 break
-        yield turn
+        try:
+            yield turn
+        finally:
+            self._in_flight.free(turn)
 
     async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
         """Send; returns IO's message id, None when it was accepted without a readable one."""
-        place, usable = await self._ready_to_send(service, turn)
+        usable = await self._ready_to_send(service, turn)
         try:
             answer = await self._call(
                 SUBMIT_MESSAGE, usable, lambda key: self._client.submit_message(message, key=key)
@@ -145,23 +148,20 @@ class IoAccount:
             self._in_flight.failed()
             raise
         except Refused:
-            self._in_flight.answered()
+            self._in_flight.answered(turn)
             raise
-        else:
-            self._in_flight.answered()
-            return answer
-        finally:
-            self._in_flight.free(place)
+        self._in_flight.answered(turn)
+        return answer
 
-    async def _ready_to_send(self, service: str, turn: Turn) -> tuple[Place, list[Usable]]:
+    async def _ready_to_send(self, service: str, turn: Turn) -> list[Usable]:
         """As `_ready`, with a place in flight: it is taken at the instant of the POST and not before."""
         usable: list[Usable] = []
         try:
             async with asyncio.timeout(READY_SECONDS):
                 while True:
                     usable = await self._ready(service, SUBMIT_MESSAGE, turn, held=usable)
-                    if place := self._in_flight.take():
-                        return place, usable
+                    if self._in_flight.take(turn):
+                        return usable
                     await self._in_flight.wanted()
         except TimeoutError:
             raise NotSent(reason="not_ready", cause=TimeoutError.__name__) from None

@@ -3,7 +3,7 @@
 When IO stops answering, all of them end in doubt, so there are no more of them than the usual time of an
 answer asks for. The limit starts at one and grows by one with each answer that comes while a message whose
 instant had come found no place. It sinks to what was needed in the last round of answers, and is one after a
-failure.
+failure. Messages are claimed a moment before they need a place, no more of them than will find one.
 
 A POST that hangs holds its place for a minute. If IO is proved to answer meanwhile, the places that hang are
 given to others, once: until a message is answered again, the proof is worth no more than that.
@@ -12,7 +12,7 @@ given to others, once: until a message is answered again, the proof is worth no 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 
 LEAST = 1
@@ -21,40 +21,51 @@ MOST = 24
 HUNG_SECONDS = 10.0
 # A message that was told of a free place may not take it: the others look for themselves, too.
 LOOK_AGAIN_SECONDS = 1.0
-
-
-class Place:
-    """The right to have one message on its way."""
+# Before the first answer, and the least that is reckoned with.
+FIRST_ANSWER_SECONDS, SHORTEST_ANSWER_SECONDS = 1.0, 0.02
 
 
 class InFlight:
-    """A limit on messages without an answer; one for the process."""
+    """A limit on messages without an answer; one for the process.
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    Messages are told apart by what they are called by; they are claimed `lead_seconds` before they take a place.
+    """
+
+    def __init__(self, lead_seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._lead_seconds = lead_seconds
         self._monotonic = monotonic
         self._limit = LEAST
-        self._out: set[Place] = set()
+        self._claimed: set[Hashable] = set()
+        self._out: dict[Hashable, float] = {}  # since when, oldest first
         self._most_out = 0  # in this round of answers
         self._answers = 0  # of this round
+        self._answer_seconds = FIRST_ANSWER_SECONDS
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._freed = asyncio.Event()
+        self._moved = asyncio.Event()
         self._moved_at = monotonic()
         self._may_pass_over = True
 
-    @property
-    def is_crowded(self) -> bool:
-        """Whether a message whose instant has come waits for a place."""
-        return bool(self._waiting)
+    async def room(self) -> None:
+        """Wait until one more message may be claimed."""
+        while not self._admits:
+            self._moved.clear()
+            await self._moved.wait()
 
-    def take(self) -> Place | None:
-        """Take a place; None when all are taken."""
+    def claim(self, message: Hashable) -> bool:
+        """Whether this message may be claimed: there will be a place, or it is the first to wait for one."""
+        if admits := self._admits:
+            self._claimed.add(message)
+        return admits
+
+    def take(self, message: Hashable) -> bool:
+        """Take a place if one is free."""
         if not self._free_places:
-            return None
-        place = Place()
-        self._out.add(place)
+            return False
+        self._claimed.discard(message)
+        self._out[message] = self._moved_at = self._monotonic()
         self._most_out = max(self._most_out, len(self._out))
-        self._moved_at = self._monotonic()
-        return place
+        self._moved.set()
+        return True
 
     async def wanted(self) -> None:
         """Wait until a place is free that would have been taken: with the next answer there is one more."""
@@ -67,19 +78,16 @@ class InFlight:
             with suppress(ValueError):  # it was taken out when it was told
                 self._waiting.remove(told)
 
-    async def room(self) -> None:
-        """Wait until a place is free that no message waits for."""
-        while not self._free_places or self.is_crowded:
-            self._freed.clear()
-            await self._freed.wait()
-
-    def free(self, place: Place) -> None:
-        """Give the place back."""
-        self._out.discard(place)
+    def free(self, message: Hashable) -> None:
+        """The message needs no place any more."""
+        self._claimed.discard(message)
+        if self._out.pop(message, None) is not None:
+            self._moved_at = self._monotonic()
         self._tell()
 
-    def answered(self) -> None:
+    def answered(self, message: Hashable) -> None:
         """A message was answered, and holds its place still: one more if others wait for theirs."""
+        self._answer_seconds = self._monotonic() - self._out.get(message, self._moved_at)
         self._answers += 1
         if self._waiting:
             self._limit = min(MOST, self._limit + 1)
@@ -107,14 +115,21 @@ class InFlight:
         self._out.clear()
         self._limit = LEAST
         self._may_pass_over = False
+        self._moved_at = self._monotonic()
         self._tell()
 
     @property
     def _free_places(self) -> int:
         return max(0, self._limit - len(self._out))
 
+    @property
+    def _admits(self) -> bool:
+        oldest = next(iter(self._out.values()), self._monotonic())
+        answer = max(SHORTEST_ANSWER_SECONDS, self._answer_seconds, self._monotonic() - oldest)
+        will_be_free = self._limit * self._lead_seconds / answer
+        return len(self._claimed) < self._free_places + will_be_free + 1
+
     def _tell(self) -> None:
-        self._moved_at = self._monotonic()
         for _ in range(min(self._free_places, len(self._waiting))):
             self._waiting.popleft().set_result(None)
-        self._freed.set()
+        self._moved.set()

@@ -185,7 +185,7 @@ class Turns:
         return [place for places in self._waiting.values() for place in places if not place.done()]
 
 
-@dataclass
+@dataclass(eq=False)
 class Turn:
     """One call's turn."""
 

@@ -17,12 +17,13 @@ from io_api.models import NewMessage
 from io_api.turns import Turn
 from send_message.compose import compose
 from send_message.deferral import deferral
+from send_message.ending import NOT_CLAIMED, ending_of, write, write_late
 from send_message.kept import after_acceptance
 from send_message.still_needed import needless
 from send_message.turn import Delivery, UnknownRequest, look_up, take_turn
 from storage.campaigns import Campaigns
 from storage.handover import Handover
-from storage.ledger import LEASE, Entry, Ledger, NotMine, State, Step
+from storage.ledger import Entry, Ledger, NotMine, State, Step
 from storage.queues import MESSAGE_SENDS
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,14 @@ async def send_message(
         log.warning("reference cannot be taken: %s", type(error).__name__)
         await handover.park(body, MESSAGE_SENDS)
         return
+
+    if reference.ending:
+        with suppress(NotMine):  # the ledger has moved on: the delivery is one like others
+            entry = await write_late(
+                entry, reference.ending, ledger=ledger, handover=handover, reminders=reminders, clock=clock
+            )
+            await handover.after(entry, MESSAGE_SENDS, reference.language)
+            return
 
     async def go(entry: Entry) -> Entry:
         return await _send(
@@ -89,7 +98,7 @@ async def _send(
         async with io.turn_to_send(entry.service) as turn:
             if over := await needless(entry, ledger, campaigns, clock()):  # it may have waited for a minute
                 return await ledger.advance(entry, over, body={})
-            claimed = await ledger.claim(entry, language)
+            claimed = await write(ledger.intent(entry, language), NOT_CLAIMED, ledger)
             step, changes = await _post(claimed, message, turn, io=io, clock=clock)
     except NotSent as error:
         step, changes = deferral(entry, error, clock())
@@ -101,32 +110,14 @@ async def _send(
         "outcome request_id=%s attempt=%d state=%s reason=%s message_id=%s",
         entry.request_id, claimed.attempt, step.what, step.reason, changes.get("message_id"),
     )  # fmt: skip
+    planned = ledger.plan(claimed, step, **changes)
     try:
-        return await ledger.advance(claimed, step, **changes)
-    except NotMine:
-        return await _heal(claimed, step, changes, ledger=ledger, handover=handover)
-
-
-async def _heal(
-    claimed: Entry, step: Step, changes: dict[str, Any], *, ledger: Ledger, handover: Handover
-) -> Entry:
-    """The lease ran out under this worker, and its answer comes late: what others put in doubt is settled.
-
-    "Not sent" settles nothing: a resend may have been decided meanwhile. Raises NotMine.
-    """
-    while True:
-        current = await ledger.get(claimed.request_id)
-        if (
-            current is None
-            or (current.state, current.owner) != (State.IN_DOUBT, claimed.owner)
-            or step.what not in (State.ACCEPTED, State.REFUSED)
-        ):
-            raise NotMine(NotMine.__doc__)
-        # This worker's queue message is gone by now: another one sees to it that the request is handed over.
-        # When that one comes before the write below it touches the row, and all this begins anew.
-        await handover.look_after(current, MESSAGE_SENDS, LEASE)
-        with suppress(NotMine):
-            return await ledger.advance(current, step, **changes)
+        return await write(planned, step, ledger)
+    except NotMine:  # the lease ran out under this worker, and its answer comes late
+        late = ending_of(planned, step)
+        return await write_late(
+            claimed, late, ledger=ledger, handover=handover, reminders=reminders, clock=clock
+        )
 
 
 async def _post(

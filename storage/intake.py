@@ -23,6 +23,14 @@ MARK: Final = "\t \t"
 COME_BACK = timedelta(seconds=30)
 
 
+class PutBack(Exception):
+    """Storage does not take what was done: the body goes back to the queue and carries it."""
+
+    def __init__(self, body: str) -> None:
+        super().__init__(PutBack.__doc__)
+        self.body = body
+
+
 class QueueMessage(Protocol):
     """What the platform hands over (azure.functions.QueueMessage)."""
 
@@ -34,6 +42,10 @@ class QueueMessage(Protocol):
 
 type Handler = Callable[[str, bool], Awaitable[None]]
 """What a function does with a body, and whether it was delivered before."""
+
+
+KNOWN = NotReady | Unanswered | PutBack
+"""What only storage is to blame for."""
 
 
 class Intake:
@@ -58,17 +70,17 @@ class Intake:
             except Exception as error:
                 if not await self._is_excused(error) and queue not in POISON_QUEUES:
                     raise
-                await self._put_back(queue, body, error)
+                await self._put_back(queue, error.body if isinstance(error, PutBack) else body, error)
 
     async def _is_excused(self, error: Exception) -> bool:
-        if isinstance(error, Unanswered | Undecipherable):
+        if isinstance(error, Unanswered | PutBack | Undecipherable):
             self._readiness.doubt()
         if isinstance(error, Undecipherable):  # a damaged row, if the keyring is whole
             return not await self._readiness.holds()
-        return isinstance(error, NotReady | Unanswered)
+        return isinstance(error, KNOWN)
 
     async def _put_back(self, queue: str, body: str, error: Exception) -> None:
-        is_known = isinstance(error, NotReady | Unanswered)
+        is_known = isinstance(error, KNOWN)
         delay = self._readiness.wait() if is_known else COME_BACK
         marked = MARK + body
         await self._queues.put(queue, marked if fits(marked) else body, delay=delay)

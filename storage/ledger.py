@@ -255,9 +255,9 @@ class Ledger:
         """Plan and commit; raises NotMine, IllegalStep, Unanswered."""
         return await self.commit(self.plan(entry, *steps, **changes))
 
-    async def claim(self, entry: Entry, language: Language | None = None) -> Entry:
-        """Write the intent to send, before the first byte leaves; raises NotMine, Unanswered."""
-        return await self.advance(
+    def intent(self, entry: Entry, language: Language | None = None) -> Entry:
+        """The entry as a worker claims it to send it: to be committed before the first byte leaves."""
+        return self.plan(
             entry,
             Step(State.SENDING),
             owner=secrets.token_hex(16),

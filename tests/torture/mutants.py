@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-SEND, TURN, LEDGER, FOLLOW, BREAKERS, ACCOUNT = (
+SEND, ENDING, TURN, LEDGER, FOLLOW, BREAKERS, ACCOUNT = (
     "send_message.send_message",
+    "send_message.ending",
     "send_message.turn",
     "storage.ledger",
     "check_status.follow",
@@ -42,13 +43,13 @@ MUTANTS = (
         {
             SEND: (
                 (
-                    "            claimed = await ledger.claim(entry, language)\n"
+                    "            claimed = await write(ledger.intent(entry, language), NOT_CLAIMED, ledger)\n"
                     "            step, changes = await _post(claimed, ",
                     "            from dataclasses import replace\n"
                     "            early = replace(entry, lease_until=clock() + timedelta(hours=1))\n"
                     "            step, changes = await _post(early, ",
                 ),
-                ("    # The log line", "    claimed = await ledger.claim(entry)\n    # The log line"),
+                ("    # The log line", "    claimed = await write(ledger.intent(entry), NOT_CLAIMED, ledger)\n    # The log line"),
             )
         },
     ),
@@ -73,16 +74,7 @@ MUTANTS = (
     Mutant(
         "write the outcome over whatever is there",
         {
-            SEND: (
-                (
-                    "            raise NotMine(NotMine.__doc__)\n        # This",
-                    "            pass\n        # This",
-                ),
-                (
-                    "        if (\n            current is None",
-                    "        if current is None: raise NotMine()\n        if (\n            False",
-                ),
-            ),
+            ENDING: (("not _is_open(current, ending)", "False"),),
             LEDGER: (("    raise IllegalStep(", "    return State(step.what)\n    raise IllegalStep("),),
         },
         plan="faults, resends",
@@ -104,14 +96,7 @@ MUTANTS = (
     ),
     Mutant(
         "no fence between attempts",
-        {
-            SEND: (
-                (
-                    "(current.state, current.owner) != (State.IN_DOUBT, claimed.owner)",
-                    "current.state is not State.IN_DOUBT",
-                ),
-            )
-        },
+        {ENDING: (("current.owner != ending.owner", "False"),)},
         plan="faults, resends",
     ),
     Mutant(
@@ -131,7 +116,7 @@ MUTANTS = (
     ),
     Mutant(
         "late evidence heals nothing",
-        {SEND: (("step.what not in (State.ACCEPTED, State.REFUSED)", "True"),)},
+        {ENDING: (("ending.what in EVIDENCE", "False"),)},
     ),
     Mutant(
         "drop a redelivered message that is behind",
@@ -139,7 +124,7 @@ MUTANTS = (
     ),
     Mutant(
         "nobody looks after a late answer",
-        {SEND: (("        await handover.look_after(current, MESSAGE_SENDS, LEASE)\n", ""),)},
+        {ENDING: (("            await handover.look_after(current, MESSAGE_SENDS, LEASE)\n", ""),)},
     ),
     Mutant(
         "who holds a current message does not check the handover",

@@ -15,7 +15,7 @@ from typing import cast
 
 from pydantic import SecretStr
 
-from io_api.account import IoAccount, Keys
+from io_api.account import CLAIM_SECONDS, IoAccount, Keys
 from io_api.breakers import Breakers
 from io_api.client import IoClient
 from io_api.errors import InDoubt, Misconfigured, NotSent
@@ -182,7 +182,7 @@ def _account(io: Io, table: FakeTable, loop: VirtualLoop) -> IoAccount:
         stops=StopBoard(table, loop.clock, monotonic=loop.time),
         breakers=Breakers(table, loop.clock, monotonic=loop.time),
     )
-    account._in_flight = InFlight(loop.time)
+    account._in_flight = InFlight(CLAIM_SECONDS, loop.time)
     return account
 
 

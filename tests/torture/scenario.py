@@ -22,6 +22,7 @@ from storage.campaigns import Campaigns
 from storage.cipher import Cipher
 from storage.due_index import DueEntry, DueIndex
 from storage.handover import Handover
+from storage.intake import MARK, PutBack
 from storage.ledger import DELIVERED, NEXT, Entry, Ledger, State, entry_of
 from storage.notices import Notices
 from storage.outcomes import UNTOLD, Outcomes
@@ -240,16 +241,7 @@ class Scenario:
                 clock=self.clock,
             )
         if queue == MESSAGE_SENDS:
-            return send_message(
-                message.body,
-                redelivered=redelivered,
-                ledger=self.ledger,
-                io=io,
-                handover=self.handover,
-                campaigns=Campaigns(FakeTable("campaigns", Steps()), self.clock),
-                reminders={},
-                clock=self.clock,
-            )
+            return self._send(message)
         return park(
             message.body,
             queue=queue.removesuffix("-poison"),
@@ -260,6 +252,23 @@ class Scenario:
             handover=self.handover,
             clock=self.clock,
         )
+
+    async def _send(self, message: HostMessage) -> None:
+        """As storage/intake.py has it: what storage could not be told goes back to the queue."""
+        body = message.body.removeprefix(MARK)
+        try:
+            await send_message(
+                body,
+                redelivered=body != message.body or message.dequeue_count > 1,
+                ledger=self.ledger,
+                io=cast(IoAccount, self.io),
+                handover=self.handover,
+                campaigns=Campaigns(FakeTable("campaigns", Steps()), self.clock),
+                reminders={},
+                clock=self.clock,
+            )
+        except PutBack as error:
+            await self.queues.put(MESSAGE_SENDS, MARK + error.body)
 
     def _look(self, due: DueEntry) -> None:
         self.looked_at[due.bucket, due.key] = self.clock() + TICK

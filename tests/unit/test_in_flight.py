@@ -1,11 +1,15 @@
 """How many messages may be without an answer."""
 
 import asyncio
+from itertools import count
 
 import pytest
 
-from io_api.in_flight import HUNG_SECONDS, LEAST, MOST, InFlight, Place
+from io_api.in_flight import HUNG_SECONDS, LEAST, MOST, InFlight
 from tests.fakes import FakeClock
+
+
+LEAD_SECONDS = 0.5
 
 
 class Crowd:
@@ -13,8 +17,9 @@ class Crowd:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.in_flight = InFlight(lambda: self.clock().timestamp())
-        self.out: list[Place] = []
+        self.in_flight = InFlight(LEAD_SECONDS, lambda: self.clock().timestamp())
+        self.out: list[int] = []
+        self.numbers = count()
         self.tasks: list[asyncio.Task[None]] = []
 
     async def gather(self, size: int = 2 * MOST) -> None:
@@ -24,7 +29,7 @@ class Crowd:
 
     async def answer(self) -> None:
         """The oldest is answered, and gives its place back."""
-        self.in_flight.answered()
+        self.in_flight.answered(self.out[0])
         await self.end()
 
     async def fail(self) -> None:
@@ -38,9 +43,10 @@ class Crowd:
         await _settle()
 
     async def _leave(self) -> None:
-        while not (place := self.in_flight.take()):
+        number = next(self.numbers)
+        while not self.in_flight.take(number):
             await self.in_flight.wanted()
-        self.out.append(place)
+        self.out.append(number)
 
 
 async def _settle() -> None:
@@ -75,9 +81,9 @@ async def test_sinks_when_fewer_are_needed(crowd: Crowd) -> None:
     while crowd.out:
         await crowd.answer()
     for _ in range(2 * MOST):
-        place = crowd.in_flight.take()
-        assert place
-        crowd.out.append(place)
+        number = next(crowd.numbers)
+        assert crowd.in_flight.take(number)
+        crowd.out.append(number)
         await crowd.answer()
     await crowd.gather()
     assert len(crowd.out) == LEAST
@@ -88,25 +94,46 @@ async def test_answers_that_come_together_take_no_place_away(crowd: Crowd) -> No
     await crowd.gather(7)
     for _ in range(3):
         await crowd.answer()
-    places = [*crowd.out]
-    assert len(places) == 4
+    assert len(crowd.out) == 4
+    for number in crowd.out:
+        crowd.in_flight.answered(number)
+        crowd.in_flight.free(number)
     crowd.out.clear()
-    for place in places:
-        crowd.in_flight.answered()
-        crowd.in_flight.free(place)
     await crowd.gather()
     assert len(crowd.out) == 4
 
 
-async def test_nobody_is_let_in_before_those_who_wait(crowd: Crowd) -> None:
-    """A place that a claimed message waits for lets no other message be claimed."""
-    await crowd.gather(3)
+@pytest.mark.parametrize(("answer_seconds", "most"), [(0.125, 5), (1, 2), (20, 2)])
+async def test_as_many_are_claimed_as_will_find_a_place(
+    crowd: Crowd, answer_seconds: float, most: int
+) -> None:
+    """What is claimed ahead of its instant is what IO answers in that time, and one to show the need of more."""
+    assert crowd.in_flight.take("first")
+    crowd.clock.advance(seconds=answer_seconds)
+    crowd.in_flight.answered("first")
+    crowd.in_flight.free("first")
+    assert crowd.in_flight.take("second")
+    assert [crowd.in_flight.claim(number) for number in range(10)] == [True] * most + [False] * (10 - most)
+
+
+async def test_few_are_claimed_while_a_message_hangs(crowd: Crowd) -> None:
+    """A message that waits for its answer longer than others did counts as the newest answer."""
+    assert crowd.in_flight.take("first")
+    crowd.in_flight.answered("first")
+    crowd.clock.advance(seconds=HUNG_SECONDS)
+    assert [crowd.in_flight.claim(number) for number in range(3)] == [True, True, False]
+
+
+async def test_room_opens_with_the_claim_that_ends(crowd: Crowd) -> None:
+    """Who waits to be let in is let in when a claimed message needs no place after all."""
+    await crowd.gather(1)
+    crowd.clock.advance(seconds=HUNG_SECONDS)
+    while crowd.in_flight.claim(next(crowd.numbers)):
+        pass
     entering = asyncio.create_task(crowd.in_flight.room())
-    await crowd.end()
-    assert crowd.in_flight.is_crowded
+    await _settle()
     assert not entering.done()
-    await crowd.end()
-    await crowd.end()
+    crowd.in_flight.free(1)
     await asyncio.wait_for(entering, 1)
 
 
