@@ -1,12 +1,14 @@
 """The reference: what Postino's own queues carry in place of a request, to hold no personal data."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError
 
 from contract.body import load_object
-from contract.fields import STRICT, Language, RequestId, Traceparent
+from contract.fields import STRICT, Language, RequestId, Traceparent, matching
 from contract.violations import InvalidRequest, violations_of
+
+Owner = Annotated[str, matching("^[0-9a-f]{32}$", "must be 32 hexadecimal digits")]
 
 
 class Ending(BaseModel):
@@ -14,11 +16,11 @@ class Ending(BaseModel):
 
     model_config = STRICT
 
-    owner: str = Field(pattern="^[0-9a-f]{32}$", description="The attempt, as the ledger names it.")
+    owner: Owner = Field(description="The attempt, as the ledger names it.")
     what: Literal["ACCEPTED", "REFUSED", "DEFERRED", "IN_DOUBT"] = Field(description="The state it ends in.")
-    reason: str | None = Field(default=None, max_length=100, description="As in the ledger's history.")
+    reason: str | None = Field(default=None, description="As in the ledger's history.")
     http_status: int | None = Field(default=None, description="Of IO's answer.")
-    message_id: str | None = Field(default=None, max_length=100, description="IO's id, when accepted.")
+    message_id: str | None = Field(default=None, description="IO's id, when accepted.")
 
 
 class Reference(BaseModel):

@@ -2,7 +2,8 @@
 
 When IO stops answering, all of them end in doubt, so there are no more of them than the usual time of an
 answer asks for. The limit starts at one and grows by one with each answer that comes while a message whose
-instant had come found no place. It sinks to what was needed in the last round of answers, and is one after a
+instant had come found no place; by as many as found none if IO is slow. After a round of answers, as many as
+the limit, it sinks to what was needed, or grows by half if IO is slow and more messages wait. It is one after a
 failure. Messages are claimed a moment before they need a place, no more of them than will find one.
 
 A POST that hangs holds its place for a minute. If IO is proved to answer meanwhile, the places that hang are
@@ -28,13 +29,14 @@ FIRST_ANSWER_SECONDS, SHORTEST_ANSWER_SECONDS = 1.0, 0.02
 class InFlight:
     """A limit on messages without an answer; one for the process.
 
-    Messages are told apart by what they are called by; they are claimed `lead_seconds` before they take a place.
+    A message is any object that stands for it; it is claimed `lead_seconds` before it takes its place.
     """
 
     def __init__(self, lead_seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._lead_seconds = lead_seconds
         self._monotonic = monotonic
         self._limit = LEAST
+        self._outside = 0
         self._claimed: set[Hashable] = set()
         self._out: dict[Hashable, float] = {}  # since when, oldest first
         self._most_out = 0  # in this round of answers
@@ -46,10 +48,14 @@ class InFlight:
         self._may_pass_over = True
 
     async def room(self) -> None:
-        """Wait until one more message may be claimed."""
-        while not self._admits:
-            self._moved.clear()
-            await self._moved.wait()
+        """Wait until a place is free and one more message may be claimed."""
+        self._outside += 1
+        try:
+            while not (self._free_places and self._admits):
+                self._moved.clear()
+                await self._moved.wait()
+        finally:
+            self._outside -= 1
 
     def claim(self, message: Hashable) -> bool:
         """Whether this message may be claimed: there will be a place, or it is the first to wait for one."""
@@ -89,17 +95,22 @@ class InFlight:
         """A message was answered, and holds its place still: one more if others wait for theirs."""
         self._answer_seconds = self._monotonic() - self._out.get(message, self._moved_at)
         self._answers += 1
-        if self._waiting:
-            self._limit = min(MOST, self._limit + 1)
-        elif self._answers >= self._limit:
-            self._limit = max(LEAST, self._most_out)
+        more = len(self._waiting) if self._is_slow else min(1, len(self._waiting))
+        self._limit = min(MOST, self._limit + more)
         if self._answers >= self._limit:
+            self._limit = self._needed()
             self._answers, self._most_out = 0, len(self._out)
         self._may_pass_over = True
 
+    def _needed(self) -> int:
+        # For an IO that is slow hardly anybody is claimed who could show that more places are needed.
+        if self._is_slow and self._outside and self._most_out >= self._limit:
+            return min(MOST, self._limit + max(1, self._limit // 2))
+        return max(LEAST, min(self._limit, self._most_out))
+
     def failed(self) -> None:
         """A message got no answer: one at a time until another is answered."""
-        self._limit = LEAST
+        self._limit, self._answers, self._most_out = LEAST, 0, 0
 
     def take_probe(self) -> bool:
         """Whether the caller should find out if IO answers: all places hang. One caller is told so a time."""
@@ -117,6 +128,10 @@ class InFlight:
         self._may_pass_over = False
         self._moved_at = self._monotonic()
         self._tell()
+
+    @property
+    def _is_slow(self) -> bool:
+        return self._answer_seconds > self._lead_seconds
 
     @property
     def _free_places(self) -> int:

@@ -53,7 +53,7 @@ async def write_late(
             current = await ledger.get(entry.request_id)
             if current is None or not _is_open(current, ending):
                 raise NotMine(NotMine.__doc__)
-            # The queue message of this attempt may be gone: a copy sees to it that the request is handed over.
+            # This attempt's queue message may be gone: a copy sees to it that the request is handed over.
             # If that copy comes before the write below it touches the row, and all this begins anew.
             await handover.look_after(current, MESSAGE_SENDS, LEASE)
             changes = _changes(current, ending, ledger, reminders, clock())

@@ -80,7 +80,7 @@ class Post:
         """Messages as they are some hours after acceptance; their rows spread over the minutes of a tick."""
         for number in range(due):
             request = a_request(request_id=f"due-{number:06}", feature_level_type="ADVANCED")
-            entry = await self.ledger.claim(await self.ledger.open(request))
+            entry = await self.ledger.commit(self.ledger.intent(await self.ledger.open(request)))
             steps = Step(State.ACCEPTED), Step(State.PROCESSED)
             known = {"message_id": str(number), "status": "PROCESSED", "read_status": "UNREAD", "body": {}}
             await self.ledger.advance(entry, *steps, **known)

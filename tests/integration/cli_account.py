@@ -36,7 +36,7 @@ class CliAccount:
         request = a_request(**{"request_id": self.new_id(), **fields})
 
         async def send(stores: Stores) -> Entry:
-            claimed = await stores.ledger.claim(await stores.ledger.open(request))
+            claimed = await stores.ledger.commit(stores.ledger.intent(await stores.ledger.open(request)))
             return await stores.ledger.advance(
                 claimed, Step(State.ACCEPTED, http_status=201), message_id="M-1"
             )

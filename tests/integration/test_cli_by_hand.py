@@ -21,7 +21,9 @@ def _in_doubt(account: CliAccount) -> Entry:
     """A request whose POST nobody knows the end of."""
 
     async def doubt(stores: Stores) -> Entry:
-        claimed = await stores.ledger.claim(await stores.ledger.open(a_request(request_id=account.new_id())))
+        claimed = await stores.ledger.commit(
+            stores.ledger.intent(await stores.ledger.open(a_request(request_id=account.new_id())))
+        )
         return await stores.ledger.advance(claimed, Step(State.IN_DOUBT, "timeout"))
 
     return ask(doubt)
@@ -31,7 +33,9 @@ def _refused(account: CliAccount) -> Entry:
     """A request that IO refused, parked as the poison trigger does."""
 
     async def refuse(stores: Stores) -> Entry:
-        claimed = await stores.ledger.claim(await stores.ledger.open(a_request(request_id=account.new_id())))
+        claimed = await stores.ledger.commit(
+            stores.ledger.intent(await stores.ledger.open(a_request(request_id=account.new_id())))
+        )
         return await stores.ledger.advance(claimed, Step(State.REFUSED, "invalid_message", 400))
 
     entry = ask(refuse)

@@ -400,7 +400,7 @@ async def test_entry_is_read_as_it_was_written(ledger: Ledger) -> None:
     opened = await ledger.open(request)
     assert await ledger.get("r-1") == opened
     assert ledger.request_of(opened) == request
-    claimed = await ledger.claim(opened)
+    claimed = await ledger.commit(ledger.intent(opened))
     read = await ledger.get("r-1")
     assert read == claimed
     assert read is not None
@@ -428,7 +428,7 @@ async def test_race_for_a_request_has_one_winner(ledger: Ledger) -> None:
     async def work() -> bool:
         entry = await ledger.open(a_request())
         try:
-            await ledger.claim(entry)
+            await ledger.commit(ledger.intent(entry))
         except (NotMine, IllegalStep):
             return False
         return True

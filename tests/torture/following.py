@@ -312,7 +312,7 @@ class Following:
             feature_level_type="ADVANCED" if life.advanced else "STANDARD",
             **({"content": payment() | {"due_date": "2026-12-20T22:59:59Z"}} if life.has_payment else {}),
         )
-        claimed = await self.ledger.claim(await self.ledger.open(request))
+        claimed = await self.ledger.commit(self.ledger.intent(await self.ledger.open(request)))
         entry = await self.ledger.advance(claimed, Step(State.ACCEPTED), message_id=request_id, body={})
         self.accepted_at[request_id] = self.clock()
         self.clock.advance(seconds=self.rng.choice((0, 5, 600)))

@@ -49,7 +49,11 @@ MUTANTS = (
                     "            early = replace(entry, lease_until=clock() + timedelta(hours=1))\n"
                     "            step, changes = await _post(early, ",
                 ),
-                ("    # The log line", "    claimed = await write(ledger.intent(entry), NOT_CLAIMED, ledger)\n    # The log line"),
+                (
+                    "    # The log line",
+                    "    claimed = await write(ledger.intent(entry), NOT_CLAIMED, ledger)\n"
+                    "    # The log line",
+                ),
             )
         },
     ),

@@ -20,7 +20,7 @@ def road() -> Road:
 
 async def _settled(road: Road, step: Step, **changes: Any) -> Entry:
     return await road.ledger.advance(
-        await road.ledger.claim(await road.ledger.open(a_request())), step, **changes
+        await road.ledger.commit(road.ledger.intent(await road.ledger.open(a_request()))), step, **changes
     )
 
 

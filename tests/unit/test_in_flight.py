@@ -8,7 +8,6 @@ import pytest
 from io_api.in_flight import HUNG_SECONDS, LEAST, MOST, InFlight
 from tests.fakes import FakeClock
 
-
 LEAD_SECONDS = 0.5
 
 
@@ -75,6 +74,42 @@ async def test_grows_with_each_answer_while_others_wait(crowd: Crowd) -> None:
     assert most == MOST
 
 
+@pytest.mark.parametrize(("answer_seconds", "rounds"), [(5, 9), (20, 9)])
+async def test_slow_io_gets_all_that_wait(answer_seconds: float, rounds: int) -> None:
+    """An IO that takes long for an answer soon has as many messages at a time as may be."""
+    clock = FakeClock()
+    in_flight, numbers = InFlight(LEAD_SECONDS, lambda: clock().timestamp()), count()
+    waiting = [asyncio.create_task(_through(in_flight)) for _ in range(2 * MOST)]
+    most: list[int] = []
+    for _ in range(rounds):
+        out = [number for number in (next(numbers) for _ in range(MOST)) if in_flight.take(number)]
+        most.append(len(out))
+        await _settle()
+        clock.advance(seconds=answer_seconds)
+        for number in out:
+            in_flight.answered(number)
+        for number in out:
+            in_flight.free(number)
+    assert most == sorted(most)
+    assert most[-1] == MOST
+    for each in waiting:
+        each.cancel()
+
+
+async def _through(in_flight: InFlight) -> None:
+    while True:
+        await in_flight.room()
+        await asyncio.sleep(0)
+
+
+async def test_all_that_wait_leave_with_the_first_slow_answer(crowd: Crowd) -> None:
+    """An IO that answers, but takes its time, has all that wait for a place at once."""
+    await crowd.gather(1 + MOST)
+    crowd.clock.advance(seconds=2 * LEAD_SECONDS)
+    await crowd.answer()
+    assert len(crowd.out) == MOST
+
+
 async def test_sinks_when_fewer_are_needed(crowd: Crowd) -> None:
     """Places that nobody needs are given up, so that an outage finds few messages on their way."""
     await crowd.gather()
@@ -107,7 +142,7 @@ async def test_answers_that_come_together_take_no_place_away(crowd: Crowd) -> No
 async def test_as_many_are_claimed_as_will_find_a_place(
     crowd: Crowd, answer_seconds: float, most: int
 ) -> None:
-    """What is claimed ahead of its instant is what IO answers in that time, and one to show the need of more."""
+    """What is claimed ahead of its instant is what IO answers in that time, and one more."""
     assert crowd.in_flight.take("first")
     crowd.clock.advance(seconds=answer_seconds)
     crowd.in_flight.answered("first")
@@ -126,14 +161,11 @@ async def test_few_are_claimed_while_a_message_hangs(crowd: Crowd) -> None:
 
 async def test_room_opens_with_the_claim_that_ends(crowd: Crowd) -> None:
     """Who waits to be let in is let in when a claimed message needs no place after all."""
-    await crowd.gather(1)
-    crowd.clock.advance(seconds=HUNG_SECONDS)
-    while crowd.in_flight.claim(next(crowd.numbers)):
-        pass
+    claimed = [number for number in range(10) if crowd.in_flight.claim(number)]
     entering = asyncio.create_task(crowd.in_flight.room())
     await _settle()
     assert not entering.done()
-    crowd.in_flight.free(1)
+    crowd.in_flight.free(claimed[0])
     await asyncio.wait_for(entering, 1)
 
 

@@ -9,7 +9,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from storage.cipher import Cipher, Undecipherable
-from storage.intake import MARK, Intake
+from storage.intake import MARK, Intake, PutBack
 from storage.key_checks import KeyChecks
 from storage.queues import LONGEST_BODY, MESSAGE_REQUESTS, poison
 from storage.readiness import LONGEST_WAIT, LONGEST_WAIT_AT_FIRST, PROVE_SECONDS, Fault, Readiness
@@ -136,6 +136,14 @@ async def test_storage_that_fails_in_the_middle(stores: Stores) -> None:
     assert len(stores.delays()) == 3
     await process.take(stores.queues.bodies(MESSAGE_REQUESTS)[-1])
     assert process.taken == [("{}", True)]
+
+
+async def test_what_storage_was_not_told_goes_back(stores: Stores) -> None:
+    """A function that did something storage does not take has the queue carry it."""
+    process = stores.process()
+    process.fails = [PutBack("what was done")]
+    await process.take("a body")
+    assert stores.queues.bodies(MESSAGE_REQUESTS) == [MARK + "what was done"]
 
 
 async def test_body_comes_back_as_it_was(stores: Stores) -> None:
