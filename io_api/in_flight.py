@@ -3,8 +3,8 @@
 When IO stops answering, all of them end in doubt, so there are no more of them than the usual time of an
 answer asks for. The limit starts at one and grows by one with each answer that comes while a message whose
 instant had come found no place; by as many as found none if IO is slow. After a round of answers, as many as
-the limit, it sinks to what was needed, or grows by half if IO is slow and more messages wait. It is one after a
-failure. Messages are claimed a moment before they need a place, no more of them than will find one.
+the limit, it sinks to what was needed, or grows by half if IO is slow and more messages wait. It is one after
+a failure. Messages are claimed a moment before they need a place, no more of them than will find one.
 
 A POST that hangs holds its place for a minute. If IO is proved to answer meanwhile, the places that hang are
 given to others, once: until a message is answered again, the proof is worth no more than that.
@@ -22,8 +22,8 @@ MOST = 24
 HUNG_SECONDS = 10.0
 # A message that was told of a free place may not take it: the others look for themselves, too.
 LOOK_AGAIN_SECONDS = 1.0
-# Before the first answer, and the least that is reckoned with.
-FIRST_ANSWER_SECONDS, SHORTEST_ANSWER_SECONDS = 1.0, 0.02
+# What is reckoned with before the first answer, and at least.
+FIRST_ANSWER_SECONDS, SHORTEST_ANSWER_SECONDS = 0.1, 0.02
 
 
 class InFlight:
