@@ -137,7 +137,7 @@ async def test_look_that_hangs_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A look that would outlive the turn is given up, its message stays due, and the others are looked at."""
-    monkeypatch.setattr(drain, "LONGEST_VISIT", timedelta(seconds=0.05))
+    monkeypatch.setattr(drain, "LONGEST_VISIT", timedelta(seconds=1))
     road = await _road(messages=3)
 
     class Hanging(SlowIo):
