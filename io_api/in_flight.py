@@ -70,7 +70,6 @@ class InFlight:
         self._claimed.discard(message)
         self._out[message] = self._moved_at = self._monotonic()
         self._most_out = max(self._most_out, len(self._out))
-        self._moved.set()
         return True
 
     async def wanted(self) -> None:

@@ -23,11 +23,11 @@ MARK: Final = "\t \t"
 COME_BACK = timedelta(seconds=30)
 
 
-class PutBack(Exception):
+class PutBack(Unanswered):
     """Storage does not take what was done: the body goes back to the queue and carries it."""
 
     def __init__(self, body: str) -> None:
-        super().__init__(PutBack.__doc__)
+        super().__init__("the queue carries what storage does not take")
         self.body = body
 
 
@@ -42,10 +42,6 @@ class QueueMessage(Protocol):
 
 type Handler = Callable[[str, bool], Awaitable[None]]
 """What a function does with a body, and whether it was delivered before."""
-
-
-KNOWN = NotReady | Unanswered | PutBack
-"""What only storage is to blame for."""
 
 
 class Intake:
@@ -73,14 +69,14 @@ class Intake:
                 await self._put_back(queue, error.body if isinstance(error, PutBack) else body, error)
 
     async def _is_excused(self, error: Exception) -> bool:
-        if isinstance(error, Unanswered | PutBack | Undecipherable):
+        if isinstance(error, Unanswered | Undecipherable):
             self._readiness.doubt()
         if isinstance(error, Undecipherable):  # a damaged row, if the keyring is whole
             return not await self._readiness.holds()
-        return isinstance(error, KNOWN)
+        return isinstance(error, NotReady | Unanswered)
 
     async def _put_back(self, queue: str, body: str, error: Exception) -> None:
-        is_known = isinstance(error, KNOWN)
+        is_known = isinstance(error, NotReady | Unanswered)
         delay = self._readiness.wait() if is_known else COME_BACK
         marked = MARK + body
         await self._queues.put(queue, marked if fits(marked) else body, delay=delay)

@@ -170,6 +170,10 @@ class Road:
             await self.send(body)
         return self.entry(request_id)
 
+    async def claim(self, entry: Entry) -> Entry:
+        """What a worker does just before it sends."""
+        return await self.ledger.commit(self.ledger.intent(entry))
+
     def entry(self, request_id: str = "r-1") -> Entry:
         """What the ledger holds of a request."""
         (row,) = (row for row in self.ledger_table.rows_by_key.values() if row.key == request_id)

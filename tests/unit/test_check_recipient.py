@@ -177,7 +177,7 @@ async def test_request_that_was_sent_is_not_sent_again(road: Road, redelivered: 
 
 async def test_request_being_sent_is_left_alone(road: Road) -> None:
     """A repetition that comes during the POST looks again soon, without the content."""
-    claimed = await road.ledger.commit(road.ledger.intent(await road.ledger.open(a_request())))
+    claimed = await road.claim(await road.ledger.open(a_request()))
     await road.check(a_body())
     message = road.queues.only(MESSAGE_REQUESTS)
     assert message.delay == LOOK_AGAIN

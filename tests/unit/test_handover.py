@@ -19,9 +19,7 @@ def road() -> Road:
 
 
 async def _settled(road: Road, step: Step, **changes: Any) -> Entry:
-    return await road.ledger.advance(
-        await road.ledger.commit(road.ledger.intent(await road.ledger.open(a_request()))), step, **changes
-    )
+    return await road.ledger.advance(await road.claim(await road.ledger.open(a_request())), step, **changes)
 
 
 async def test_deferred_goes_back_to_its_queue_until_its_time(road: Road) -> None:

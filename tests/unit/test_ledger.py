@@ -55,7 +55,7 @@ async def entry(road: Road) -> Entry:
 
 @pytest.fixture
 async def claimed(road: Road, entry: Entry) -> Entry:
-    return await road.ledger.commit(road.ledger.intent(entry))
+    return await road.claim(entry)
 
 
 def _plan(road: Road, entry: Entry, state: str, word: str) -> Entry:
@@ -150,9 +150,9 @@ async def test_open_whose_answer_was_lost_finds_its_own_row(road: Road) -> None:
 async def test_only_one_of_two_claims_wins(road: Road) -> None:
     """Of two workers that opened the same request in a race one may send, and the other stops."""
     mine, yours = await road.ledger.open(a_request()), await road.ledger.open(a_request())
-    won = await road.ledger.commit(road.ledger.intent(yours))
+    won = await road.claim(yours)
     with pytest.raises(NotMine):
-        await road.ledger.commit(road.ledger.intent(mine))
+        await road.claim(mine)
     assert road.entry() == won
     assert (won.state, won.attempt, won.lease_until) == (State.SENDING, 1, road.clock() + LEASE)
 
@@ -161,7 +161,7 @@ async def test_claim_clears_the_wait_and_names_a_new_owner_each_time(road: Road,
     """An attempt after a deferral has its own owner and number."""
     later = road.clock() + timedelta(minutes=1)
     deferred = await road.ledger.advance(claimed, Step(State.DEFERRED, "unreachable"), next_at=later)
-    again = await road.ledger.commit(road.ledger.intent(deferred))
+    again = await road.claim(deferred)
     assert (deferred.next_at, again.next_at, again.attempt) == (later, None, 2)
     assert again.owner != claimed.owner
 
@@ -172,7 +172,7 @@ async def test_write_whose_answer_was_lost_is_known_by_its_mark(
 ) -> None:
     """A claim that was written counts, whether its answer never came or the SDK's repetition lost."""
     road.steps.fail_after(answer)
-    claimed = await road.ledger.commit(road.ledger.intent(entry))
+    claimed = await road.claim(entry)
     assert claimed == road.entry()
     assert (await road.ledger.advance(claimed, Step(State.ACCEPTED))).state is State.ACCEPTED
 
@@ -181,16 +181,16 @@ async def test_write_that_did_not_happen_is_not_taken_for_done(road: Road, entry
     """Without an answer and without its mark on the row a claim has failed, and nothing may be sent."""
     road.steps.fail_before(Unanswered())
     with pytest.raises(Unanswered):
-        await road.ledger.commit(road.ledger.intent(entry))
+        await road.claim(entry)
     assert road.entry() == entry
 
 
 async def test_lost_answer_followed_by_another_worker_is_not_mine(road: Road, entry: Entry) -> None:
     """A row that somebody else wrote in the meantime is not mistaken for one's own write."""
-    await road.ledger.commit(road.ledger.intent(entry))
+    await road.claim(entry)
     road.steps.fail_before(Changed())
     with pytest.raises(NotMine):
-        await road.ledger.commit(road.ledger.intent(entry))
+        await road.claim(entry)
 
 
 async def test_row_that_went_away_is_not_mine(road: Road, entry: Entry) -> None:
@@ -206,7 +206,7 @@ async def test_storage_that_stays_silent_is_unanswered(road: Road, entry: Entry)
     road.steps.fail_after(Changed())
     road.steps.fail_before(Unanswered(), skip=1)
     with pytest.raises(Unanswered):
-        await road.ledger.commit(road.ledger.intent(entry))
+        await road.claim(entry)
 
 
 async def test_step_from_a_state_that_has_gone_is_not_mine(road: Road, claimed: Entry) -> None:
@@ -220,7 +220,7 @@ async def test_step_from_a_state_that_has_gone_is_not_mine(road: Road, claimed: 
 async def test_deferral_repeated_only_counts_up(road: Road, entry: Entry) -> None:
     """Days of the same trouble make one line with a count, so that the row does not grow."""
     for _ in range(50):
-        claimed = await road.ledger.commit(road.ledger.intent(entry))
+        claimed = await road.claim(entry)
         road.clock.advance(minutes=1)
         entry = await road.ledger.advance(claimed, Step(State.DEFERRED, "unreachable"))
     assert road.history() == ["REQUESTED", "SENDING", "DEFERRED"]
@@ -240,9 +240,7 @@ async def test_deferral_before_sending_repeated_only_counts_up(road: Road, entry
 async def test_deferral_for_another_reason_is_another_line(road: Road, entry: Entry) -> None:
     """What changed in the trouble stays visible."""
     for reason in ("unreachable", "rate_limited", "rate_limited"):
-        entry = await road.ledger.advance(
-            await road.ledger.commit(road.ledger.intent(entry)), Step(State.DEFERRED, reason)
-        )
+        entry = await road.ledger.advance(await road.claim(entry), Step(State.DEFERRED, reason))
     reasons = [(line["what"], line.get("reason"), line.get("times")) for line in entry.history]
     assert reasons == [
         ("REQUESTED", None, None),
@@ -322,8 +320,8 @@ async def test_worker_that_dies_before_its_claim_leaves_the_request_free(road: R
     """A crash before the intent is written leaves the request to whoever comes next."""
     road.steps.fail_before(Died())
     with pytest.raises(Died):
-        await road.ledger.commit(road.ledger.intent(entry))
-    assert (await road.ledger.commit(road.ledger.intent(road.entry()))).attempt == 1
+        await road.claim(entry)
+    assert (await road.claim(road.entry())).attempt == 1
 
 
 async def test_history_column_is_json_that_an_operator_can_read(road: Road, claimed: Entry) -> None:

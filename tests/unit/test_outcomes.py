@@ -85,7 +85,7 @@ async def test_event_says_what_is_known_without_personal_data(road: Road, entry:
 
 async def test_reason_and_http_status_of_the_step_are_told(road: Road, entry: Entry) -> None:
     """An event about a refusal says why, in the words of the ledger."""
-    claimed = await road.ledger.commit(road.ledger.intent(entry))
+    claimed = await road.claim(entry)
     refused = await road.ledger.advance(claimed, Step(State.REFUSED, "invalid_message", 400))
     await road.outcomes.announce(refused)
     (event,) = road.events()

@@ -148,7 +148,7 @@ async def test_refused_request_is_parked_with_ios_reason(road: Road) -> None:
 
 async def test_request_being_sent_is_left_until_its_lease_is_over(road: Road, entry: Entry) -> None:
     """While a worker may still be sending, nothing is decided and the platform comes back."""
-    claimed = await road.ledger.commit(road.ledger.intent(entry))
+    claimed = await road.claim(entry)
     with pytest.raises(StillSending):
         await road.park(road.reference(), MESSAGE_SENDS)
     assert (road.entry(), road.queues.messages) == (claimed, {})
@@ -157,7 +157,7 @@ async def test_request_being_sent_is_left_until_its_lease_is_over(road: Road, en
 
 async def test_request_whose_lease_ran_out_is_in_doubt_and_not_parked(road: Road, entry: Entry) -> None:
     """What may have been sent waits for a decision, not for a redrive."""
-    await road.ledger.commit(road.ledger.intent(entry))
+    await road.claim(entry)
     road.clock.advance(seconds=LEASE.total_seconds())
     await road.park(road.reference(), MESSAGE_SENDS)
     assert (road.entry().state, road.told()) == (State.IN_DOUBT, ["r-1/0/in_doubt"])
@@ -166,7 +166,7 @@ async def test_request_whose_lease_ran_out_is_in_doubt_and_not_parked(road: Road
 
 async def test_request_that_was_sent_after_all_is_followed_and_not_parked(road: Road, entry: Entry) -> None:
     """A message whose worker failed after IO took it is handed over: told, and due for its first look."""
-    claimed = await road.ledger.commit(road.ledger.intent(entry))
+    claimed = await road.claim(entry)
     await road.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
     await road.park(road.reference(), MESSAGE_SENDS)
     assert (road.told(), len(road.due())) == (["r-1/0/accepted"], 1)
@@ -175,7 +175,7 @@ async def test_request_that_was_sent_after_all_is_followed_and_not_parked(road: 
 
 async def test_request_that_was_looked_at_since_is_told_from_its_beginning(road: Road, entry: Entry) -> None:
     """Whatever the worker that failed could not tell is told now."""
-    claimed = await road.ledger.commit(road.ledger.intent(entry))
+    claimed = await road.claim(entry)
     accepted = await road.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
     await road.ledger.advance(accepted, Step(State.PROCESSED), status="PROCESSED")
     await road.park(road.reference(), MESSAGE_SENDS)
@@ -237,7 +237,7 @@ async def test_request_parked_again_after_a_redrive_is_told_again(road: Road, en
 
 async def test_refused_request_that_was_dropped_is_not_parked_again(road: Road, entry: Entry) -> None:
     """A copy that comes late brings nothing back that an operator dropped, and does not fail for ever."""
-    claimed = await road.ledger.commit(road.ledger.intent(entry))
+    claimed = await road.claim(entry)
     await road.ledger.advance(claimed, Step(State.REFUSED, "invalid_message"), body={})
     await road.park(road.reference(), MESSAGE_SENDS)
     assert not road.parked_table.rows_by_key
@@ -302,7 +302,7 @@ async def test_violations_come_back_from_the_table(road: Road) -> None:
 
 async def test_doubt_that_was_never_told_is_told_before_the_parking(road: Road) -> None:
     """Who moved the request may have died before telling: giving it up tells all that it went through."""
-    claimed = await road.ledger.commit(road.ledger.intent(await road.ledger.open(a_request())))
+    claimed = await road.claim(await road.ledger.open(a_request()))
     doubted = await road.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
     await road.ledger.advance(doubted, Step(State.DEFERRED, "resend"), sequence=1)
     await road.park(road.reference(), MESSAGE_SENDS)

@@ -155,7 +155,7 @@ async def _waiting(road: Road) -> None:
 
 async def _in_doubt(road: Road) -> None:
     await road.check(a_body(**PREMIUM))
-    entry = await road.ledger.commit(road.ledger.intent(road.entry()))
+    entry = await road.claim(road.entry())
     await road.ledger.advance(entry, Step(State.IN_DOUBT, "timeout"))
 
 

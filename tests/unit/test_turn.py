@@ -174,7 +174,7 @@ async def test_message_before_its_time_is_put_back_as_it_is(road: Road) -> None:
 
 async def test_message_of_a_request_being_sent_comes_back_to_look_after_it(road: Road, entry: Entry) -> None:
     """It comes back soon, ahead of the ledger, and hands over what the other may not have."""
-    claimed = await road.ledger.commit(road.ledger.intent(entry))
+    claimed = await road.claim(entry)
     await _take(road, claimed, _delivery())
     message = road.queues.only(MESSAGE_SENDS)
     assert message.delay == LOOK_AGAIN
@@ -186,7 +186,7 @@ async def test_message_of_a_request_being_sent_comes_back_to_look_after_it(road:
 
 async def test_lease_that_ran_out_leaves_the_request_in_doubt(road: Road, entry: Entry) -> None:
     """A POST whose worker vanished is never repeated: upstream hears of the doubt, no queue carries it."""
-    claimed = await road.ledger.commit(road.ledger.intent(entry))
+    claimed = await road.claim(entry)
     road.clock.advance(seconds=LEASE.total_seconds())
     await _take(road, claimed, _delivery(redelivered=True))
     assert (road.entry().state, road.told()) == (State.IN_DOUBT, ["r-1/0/in_doubt"])
@@ -247,7 +247,7 @@ async def test_loser_of_a_race_looks_again_when_the_winner_must_be_done(road: Ro
 
 async def test_two_who_find_the_lease_over_make_one_doubt(road: Road, entry: Entry) -> None:
     """Of two messages that find the same lease over one moves the request, and the other looks again."""
-    claimed = await road.ledger.commit(road.ledger.intent(entry))
+    claimed = await road.claim(entry)
     road.clock.advance(seconds=LEASE.total_seconds())
     await _take(road, claimed, _delivery())
     await _take(road, claimed, _delivery())
@@ -279,7 +279,7 @@ async def test_redelivered_deferral_gets_its_copy(road: Road, entry: Entry) -> N
 
 async def test_redelivered_acceptance_tells_what_its_worker_could_not(road: Road, entry: Entry) -> None:
     """A message that has been looked at since is told as accepted all the same."""
-    claimed = await road.ledger.commit(road.ledger.intent(entry))
+    claimed = await road.claim(entry)
     accepted = await road.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
     seen = await road.ledger.advance(accepted, Step(State.PROCESSED), status="PROCESSED")
     await _take(road, seen, _delivery(redelivered=True))
