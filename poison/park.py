@@ -3,9 +3,9 @@
 import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from contract.reference import parse_reference
+from contract.reference import Reference, parse_reference
 from contract.request import MessageRequest, parse_request
 from contract.settlement import parse_settlement
 from contract.violations import InvalidRequest, Violation
@@ -46,9 +46,13 @@ async def park(
 ) -> None:
     """Park what came to the poison queue of `queue`.
 
-    A request that was sent after all, or may have been, is handed over as its state asks and not parked.
+    A request that was sent after all, or may have been, is handed over as its state asks and not parked. A
+    reference that still has to tell the ledger how its attempt ended goes back to its queue.
     """
     found = await _judge(body, queue, services, ledger)
+    if isinstance(found, Reference):
+        await handover.again(found, queue, timedelta(0))
+        return
     if isinstance(found, Verdict):
         kept = await parked.keep(_parked_body(found, queue, parked.id_of(body), clock()), body)
     else:
@@ -64,7 +68,9 @@ async def park(
     await outcomes.announce_parked(kept)
 
 
-async def _judge(body: str, queue: str, services: Collection[str], ledger: Ledger) -> Entry | Verdict:
+async def _judge(
+    body: str, queue: str, services: Collection[str], ledger: Ledger
+) -> Entry | Verdict | Reference:
     if queue == MESSAGE_SETTLED:
         return await _judge_settlement(body, ledger)
     try:
@@ -79,6 +85,8 @@ async def _judge(body: str, queue: str, services: Collection[str], ledger: Ledge
         return Verdict("unknown_request" if reference else "failed_repeatedly", named.request_id)
     if isinstance(named, MessageRequest) and not ledger.same_content(entry, named):
         return Verdict("conflict", named.request_id)
+    if reference and reference.ending and entry.awaits(reference.ending):
+        return reference
     return entry
 
 

@@ -19,8 +19,6 @@ from storage.queues import MESSAGE_SENDS
 from storage.table import Unanswered
 
 NOT_CLAIMED = Step(State.DEFERRED, "not_claimed")
-# Once others have put the request in doubt, "not sent" settles nothing: a resend may have been decided.
-EVIDENCE = (State.ACCEPTED, State.REFUSED)
 
 
 async def write(planned: Entry, end: Step, ledger: Ledger) -> Entry:
@@ -51,7 +49,7 @@ async def write_late(
     try:
         while True:
             current = await ledger.get(entry.request_id)
-            if current is None or not _is_open(current, ending):
+            if current is None or not current.awaits(ending):
                 raise NotMine(NotMine.__doc__)
             # This attempt's queue message may be gone: a copy sees to it that the request is handed over.
             # If that copy comes before the write below it touches the row, and all this begins anew.
@@ -81,12 +79,6 @@ def _step(ending: Ending) -> Step:
 
 def _with_ending(entry: Entry, ending: Ending) -> str:
     return reference_to(entry).model_copy(update={"ending": ending}).to_json()
-
-
-def _is_open(current: Entry, ending: Ending) -> bool:
-    if current.owner != ending.owner:
-        return False
-    return current.state is State.SENDING or (current.state is State.IN_DOUBT and ending.what in EVIDENCE)
 
 
 def _changes(

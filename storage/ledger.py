@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import telemetry
 from contract.fields import Language
+from contract.reference import Ending
 from contract.request import MessageRequest, parse_request
 from storage.cipher import Cipher
 from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
@@ -152,6 +153,16 @@ class Entry:
     def has(self, what: str) -> bool:
         """Whether a line of the history says this."""
         return any(line["what"] == what for line in self.history)
+
+    def awaits(self, ending: Ending) -> bool:
+        """Whether the ledger is still to be told how this attempt ended.
+
+        "Not sent" does not settle IN_DOUBT: a resend may have been decided meanwhile.
+        """
+        if self.owner != ending.owner:
+            return False
+        is_evidence = ending.what in (State.ACCEPTED, State.REFUSED)
+        return self.state is State.SENDING or (self.state is State.IN_DOUBT and is_evidence)
 
     @property
     def last_step(self) -> Mapping[str, Any]:

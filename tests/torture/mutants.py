@@ -78,7 +78,7 @@ MUTANTS = (
     Mutant(
         "write the outcome over whatever is there",
         {
-            ENDING: (("not _is_open(current, ending)", "False"),),
+            ENDING: (("not current.awaits(ending)", "False"),),
             LEDGER: (("    raise IllegalStep(", "    return State(step.what)\n    raise IllegalStep("),),
         },
         plan="faults, resends",
@@ -100,7 +100,7 @@ MUTANTS = (
     ),
     Mutant(
         "no fence between attempts",
-        {ENDING: (("current.owner != ending.owner", "False"),)},
+        {LEDGER: (("self.owner != ending.owner", "False"),)},
         plan="faults, resends",
     ),
     Mutant(
@@ -120,7 +120,7 @@ MUTANTS = (
     ),
     Mutant(
         "late evidence heals nothing",
-        {ENDING: (("ending.what in EVIDENCE", "False"),)},
+        {LEDGER: (("is_evidence = ending.what in (State.ACCEPTED, State.REFUSED)", "is_evidence = False"),)},
     ),
     Mutant(
         "drop a redelivered message that is behind",

@@ -169,7 +169,7 @@ async def test_request_that_was_sent_after_all_is_followed_and_not_parked(road: 
     claimed = await road.claim(entry)
     await road.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
     await road.park(road.reference(), MESSAGE_SENDS)
-    assert (road.told(), len(road.due())) == (["r-1/0/accepted"], 1)
+    assert (road.told()[-1], len(road.due())) == ("r-1/0/accepted", 1)
     assert not road.parked_table.rows_by_key
 
 
@@ -333,3 +333,46 @@ async def test_settlement_is_parked_and_goes_back_to_its_own_queue(
     assert road.entry() == entry
     await redrive(message, ledger=road.ledger, parked=road.parked, queues=road.queues, clock=road.clock)
     assert road.queues.bodies(MESSAGE_SETTLED) == [body]
+
+
+@pytest.fixture
+async def untold(road: Road, entry: Entry) -> tuple[Entry, str]:
+    """An attempt that IO accepted and of which only its reference knows."""
+    claimed = await road.claim(entry)
+    ending = {"owner": claimed.owner, "what": "ACCEPTED", "message_id": "M1"}
+    return claimed, road.reference(ending=ending)
+
+
+@pytest.mark.parametrize("doubted", [False, True])
+async def test_answer_that_the_ledger_does_not_know_is_not_given_up(
+    road: Road, untold: tuple[Entry, str], doubted: bool
+) -> None:
+    """A reference whose workers died five times still tells the ledger how its attempt ended."""
+    claimed, reference = untold
+    if doubted:
+        await road.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
+    await road.park(reference, MESSAGE_SENDS)
+    assert road.parked_table.rows_by_key == {}
+    await road.run()
+    assert (road.entry().state, road.entry().message_id, road.io.sent) == (State.ACCEPTED, "M1", [])
+    assert (road.told()[-1], len(road.due())) == ("r-1/0/accepted", 1)
+
+
+async def test_answer_that_the_ledger_knows_does_not_go_round(road: Road, untold: tuple[Entry, str]) -> None:
+    """A reference that says what the ledger says already is given up as any other."""
+    claimed, reference = untold
+    await road.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1")
+    await road.park(reference, MESSAGE_SENDS)
+    assert (road.queues.bodies(MESSAGE_SENDS), road.told()) == ([], ["r-1/0/accepted"])
+
+
+async def test_answer_of_an_attempt_that_others_followed_does_not_go_round(
+    road: Road, untold: tuple[Entry, str]
+) -> None:
+    """The answer of an old attempt says nothing of the newest, which keeps its lease."""
+    claimed, reference = untold
+    doubted = await road.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
+    await road.claim(await road.ledger.advance(doubted, Step(State.DEFERRED, "resend"), sequence=1))
+    with pytest.raises(StillSending):
+        await road.park(reference, MESSAGE_SENDS)
+    assert road.queues.bodies(MESSAGE_SENDS) == []
