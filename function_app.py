@@ -12,13 +12,13 @@ import reminders.functions
 import send_message.functions
 import settings
 import telemetry
-from io_api import turns
+from io_api import rate_limiter
 from io_api.account import IoAccount
 from reminders.desk import Desk
 from storage import campaigns, due_index, ledger, notices, parked
 from storage.account import StorageAccount
 from storage.cipher import Cipher
-from storage.handover import Handover
+from storage.dispatcher import Dispatcher
 from storage.intake import Intake
 from storage.outcomes import Outcomes
 from storage.readiness import Readiness
@@ -35,16 +35,16 @@ telemetry.export(configured)
 
 account = StorageAccount(configured)
 cipher = Cipher(configured.encryption_keys)
-readiness = Readiness.of(account, cipher, turns.TABLE)
+readiness = Readiness.of(account, cipher, rate_limiter.TABLE)
 intake = Intake(readiness, account.queues())
-io = IoAccount.of(configured, account.table(turns.TABLE), clock)
+io = IoAccount.of(configured, account.table(rate_limiter.TABLE), clock)
 lifetime.close_at_the_end(io.aclose, account.aclose)
 outcomes = Outcomes(account.queues())
 due = due_index.DueIndex(account.table(due_index.TABLE), clock)
 requests = ledger.Ledger(account.table(ledger.TABLE), cipher, clock)
 carried = notices.Notices(account.table(notices.TABLE), cipher)
 to_remind = due_index.DueIndex(account.table(due_index.REMINDERS_TABLE), clock)
-handover = Handover(account.queues(), due, to_remind, outcomes, clock)
+dispatcher = Dispatcher(account.queues(), due, to_remind, outcomes, clock)
 
 app = func.FunctionApp()
 app.register_functions(
@@ -53,7 +53,7 @@ app.register_functions(
         ledger=requests,
         io=io,
         notices=carried,
-        handover=handover,
+        dispatcher=dispatcher,
         campaigns=campaigns.Campaigns(account.table(campaigns.TABLE), clock),
         reminders=configured.reminder_policies,
         clock=clock,
@@ -87,7 +87,7 @@ app.register_functions(
         ledger=requests,
         parked=parked.Parked(account.table(parked.TABLE), cipher),
         outcomes=outcomes,
-        handover=handover,
+        dispatcher=dispatcher,
         clock=clock,
     )
 )

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import telemetry
-from check_status.schedule import is_over, look_again, next_look, put_off, stretch
+from check_status.schedule import is_over, next_poll, next_poll_after_failure, postponed, stretch
 from io_api.account import IoAccount
+from io_api.backoff import Backoff
 from io_api.errors import IoError, MessageForbidden, MessageNotFound, NotSent, Unavailable
-from io_api.gate import Gate
 from io_api.observe import record
 from storage.due_index import DueEntry, DueIndex
 from storage.ledger import MISSING, UNCONFIRMED, Entry, Ledger, State, Step
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 async def follow(
     due: DueEntry,
     *,
-    gate: Gate,
+    backoff: Backoff,
     ledger: Ledger,
     io: IoAccount,
     due_index: DueIndex,
@@ -35,7 +35,9 @@ async def follow(
     next_at = None
     if entry and entry.message_id and not is_over(entry, clock()):
         with telemetry.visiting("follow", entry.request_id, entry.traceparent):
-            next_at = await _look(entry, due, gate=gate, ledger=ledger, io=io, outcomes=outcomes, clock=clock)
+            next_at = await _poll(
+                entry, due, backoff=backoff, ledger=ledger, io=io, outcomes=outcomes, clock=clock
+            )
     if next_at is None and entry:
         await _end(entry, ledger, outcomes)
     if next_at and await due_index.put(due.request_id, next_at) == due:
@@ -51,42 +53,42 @@ async def _end(before: Entry, ledger: Ledger, outcomes: Outcomes) -> None:
     if entry is None or entry.state is not State.ACCEPTED or entry.has(UNCONFIRMED):
         return
     planned = ledger.plan(entry, Step(UNCONFIRMED))
-    await outcomes.announce(planned)
+    await outcomes.publish(planned)
     await ledger.commit(planned)
 
 
-async def _look(
+async def _poll(
     entry: Entry,
     due: DueEntry,
     *,
-    gate: Gate,
+    backoff: Backoff,
     ledger: Ledger,
     io: IoAccount,
     outcomes: Outcomes,
     clock: Callable[[], datetime],
 ) -> datetime | None:
     """Ask IO and write down what is new; returns the time of the next look."""
-    if wait := gate.closed_to(entry.service):
-        return put_off(entry, wait, clock())
+    if wait := backoff.delay_for(entry.service):
+        return postponed(entry, wait, clock())
     try:
         seen = await io.get_message(
             ledger.fiscal_code_of(entry), str(entry.message_id), service=entry.service
         )
     except NotSent as error:
-        return _not_made(entry, error, gate, clock())
+        return _not_made(entry, error, backoff, clock())
     except Unavailable as error:
         entry = await _unanswered(entry, error, ledger)
-        return look_again(entry, clock(), stretch(clock() - due.due_at))
+        return next_poll_after_failure(entry, clock(), stretch(clock() - due.due_at))
     entry = await record(entry, seen, ledger, outcomes)
-    return next_look(entry, clock(), stretch(clock() - due.due_at))
+    return next_poll(entry, clock(), stretch(clock() - due.due_at))
 
 
-def _not_made(entry: Entry, error: NotSent, gate: Gate, now: datetime) -> datetime:
+def _not_made(entry: Entry, error: NotSent, backoff: Backoff, now: datetime) -> datetime:
     """A call that was not made costs the message no look: it is made up for."""
     _report(entry, error)
-    gate.learn(entry.service, error, now)
-    wait = gate.closed_to(entry.service)
-    return put_off(entry, wait, now) if wait else now + timedelta(seconds=gate.wait(now))
+    backoff.record(entry.service, error, now)
+    wait = backoff.delay_for(entry.service)
+    return postponed(entry, wait, now) if wait else now + timedelta(seconds=backoff.wait(now))
 
 
 async def _unanswered(entry: Entry, error: Unavailable, ledger: Ledger) -> Entry:

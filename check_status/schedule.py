@@ -20,28 +20,28 @@ GRACE = timedelta(days=7)
 LAST_AGAIN = timedelta(days=1)
 
 
-def next_look(entry: Entry, now: datetime, stretch: int = 1) -> datetime | None:
+def next_poll(entry: Entry, now: datetime, stretch: int = 1) -> datetime | None:
     """The time of the next look; None: it is not followed any longer.
 
-    The looks are at fixed times (rungs), so that two rows of the due index that a crash left of one message
-    meet in one again. `stretch` makes the wait so many times longer, by leaving rungs out.
+    The looks are at fixed times (times), so that two rows of the due index that a crash left of one message
+    meet in one again. `stretch` makes the wait so many times longer, by leaving times out.
     """
     if not _can_change(entry):
         return None
-    rungs = [rung for rung in _rungs(entry, now) if rung > now]
-    if not rungs:
+    times = [time for time in _poll_times(entry, now) if time > now]
+    if not times:
         return None
-    not_before = now + (rungs[0] - now) * stretch
-    return next((rung for rung in rungs if rung >= not_before), rungs[-1])
+    not_before = now + (times[0] - now) * stretch
+    return next((time for time in times if time >= not_before), times[-1])
 
 
-def look_again(entry: Entry, now: datetime, stretch: int = 1) -> datetime:
+def next_poll_after_failure(entry: Entry, now: datetime, stretch: int = 1) -> datetime:
     """The time of the next look when this one failed; the last one is repeated each day, until it is over."""
-    last = _rungs(entry, now)[-1]
-    return next_look(entry, now, stretch) or last + LAST_AGAIN * ((now - last) // LAST_AGAIN + 1)
+    last = _poll_times(entry, now)[-1]
+    return next_poll(entry, now, stretch) or last + LAST_AGAIN * ((now - last) // LAST_AGAIN + 1)
 
 
-def put_off(entry: Entry, wait: timedelta, now: datetime) -> datetime:
+def postponed(entry: Entry, wait: timedelta, now: datetime) -> datetime:
     """The time of a look that could not be made now; not the same for all that are put off together."""
     return now + wait * (1 + _fraction(entry.request_id))
 
@@ -56,7 +56,7 @@ def stretch(late: timedelta) -> int:
 
 def is_over(entry: Entry, now: datetime) -> bool:
     """Whether a message is not looked at any more: nothing can change, or its last look is long past."""
-    return not _can_change(entry) or now > _rungs(entry, now)[-1] + GRACE
+    return not _can_change(entry) or now > _poll_times(entry, now)[-1] + GRACE
 
 
 def _can_change(entry: Entry) -> bool:
@@ -68,15 +68,15 @@ def _can_change(entry: Entry) -> bool:
     return entry.read_status != "READ" or (entry.has_payment and entry.payment_status != "PAID")
 
 
-def _rungs(entry: Entry, now: datetime) -> list[datetime]:
+def _poll_times(entry: Entry, now: datetime) -> list[datetime]:
     accepted_at = entry.accepted_at or now
-    rungs = [accepted_at + age * (1 - _fraction(entry.request_id) / 20) for age in _ages()]
+    times = [accepted_at + age * (1 - _fraction(entry.request_id) / 20) for age in _ages()]
     if entry.state is State.ACCEPTED:
-        rungs += [accepted_at + age for age in DELIVERY]
+        times += [accepted_at + age for age in DELIVERY]
     if entry.has_payment and entry.due_date:
         at = entry.due_date + SPREAD * _fraction(entry.request_id)
-        rungs += [at + days for days in AROUND_DUE_DATE if at + days > accepted_at]
-    return sorted(rungs)
+        times += [at + days for days in AROUND_DUE_DATE if at + days > accepted_at]
+    return sorted(times)
 
 
 def _ages() -> Iterator[timedelta]:

@@ -8,7 +8,7 @@ import telemetry
 from contract.settlement import Settlement, parse_settlement
 from contract.violations import InvalidRequest
 from io_api.observe import PAID_UPSTREAM
-from storage.ledger import DELIVERED, Entry, Ledger, NotMine, State
+from storage.ledger import DELIVERED, Entry, Ledger, LostRace, State
 from storage.notices import Notices
 from storage.outcomes import Outcomes
 from storage.queues import MESSAGE_SETTLED, Queues, poison
@@ -82,9 +82,9 @@ async def _settle(entry: Entry, paid_at: datetime, ledger: Ledger, outcomes: Out
     news = entry.state in DELIVERED and entry.payment_status != "PAID"
     steps = [PAID_UPSTREAM] if news else []
     planned = ledger.plan(entry, *steps, payment_status="PAID", settled_at=paid_at)
-    await outcomes.announce(planned, newest=len(steps))
+    await outcomes.publish(planned, newest=len(steps))
     try:
         await ledger.commit(planned)
-    except NotMine:
+    except LostRace:
         return False
     return True

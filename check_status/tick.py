@@ -5,9 +5,9 @@ from datetime import datetime
 
 from check_status.follow import follow
 from io_api.account import IoAccount
-from io_api.gate import Gate
-from storage.drain import drain
+from io_api.backoff import Backoff
 from storage.due_index import DueEntry, DueIndex
+from storage.due_processing import process_due
 from storage.ledger import Ledger
 from storage.outcomes import Outcomes
 
@@ -20,12 +20,12 @@ async def follow_due(
     outcomes: Outcomes,
     clock: Callable[[], datetime],
 ) -> None:
-    """One tick. A message whose look fails stays due; the failures are raised together at the end."""
-    gate = Gate()
+    """One tick. A message whose poll fails stays due; the failures are raised together at the end."""
+    backoff = Backoff()
 
-    async def look(due: DueEntry) -> None:
+    async def poll(due: DueEntry) -> None:
         await follow(
-            due, gate=gate, ledger=ledger, io=io, due_index=due_index, outcomes=outcomes, clock=clock
+            due, backoff=backoff, ledger=ledger, io=io, due_index=due_index, outcomes=outcomes, clock=clock
         )
 
-    await drain(due_index, look, what="followed", wait=gate.wait, clock=clock)
+    await process_due(due_index, poll, what="followed", wait=backoff.wait, clock=clock)

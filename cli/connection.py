@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 import settings
 from cli.printing import WRONG, give_up, tell
 from contract.reminders import ReminderPolicy
-from io_api import turns
+from io_api import rate_limiter
 from io_api.breakers import Breakers
-from io_api.stop_board import StopBoard
-from io_api.stops import Key, named_keys
-from io_api.turns import Turns
+from io_api.rate_limiter import RateLimiter
+from io_api.suspension_store import SuspensionStore
+from io_api.suspensions import Key, named_keys
 from settings import RateLimit, Settings, SettingsError, Thresholds
 from storage import audit, campaigns, due_index, key_checks, ledger, parked
 from storage.account import StorageAccount
 from storage.audit import Audit
 from storage.campaigns import Campaigns
 from storage.cipher import Cipher, Undecipherable
+from storage.dispatcher import Dispatcher
 from storage.due_index import DueIndex
-from storage.handover import Handover
 from storage.key_checks import KeyChecks
 from storage.ledger import Ledger
 from storage.outcomes import Outcomes
@@ -44,12 +44,12 @@ class Stores:
     queues: Queues
     due_index: DueIndex
     reminder_index: DueIndex
-    handover: Handover
+    dispatcher: Dispatcher
     audit: Audit
     campaigns: Campaigns
-    stops: StopBoard
+    suspensions: SuspensionStore
     breakers: Breakers
-    turns: Turns
+    rate_limiter: RateLimiter
     keys: Mapping[str, tuple[Key, ...]]
     limit: RateLimit
     policies: Mapping[str, ReminderPolicy]
@@ -103,24 +103,24 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> St
     queues = account.queues()
     due = DueIndex(account.table(due_index.TABLE), clock)
     to_remind = DueIndex(account.table(due_index.REMINDERS_TABLE), clock)
-    shared = account.table(turns.TABLE)
+    shared = account.table(rate_limiter.TABLE)
     return Stores(
         Ledger(account.table(ledger.TABLE), cipher, clock),
         Parked(account.table(parked.TABLE), cipher),
         queues,
         due,
         to_remind,
-        Handover(queues, due, to_remind, Outcomes(queues), clock),
+        Dispatcher(queues, due, to_remind, Outcomes(queues), clock),
         Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
         Campaigns(account.table(campaigns.TABLE), clock),
-        StopBoard(shared, clock),
+        SuspensionStore(shared, clock),
         Breakers(shared, clock),
-        Turns(shared, configured.io_rate_limit),
+        RateLimiter(shared, configured.io_rate_limit),
         {name: named_keys(name, one.key, one.secondary_key) for name, one in configured.services.items()},
         configured.io_rate_limit,
         configured.reminder_policies,
         configured.doctor_thresholds,
-        Readiness.of(account, cipher, turns.TABLE),
+        Readiness.of(account, cipher, rate_limiter.TABLE),
         KeyChecks(account.table(key_checks.TABLE), cipher),
     )
 

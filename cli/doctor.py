@@ -15,7 +15,7 @@ from cli.status import print_waiting, waiting
 from io_api.account import FAILURES
 from io_api.breakers import Breakers
 from io_api.rate_budget import USED, Budget
-from io_api.stops import Circuit, Key, Stops
+from io_api.suspensions import Circuit, Key, Suspensions
 from settings import RateLimit
 from storage.queues import POISON_QUEUES
 
@@ -64,45 +64,45 @@ def doctor(as_json: AsJson = False) -> None:
     è in dubbio, in ritardo, fermo da IO o di un servizio che non c'è più.
     Esce con 0 se va tutto bene, con 1 se qualcosa richiede attenzione.
     """
-    stops, document = ask(_examine)
+    suspensions, document = ask(_examine)
     if as_json:
         print_json(document)
     else:
-        _print_for_people(stops, document)
+        _print_for_people(suspensions, document)
     if document["attention"]:
         raise typer.Exit(ATTENTION)
 
 
-async def _examine(stores: Stores) -> tuple[Stops, dict[str, Any]]:
+async def _examine(stores: Stores) -> tuple[Suspensions, dict[str, Any]]:
     faults = await stores.readiness.faults()  # raises Unanswered when no table answers
     if faults:  # nothing else can be read, or be trusted
-        return Stops(), {"attention": ["storage"], "storage": fault_facts(faults)}
-    stops = await stores.stops.news()
+        return Suspensions(), {"attention": ["storage"], "storage": fault_facts(faults)}
+    suspensions = await stores.suspensions.current()
     document: dict[str, Any] = {
         "storage": [],
-        "pauses": pause_facts(stops),
-        "circuits": [fact for keys in stores.keys.values() for fact in _circuits(stops, keys)],
+        "pauses": pause_facts(suspensions),
+        "circuits": [fact for keys in stores.keys.values() for fact in _circuits(suspensions, keys)],
         "breakers": await _breakers(stores.breakers),
-        "budget": _budget(await stores.turns.budget(), stores.limit, clock()),
+        "budget": _budget(await stores.rate_limiter.budget(), stores.limit, clock()),
         "campaigns": await stopped_campaigns(stores),
         **await waiting(stores),
         "health": await health(stores),
     }
-    return stops, {"attention": _attention(document), **document}
+    return suspensions, {"attention": _attention(document), **document}
 
 
-def _circuits(stops: Stops, keys: tuple[Key, ...]) -> list[dict[str, Any]]:
-    return [_circuit(stops, keys, circuit) for circuit in stops.circuits_of(keys)]
+def _circuits(suspensions: Suspensions, keys: tuple[Key, ...]) -> list[dict[str, Any]]:
+    return [_circuit(suspensions, keys, circuit) for circuit in suspensions.circuits_of(keys)]
 
 
-def _circuit(stops: Stops, keys: tuple[Key, ...], circuit: Circuit) -> dict[str, Any]:
+def _circuit(suspensions: Suspensions, keys: tuple[Key, ...], circuit: Circuit) -> dict[str, Any]:
     facts = {name: getattr(circuit, name) for name in CIRCUIT_COLUMNS}
-    return {**facts, "other_key_works": stops.all_open(keys, circuit.operation) is None}
+    return {**facts, "other_key_works": suspensions.all_open(keys, circuit.operation) is None}
 
 
 async def _breakers(breakers: Breakers) -> list[dict[str, Any]]:
     """The kinds of call that are held back because IO fails."""
-    known = {operation: await breakers.news(operation) for operation in FAILURES}
+    known = {operation: await breakers.current(operation) for operation in FAILURES}
     return [
         {"operation": operation, **breaker.model_dump(include={"failures", "opened_at", "probe_at"})}
         for operation, breaker in known.items()
@@ -130,11 +130,11 @@ def _attention(document: dict[str, Any]) -> list[str]:
     return [topic for topic in TOPICS if wanting[topic]]
 
 
-def _print_for_people(stops: Stops, document: dict[str, Any]) -> None:
+def _print_for_people(suspensions: Suspensions, document: dict[str, Any]) -> None:
     if document["storage"]:
         print_faults(document["storage"])
         return
-    print_pauses(stops)
+    print_pauses(suspensions)
     typer.echo()
     _print_circuits(document["circuits"])
     _print_breakers(document["breakers"])

@@ -48,7 +48,7 @@ async def health(stores: Stores) -> list[dict[str, Any]]:
     now = clock()
     pending = [one async for one in stores.ledger.pending()]
     indexes = {"check_status": stores.due_index, "remind": stores.reminder_index}
-    behind = {name: await index.behind() for name, index in indexes.items()}
+    behind = {name: await index.lag() for name, index in indexes.items()}
     runs = {name: await index.last_run() for name, index in indexes.items()}
     oldest = {queue: await stores.queues.oldest(queue) for queue in WORKED_OFF}
     limits = stores.thresholds

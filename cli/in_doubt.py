@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.by_hand import AtMost, Execute, Rate, carry_out
+from cli.bulk_action import AtMost, Execute, Rate, run_bulk_action
 from cli.connection import Stores, ask, clock
 from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_json, print_table
 from cli.selection import Campaign, Service, Since, Until, between, equal, need_selection
@@ -15,7 +15,7 @@ from io_api.models import CreatedMessage
 from send_message.in_doubt import NotInDoubt, TooLate, is_resend, resend_at
 from send_message.in_doubt import resend as resend_one
 from send_message.in_doubt import settle as settle_one
-from storage.ledger import Entry, NotMine, State
+from storage.ledger import Entry, LostRace, State
 
 app = typer.Typer(
     no_args_is_help=True, help="Le richieste di cui non si sa se IO le ha ricevute: decide l'operatore."
@@ -104,14 +104,14 @@ def resend(
 
     async def act(stores: Stores, entry: Entry) -> str:
         try:
-            await resend_one(entry, ledger=stores.ledger, handover=stores.handover, clock=clock)
-        except (NotInDoubt, NotMine):
+            await resend_one(entry, ledger=stores.ledger, dispatcher=stores.dispatcher, clock=clock)
+        except (NotInDoubt, LostRace):
             return "not_in_doubt"
         except TooLate:
             return "would_not_leave"
         return "already_resent" if is_resend(entry) else "resend"
 
-    carry_out("resend", find, act, execute=execute, rate=rate, at_most=at_most, as_json=as_json)
+    run_bulk_action("resend", find, act, execute=execute, rate=rate, at_most=at_most, as_json=as_json)
 
 
 @app.command()
@@ -146,14 +146,14 @@ def settle(
                 accepted=accepted,
                 message_id=message_id,
                 ledger=stores.ledger,
-                handover=stores.handover,
+                dispatcher=stores.dispatcher,
                 reminders=stores.policies,
             )
-        except (NotInDoubt, NotMine):
+        except (NotInDoubt, LostRace):
             return "not_in_doubt"
         return str(entry.state)
 
-    carry_out("settle", find, act, execute=execute, rate=1, at_most=None, as_json=as_json)
+    run_bulk_action("settle", find, act, execute=execute, rate=1, at_most=None, as_json=as_json)
 
 
 async def _in_doubt(

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
-from cli.by_hand import Execute, carry_out
+from cli.bulk_action import Execute, run_bulk_action
 from cli.connection import Stores
 from cli.printing import AsJson
 
@@ -28,4 +28,4 @@ def forget(name: Name, execute: Execute = False, as_json: AsJson = False) -> Non
         await stores.key_checks.forget(missing)
         return FORGOTTEN
 
-    carry_out("forget_key", find, act, execute=execute, rate=1, at_most=None, as_json=as_json)
+    run_bulk_action("forget_key", find, act, execute=execute, rate=1, at_most=None, as_json=as_json)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.by_hand import AtMost, Execute, Rate, carry_out
+from cli.bulk_action import AtMost, Execute, Rate, run_bulk_action
 from cli.connection import Stores, ask, clock
 from cli.masked_body import masked
 from cli.meanings import REASONS
@@ -17,7 +17,7 @@ from contract.violations import InvalidRequest
 from poison.redrive import AlreadyOnItsWay, TooOften
 from poison.redrive import drop as drop_one
 from poison.redrive import redrive as redrive_one
-from storage.ledger import NotMine
+from storage.ledger import LostRace
 from storage.parked import ParkedMessage
 from storage.table import Changed
 
@@ -122,7 +122,7 @@ def redrive(
             await redrive_one(
                 message, ledger=stores.ledger, parked=stores.parked, queues=stores.queues, clock=clock
             )
-        except (AlreadyOnItsWay, NotMine):
+        except (AlreadyOnItsWay, LostRace):
             return "already_on_its_way"
         except Changed:
             return "parked_again"
@@ -130,7 +130,7 @@ def redrive(
             return "too_often"
         return "redriven"
 
-    carry_out(
+    run_bulk_action(
         "redrive",
         lambda stores: _chosen(stores, parked_ids, wanted, since, until),
         act,
@@ -161,11 +161,11 @@ def drop(
     async def act(stores: Stores, message: ParkedMessage) -> str:
         try:
             await drop_one(message, ledger=stores.ledger, parked=stores.parked)
-        except (Changed, NotMine):
+        except (Changed, LostRace):
             return "parked_again"
         return "dropped"
 
-    carry_out(
+    run_bulk_action(
         "drop",
         lambda stores: _chosen(stores, parked_ids, wanted, since, until),
         act,

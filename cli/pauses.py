@@ -7,7 +7,7 @@ import typer
 
 from cli.connection import Stores, ask
 from cli.printing import WRONG, AsJson, give_up, print_json, print_table, tell
-from io_api.stops import EVERY, Stops
+from io_api.suspensions import EVERY, Suspensions
 
 PAUSE, RESUME = "pause", "resume"
 ALL: Final = "tutti i servizi"
@@ -52,14 +52,14 @@ def _change(action: str, service: str | None, *, as_json: bool) -> None:
         _print_for_people(action, target, before, after)
 
 
-async def _act(stores: Stores, action: str, target: str) -> tuple[Stops, Stops]:
-    before = await stores.stops.news()
+async def _act(stores: Stores, action: str, target: str) -> tuple[Suspensions, Suspensions]:
+    before = await stores.suspensions.current()
     # The pause of a service that is configured no more can still be taken back.
     _check_service(target, stores.keys.keys() | (before.pauses.keys() if action == RESUME else set()))
     await stores.audit.record(action, target)
     if action == PAUSE:
-        return before, await stores.stops.pause(target, stores.audit.actor)
-    return before, await stores.stops.resume(target)
+        return before, await stores.suspensions.pause(target, stores.audit.actor)
+    return before, await stores.suspensions.resume(target)
 
 
 def _check_service(target: str, known: Collection[str]) -> None:
@@ -68,7 +68,7 @@ def _check_service(target: str, known: Collection[str]) -> None:
         give_up(WRONG, f"Nessun servizio si chiama {target}. Quelli configurati: {names}.")
 
 
-def _print_for_people(action: str, target: str, before: Stops, after: Stops) -> None:
+def _print_for_people(action: str, target: str, before: Suspensions, after: Suspensions) -> None:
     name = shown_service(target)
     if action == PAUSE:
         tell(f"Già in pausa: {name}." if target in before.pauses else f"In pausa: {name}.")
@@ -79,18 +79,18 @@ def _print_for_people(action: str, target: str, before: Stops, after: Stops) -> 
     print_pauses(after)
 
 
-def pause_facts(stops: Stops) -> list[dict[str, object]]:
+def pause_facts(suspensions: Suspensions) -> list[dict[str, object]]:
     """What is paused, since when and by whom, for scripts."""
-    return [{"service": service, **pause.model_dump()} for service, pause in stops.pauses.items()]
+    return [{"service": service, **pause.model_dump()} for service, pause in suspensions.pauses.items()]
 
 
-def print_pauses(stops: Stops) -> None:
+def print_pauses(suspensions: Suspensions) -> None:
     """Print what is paused, by whom, since when, and how it is taken back."""
-    if not stops.pauses:
+    if not suspensions.pauses:
         typer.echo("Nessun servizio è in pausa.")
         return
     rows = [
         (shown_service(service), pause.at, pause.by, command_to_resume(service))
-        for service, pause in stops.pauses.items()
+        for service, pause in suspensions.pauses.items()
     ]
     print_table(("in pausa", "dal", "da chi", "per riprendere"), rows)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from cli.connection import Stores, ask
-from cli.dossier import dossier
 from cli.meanings import NOTES, REASONS, STATES
 from cli.printing import NOT_FOUND, AsJson, checked, give_up, print_facts, print_json, print_table, shown
+from cli.timeline import timeline
 from contract.fields import RequestId
 from storage.ledger import Entry
 from storage.parked import ParkedMessage
@@ -57,7 +57,7 @@ def show(
             f"Nessuna richiesta con request_id {request_id}: controlla maiuscole e minuscole, "
             "o se è ancora in coda con `postino status`.",
         )
-    document = dossier(request_id, entry, parked)
+    document = timeline(request_id, entry, parked)
     if as_json:
         print_json(document)
     else:
@@ -65,7 +65,7 @@ def show(
 
 
 def print_dossier(document: dict[str, Any]) -> None:
-    """Print a dossier for people: the state with its meaning, the facts, and the timeline."""
+    """Print a timeline for people: the state with its meaning, the facts, and the timeline."""
     state = document["state"]
     meaning = STATES.get(state) or REASONS.get(state.lower(), "")
     typer.echo(f"{document['request_id']}  {state}  {meaning}\n")

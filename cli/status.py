@@ -63,7 +63,7 @@ async def waiting(stores: Stores, **only: str) -> dict[str, Any]:
     return {
         "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
         "queues": {queue: await stores.queues.depth(queue) for queue in QUEUES},
-        "days_behind": round(await stores.due_index.behind() / timedelta(days=1), 2),
+        "days_behind": round(await stores.due_index.lag() / timedelta(days=1), 2),
     }
 
 

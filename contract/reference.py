@@ -11,7 +11,7 @@ from contract.violations import InvalidRequest, violations_of
 Owner = Annotated[str, matching("^[0-9a-f]{32}$", "must be 32 hexadecimal digits")]
 
 
-class Ending(BaseModel):
+class AttemptResult(BaseModel):
     """How an attempt to send ended, when the ledger could not be told."""
 
     model_config = STRICT
@@ -33,7 +33,7 @@ class Reference(BaseModel):
     sequence: int = Field(default=0, ge=0, description="Which deferred copy this is: older ones are stale.")
     language: Language | None = Field(default=None, description="Translation to send; null is Italian.")
     traceparent: Traceparent | None = Field(default=None, description="W3C trace context.")
-    ending: Ending | None = Field(default=None, description="What the ledger is still to be told.")
+    result: AttemptResult | None = Field(default=None, description="What the ledger is still to be told.")
 
     def to_json(self) -> str:
         """Return the body that `parse_reference` reads back as an equal reference."""

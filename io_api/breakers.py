@@ -24,7 +24,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from io_api.errors import Stopped
+from io_api.errors import Suspended
 from storage.table import Row, Table, Unanswered
 
 log = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ READ_FAILURES = 10
 """So many reads in a row that fail open the breaker: one in ten that fail at random never do."""
 SEND_FAILURES = 3
 SURE_FAILURES = 5
-NEWS_SECONDS = 1.0
-TELL_SECONDS = 5.0
+REFRESH_SECONDS = 1.0
+SHARE_SECONDS = 5.0
 # A safe probe costs two calls. LONGEST_DISTANCE and WAIT_SECONDS bring the full rate back within a minute.
 PROBE_AFTER = timedelta(seconds=2)
 LONGEST_DISTANCE = timedelta(seconds=20)
@@ -119,7 +119,7 @@ class Breakers:
         self._known: dict[str, tuple[Breaker, float]] = {}
         self._reading = asyncio.Lock()
 
-    async def news(self, operation: str) -> Breaker:
+    async def current(self, operation: str) -> Breaker:
         """The breaker of a kind of call, as of a second ago at most; raises Unanswered."""
         if self._is_old(operation):
             async with self._reading:
@@ -131,17 +131,17 @@ class Breakers:
 
     async def is_open(self, operation: str) -> bool:
         """Whether calls are held back, those that may probe included; raises Unanswered."""
-        return (await self.news(operation)).opened_at is not None
+        return (await self.current(operation)).opened_at is not None
 
-    async def why_open(self, operation: str) -> Stopped | None:
+    async def open_error(self, operation: str) -> Suspended | None:
         """Why no call is made now; None when calls are made, or a probe is due. Raises Unanswered."""
-        breaker = await self.news(operation)
+        breaker = await self.current(operation)
         is_due = breaker.probe_at is not None and breaker.probe_at <= self._clock()
-        return None if breaker.opened_at is None or is_due else waiting()
+        return None if breaker.opened_at is None or is_due else backend_unavailable()
 
     async def take_probe(self, operation: str) -> bool:
         """Whether the caller may make the probe that is due: one of all workers. Raises Unanswered."""
-        known = await self.news(operation)
+        known = await self.current(operation)
         if known.probe_at is None or known.probe_at > self._clock():
             return False
 
@@ -150,44 +150,44 @@ class Breakers:
 
         return await self._change(operation, take)
 
-    async def show(self, operation: str, evidence: Evidence) -> bool:
+    async def record_evidence(self, operation: str, evidence: Evidence) -> bool:
         """Take in what a safe probe showed; whether sending goes on. Raises Unanswered."""
         await self._change(
             operation, lambda one: one.shown(evidence, self._clock()) if one.opened_at else None
         )
         return not await self.is_open(operation)
 
-    async def broke(self, operation: str, *, limit: int) -> None:
+    async def record_failure(self, operation: str, *, limit: int) -> None:
         """A call failed in a way that says nothing about its message. Never fails."""
         before = self._known.get(operation, (Breaker(), 0.0))[0]
         local = before.after_failure(self._clock(), limit)
         self._known[operation] = local, self._monotonic()  # this process stops before the row is written
-        await self._tell(operation, lambda one: one.after_failure(self._clock(), limit))
+        await self._share(operation, lambda one: one.after_failure(self._clock(), limit))
         after = self._known[operation][0]
         if after.opened_at and not before.opened_at:
             log.warning("breaker opened operation=%s failures=%d", operation, after.failures)
 
-    async def works(self, operation: str) -> None:
+    async def record_success(self, operation: str) -> None:
         """A call was answered: costs a write only after failures. Never fails."""
         known, _ = self._known.get(operation, (Breaker(), 0.0))
         if known.is_sound:
             return
-        await self._tell(operation, lambda one: None if one.is_sound else Breaker())
+        await self._share(operation, lambda one: None if one.is_sound else Breaker())
         if known.opened_at or known.failures >= SEND_FAILURES:
             log.info("breaker closed operation=%s", operation)
 
     def _is_old(self, operation: str) -> bool:
         _, known_at = self._known.get(operation, (Breaker(), float("-inf")))
-        return self._monotonic() - known_at > NEWS_SECONDS
+        return self._monotonic() - known_at > REFRESH_SECONDS
 
     async def _read(self, operation: str) -> tuple[Row | None, Breaker]:
         row = await self._table.get(PARTITION, operation)
         return row, Breaker.model_validate_json(row.values[COLUMN]) if row else Breaker()
 
-    async def _tell(self, operation: str, decide: Callable[[Breaker], Breaker | None]) -> None:
+    async def _share(self, operation: str, decide: Callable[[Breaker], Breaker | None]) -> None:
         """Change the row if that can be done soon: what IO answered must not be lost over it."""
         try:
-            async with asyncio.timeout(TELL_SECONDS):
+            async with asyncio.timeout(SHARE_SECONDS):
                 await self._change(operation, decide)
         except (TimeoutError, Unanswered) as error:
             log.warning("state of a breaker not shared reason=%s", type(error).__name__)
@@ -203,8 +203,8 @@ class Breakers:
                 return after is not None
 
 
-def waiting(reason: str = REASON) -> Stopped:
+def backend_unavailable(reason: str = REASON) -> Suspended:
     """No call is made because the backend does not answer, or answers too slowly for one more."""
-    error = Stopped(reason=reason)
+    error = Suspended(reason=reason)
     error.retry_after = WAIT_SECONDS
     return error

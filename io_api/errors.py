@@ -3,7 +3,7 @@
     IoError
     ├── NotSent                     surely had no effect at IO: may be tried again
     │   ├── RateLimited             wait `retry_after` seconds first
-    │   ├── Stopped                 the service is paused or its keys are refused: wait `retry_after` seconds
+    │   ├── Suspended               the service is paused or its keys are refused: wait `retry_after` seconds
     │   ├── Unreachable             no connection was made, or a gateway turned the call away; try later
     │   └── Misconfigured           stop using this key, mend the settings; no message is burnt
     ├── Refused                     IO will never take it as it is: record the reason, do not repeat
@@ -27,9 +27,9 @@
     invalid_key         Misconfigured            also a key that cannot be written in a header
     budget_spent        RateLimited              no call was made: others of the account use up the limit
     not_ready           NotSent                  no call was made: storage did not answer when its turn came
-    paused              Stopped                  no call was made: an operator wants none
-    io_slow             Stopped                  no call was made: too many wait for IO's answer
-    io_unavailable      Stopped                  no call was made: IO's backend does not answer
+    paused              Suspended                  no call was made: an operator wants none
+    io_slow             Suspended                  no call was made: too many wait for IO's answer
+    io_unavailable      Suspended                  no call was made: IO's backend does not answer
 """
 
 from contract.fiscal_code import FISCAL_CODE_SHAPE, MASK
@@ -80,7 +80,7 @@ class RateLimited(NotSent):
     retry_after: float = DEFAULT_RETRY_AFTER
 
 
-class Stopped(NotSent):
+class Suspended(NotSent):
     """No calls are made for this service now: `postino doctor` says why and what to do.
 
     retry_after: seconds; the longer it has been stopped the longer it is.

@@ -45,7 +45,7 @@ class InFlight:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._moved = asyncio.Event()
         self._moved_at = monotonic()
-        self._may_pass_over = True
+        self._may_release_hung = True
 
     async def room(self) -> None:
         """Wait until a place is free and one more message may be claimed."""
@@ -88,7 +88,7 @@ class InFlight:
         self._claimed.discard(message)
         if self._out.pop(message, None) is not None:
             self._moved_at = self._monotonic()
-        self._tell()
+        self._share()
 
     def answered(self, message: Hashable) -> None:
         """A message was answered, and holds its place still: one more if others wait for theirs."""
@@ -99,7 +99,7 @@ class InFlight:
         if self._answers >= self._limit:
             self._limit = self._needed()
             self._answers, self._most_out = 0, len(self._out)
-        self._may_pass_over = True
+        self._may_release_hung = True
 
     def _needed(self) -> int:
         # For an IO that is slow hardly anybody is claimed who could show that more places are needed.
@@ -115,18 +115,18 @@ class InFlight:
         """Whether the caller should find out if IO answers: all places hang. One caller is told so a time."""
         now = self._monotonic()
         hangs = len(self._out) >= self._limit and now - self._moved_at >= HUNG_SECONDS
-        if hangs and self._may_pass_over:
+        if hangs and self._may_release_hung:
             self._moved_at = now
             return True
         return False
 
-    def pass_over(self) -> None:
+    def release_hung(self) -> None:
         """IO answers: the messages that hang hold no place any more."""
         self._out.clear()
         self._limit = LEAST
-        self._may_pass_over = False
+        self._may_release_hung = False
         self._moved_at = self._monotonic()
-        self._tell()
+        self._share()
 
     @property
     def _is_slow(self) -> bool:
@@ -143,7 +143,7 @@ class InFlight:
         will_be_free = self._limit * self._lead_seconds / answer
         return len(self._claimed) < self._free_places + will_be_free + 1
 
-    def _tell(self) -> None:
+    def _share(self) -> None:
         for _ in range(min(self._free_places, len(self._waiting))):
             self._waiting.popleft().set_result(None)
         self._moved.set()

@@ -41,5 +41,5 @@ async def record(entry: Entry, seen: MessageStatus, ledger: Ledger, outcomes: Ou
     if not changes:
         return entry
     planned = ledger.plan(entry, *steps, **changes)
-    await outcomes.announce(planned, newest=len(steps))
+    await outcomes.publish(planned, newest=len(steps))
     return await ledger.commit(planned)

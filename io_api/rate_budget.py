@@ -51,7 +51,7 @@ BLIND_RISE = RISE / 2
 
 
 @dataclass(frozen=True)
-class Seen:
+class Feedback:
     """What IO's answers said since the last reservation."""
 
     least_left: int | None = None  # x-rate-limit-remaining
@@ -105,20 +105,22 @@ class Budget:
         """The row's columns."""
         return asdict(self)
 
-    def steered(self, limit: RateLimit, seen: Seen, now: float) -> Self:
+    def adjusted(self, limit: RateLimit, feedback: Feedback, now: float) -> Self:
         """The budget with the rate that IO's answers call for: up slowly, down at once."""
-        if seen.refused:
-            return self._cut(limit, seen, now)
-        tells = seen.answered or seen.least_left is not None
+        if feedback.refused:
+            return self._cut(limit, feedback, now)
+        tells = feedback.answered or feedback.least_left is not None
         if not tells or now - self.cut_at < limit.seconds:
             return self
-        left = seen.least_left
+        left = feedback.least_left
         step = BLIND_RISE if left is None else min(RISE, GAIN * (left / limit.calls - LEFT))
         rate = self.rate + step * limit.rate * min(1.0, now - self.steered_at)
         return replace(self, rate=_within(limit, rate), steered_at=now)
 
-    def _cut(self, limit: RateLimit, seen: Seen, now: float) -> Self:
-        pause = seen.retry_after if seen.retry_after > limit.seconds else 0  # shorter: it is only the window
+    def _cut(self, limit: RateLimit, feedback: Feedback, now: float) -> Self:
+        pause = (
+            feedback.retry_after if feedback.retry_after > limit.seconds else 0
+        )  # shorter: it is only the window
         cut = replace(self, next_free=max(self.next_free, now + pause))
         if now - self.cut_at < limit.seconds:
             return cut

@@ -21,4 +21,4 @@ async def measure_backlog(
         age = (clock() - oldest).total_seconds() if oldest else 0.0
         telemetry.queue_oldest_age.set(age, {"queue": queue})
     for name, index in indexes.items():
-        telemetry.due_behind.set((await index.behind()).total_seconds(), {"index": name})
+        telemetry.due_lag.set((await index.lag()).total_seconds(), {"index": name})

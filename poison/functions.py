@@ -7,7 +7,7 @@ from functools import partial
 import azure.functions as func
 
 from poison.park import park
-from storage.handover import Handover
+from storage.dispatcher import Dispatcher
 from storage.intake import Intake
 from storage.ledger import Ledger
 from storage.outcomes import Outcomes
@@ -27,7 +27,7 @@ def blueprint(
     ledger: Ledger,
     parked: Parked,
     outcomes: Outcomes,
-    handover: Handover,
+    dispatcher: Dispatcher,
     clock: Callable[[], datetime],
 ) -> func.Blueprint:
     """Registers park_request, park_send and park_settlement."""
@@ -41,7 +41,7 @@ def blueprint(
             ledger=ledger,
             parked=parked,
             outcomes=outcomes,
-            handover=handover,
+            dispatcher=dispatcher,
             clock=clock,
         )
         await intake.take(function, poison(queue), message, lambda body, _: handle(body))

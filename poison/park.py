@@ -9,7 +9,7 @@ from contract.reference import Reference, parse_reference
 from contract.request import MessageRequest, parse_request
 from contract.settlement import parse_settlement
 from contract.violations import InvalidRequest, Violation
-from storage.handover import Handover
+from storage.dispatcher import Dispatcher
 from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step
 from storage.outcomes import Outcomes
 from storage.parked import Parked, ParkedMessage
@@ -41,7 +41,7 @@ async def park(
     ledger: Ledger,
     parked: Parked,
     outcomes: Outcomes,
-    handover: Handover,
+    dispatcher: Dispatcher,
     clock: Callable[[], datetime],
 ) -> None:
     """Park what came to the poison queue of `queue`.
@@ -51,21 +51,21 @@ async def park(
     """
     found = await _judge(body, queue, services, ledger)
     if isinstance(found, Reference):
-        await handover.again(found, queue, timedelta(0))
+        await dispatcher.requeue(found, queue, timedelta(0))
         return
     if isinstance(found, Verdict):
         kept = await parked.keep(_parked_body(found, queue, parked.id_of(body), clock()), body)
     else:
         found = await _given_up(found, ledger, clock)
         if found.state not in GIVEN_UP:
-            await handover.after(found, queue, retell=True)
+            await dispatcher.dispatch(found, queue, republish=True)
             return
         if not found.body:  # dropped by an operator meanwhile
             return
-        await outcomes.announce(found, newest=len(found.history))
+        await outcomes.publish(found, newest=len(found.history))
         kept = await parked.keep_sealed(_parked_entry(found, queue))
     log.warning("parked queue=%s parked_id=%s reason=%s", queue, kept.parked_id, kept.reason)
-    await outcomes.announce_parked(kept)
+    await outcomes.publish_parked(kept)
 
 
 async def _judge(
@@ -85,7 +85,7 @@ async def _judge(
         return Verdict("unknown_request" if reference else "failed_repeatedly", named.request_id)
     if isinstance(named, MessageRequest) and not ledger.same_content(entry, named):
         return Verdict("conflict", named.request_id)
-    if reference and reference.ending and entry.awaits(reference.ending):
+    if reference and reference.result and entry.awaits(reference.result):
         return reference
     return entry
 

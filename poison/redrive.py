@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from storage.handover import reference_to
+from storage.dispatcher import reference_to
 from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step, is_full
 from storage.parked import Parked, ParkedMessage
 from storage.queues import MESSAGE_REQUESTS, Queues
@@ -28,7 +28,7 @@ async def redrive(
 ) -> None:
     """Put a message back. Done twice, it is still sent once.
 
-    Raises AlreadyOnItsWay, TooOften, NotMine, Changed.
+    Raises AlreadyOnItsWay, TooOften, LostRace, Changed.
 
     A request that the ledger holds starts over on message-requests, because its recipient may have changed
     his mind meanwhile; any other body goes back to its own queue as it came. The parked row goes last, if it
@@ -71,7 +71,7 @@ async def _reopened(entry: Entry, ledger: Ledger, now: datetime) -> Entry:
 async def drop(message: ParkedMessage, *, ledger: Ledger, parked: Parked) -> None:
     """Forget a parked message and its body; the ledger keeps that the request existed and how it ended.
 
-    Raises NotMine, Changed.
+    Raises LostRace, Changed.
     """
     entry, there = await ledger.get(message.parked_id), await parked.get(message.queue, message.parked_id)
     if there and there.etag != message.etag:

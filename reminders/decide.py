@@ -47,14 +47,14 @@ class Send:
 
 
 @dataclass(frozen=True)
-class NotBecause:
+class DoNotSend:
     """It is not sent, now or ever, because of `reason`."""
 
     reason: str
 
 
 @dataclass(frozen=True)
-class Later:
+class Postpone:
     """Decide again from `when` (UTC) on; `reason` is what it waits for."""
 
     when: datetime
@@ -62,11 +62,11 @@ class Later:
 
 
 @dataclass(frozen=True)
-class Ask:
+class AskIo:
     """Nothing known speaks against it: ask IO, and decide again with its answer."""
 
 
-type Decision = Send | NotBecause | Later | Ask
+type Decision = Send | DoNotSend | Postpone | AskIo
 
 
 def decide(
@@ -77,15 +77,15 @@ def decide(
     What costs nothing comes first: IO is asked about those only that nothing known speaks against.
     """
     return (
-        _against(_known(planned, facts, now))
-        or _put_off(planned, facts, most_per_day, now)
+        _rejection(_known_objections(planned, facts, now))
+        or _postponement(planned, facts, most_per_day, now)
         or _by_answer(planned, facts, policy, now)
     )
 
 
-def unanswered(planned: Planned, reason: str, now: datetime) -> Later | NotBecause:
+def unanswered(planned: Planned, reason: str, now: datetime) -> Postpone | DoNotSend:
     """The decision when IO answers with an error of this `reason`: without an answer none is sent."""
-    return _later(planned, _asked_again_at(planned, now), reason)
+    return _postpone(planned, _asked_again_at(planned, now), reason)
 
 
 def _asked_again_at(planned: Planned, now: datetime) -> datetime:
@@ -94,12 +94,12 @@ def _asked_again_at(planned: Planned, now: datetime) -> datetime:
     return min(at, last) if now < last else at
 
 
-def _against(reasons: Iterator[str]) -> NotBecause | None:
+def _rejection(reasons: Iterator[str]) -> DoNotSend | None:
     reason = next(reasons, None)
-    return NotBecause(reason) if reason else None
+    return DoNotSend(reason) if reason else None
 
 
-def _known(planned: Planned, facts: Facts, now: datetime) -> Iterator[str]:
+def _known_objections(planned: Planned, facts: Facts, now: datetime) -> Iterator[str]:
     """What speaks against the reminder for ever, the weightiest first."""
     if facts.is_campaign_stopped:
         yield "campaign_stopped"
@@ -117,15 +117,17 @@ def _known(planned: Planned, facts: Facts, now: datetime) -> Iterator[str]:
         yield planned.over
 
 
-def _put_off(planned: Planned, facts: Facts, most_per_day: int, now: datetime) -> Later | NotBecause | None:
+def _postponement(
+    planned: Planned, facts: Facts, most_per_day: int, now: datetime
+) -> Postpone | DoNotSend | None:
     if now < planned.at:
-        return _later(planned, planned.at, "not_due")
+        return _postpone(planned, planned.at, "not_due")
     if (allowed := next_allowed(now, planned.avoided)) > now:
-        return _later(planned, allowed, "quiet_time")
+        return _postpone(planned, allowed, "quiet_time")
     if facts.last_reminded_at and now < (apart := _apart(planned, facts.last_reminded_at)):
-        return _later(planned, apart, "reminded_lately")
+        return _postpone(planned, apart, "reminded_lately")
     if facts.reminders_today >= most_per_day:
-        return _later(planned, next_day(now, planned.avoided), "citizen_reminded_enough")
+        return _postpone(planned, next_day(now, planned.avoided), "citizen_reminded_enough")
     return None
 
 
@@ -137,14 +139,14 @@ def _apart(planned: Planned, last_reminded_at: datetime) -> datetime:
 def _by_answer(planned: Planned, facts: Facts, policy: ReminderPolicy, now: datetime) -> Decision:
     seen = facts.seen
     if seen is None or facts.seen_at is None or now - facts.seen_at > FRESH:
-        return Ask()
-    if against := _against(_told(planned, seen, policy)):
+        return AskIo()
+    if against := _rejection(_io_objections(planned, seen, policy)):
         return against
-    missing = _untold(planned, seen)
+    missing = _missing_answer(planned, seen)
     return unanswered(planned, missing, now) if missing else Send()
 
 
-def _told(planned: Planned, seen: MessageStatus, policy: ReminderPolicy) -> Iterator[str]:
+def _io_objections(planned: Planned, seen: MessageStatus, policy: ReminderPolicy) -> Iterator[str]:
     """What IO says against the reminder."""
     if seen.status in (DeliveryStatus.REJECTED, DeliveryStatus.FAILED):
         yield seen.status.lower()
@@ -156,7 +158,7 @@ def _told(planned: Planned, seen: MessageStatus, policy: ReminderPolicy) -> Iter
         yield "read_unavailable"
 
 
-def _untold(planned: Planned, seen: MessageStatus) -> str | None:
+def _missing_answer(planned: Planned, seen: MessageStatus) -> str | None:
     """What IO must say before the reminder is justified, and does not."""
     if seen.status is not DeliveryStatus.PROCESSED:
         return "not_processed"
@@ -167,6 +169,6 @@ def _untold(planned: Planned, seen: MessageStatus) -> str | None:
     return None
 
 
-def _later(planned: Planned, when: datetime, reason: str) -> Later | NotBecause:
+def _postpone(planned: Planned, when: datetime, reason: str) -> Postpone | DoNotSend:
     """Put off; for ever, when by then the reminder is pointless."""
-    return Later(when, reason) if when < planned.until else NotBecause(reason)
+    return Postpone(when, reason) if when < planned.until else DoNotSend(reason)

@@ -8,17 +8,17 @@ import telemetry
 from contract.reminder_policy import policy_for
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest
+from io_api.backoff import LONGEST_DELAY, Backoff
 from io_api.errors import NotSent, Unavailable
-from io_api.gate import LEFT_ALONE, Gate
 from io_api.observe import record
 from io_api.rate_budget import Priority
 from reminders.calendar import local_day, next_day
 from reminders.compose import compose
-from reminders.decide import Ask, Decision, Facts, Later, NotBecause, Send, decide, unanswered
+from reminders.decide import AskIo, Decision, DoNotSend, Facts, Postpone, Send, decide, unanswered
 from reminders.desk import Desk
 from reminders.plan import Planned, plan
 from storage.due_index import DueEntry
-from storage.ledger import NOT_REMINDED, REMINDED, Entry, NotMine, State, Step
+from storage.ledger import NOT_REMINDED, REMINDED, Entry, LostRace, State, Step
 from storage.queues import MESSAGE_REQUESTS, fits
 
 log = logging.getLogger(__name__)
@@ -28,20 +28,20 @@ TURNED_AWAY = frozenset({"recipient_not_found", "sender_not_allowed"})
 SOON = timedelta(minutes=1)
 
 
-async def visit(due: DueEntry, *, desk: Desk, gate: Gate) -> None:
+async def visit(due: DueEntry, *, desk: Desk, backoff: Backoff) -> None:
     """Decide on what is due of one message, note when the next is, and only then let this row go.
 
     A death in between repeats it: what was decided is in the ledger, what was sent has the same id again.
     """
     entry = await desk.ledger.get(due.request_id)
-    wake = None
+    next_at = None
     if entry and entry.may_remind:
         with telemetry.visiting("remind", entry.request_id, entry.traceparent):
             try:
-                wake = await _Message(entry, desk, gate).decide_all()
-            except NotMine:
-                wake = desk.clock() + SOON
-    if wake and await desk.index.put(due.request_id, wake) == due:
+                next_at = await _Message(entry, desk, backoff).decide_all()
+            except LostRace:
+                next_at = desk.clock() + SOON
+    if next_at and await desk.index.put(due.request_id, next_at) == due:
         return
     await desk.index.remove(due)
 
@@ -52,7 +52,7 @@ class _Message:
 
     entry: Entry
     desk: Desk
-    gate: Gate
+    backoff: Backoff
     is_turned_away: bool = False  # an earlier reminder found the citizen blocked or gone
 
     async def decide_all(self) -> datetime | None:
@@ -60,14 +60,14 @@ class _Message:
         request = self.desk.ledger.request_of(self.entry)
         policy = policy_for(request, self.desk.policies.get(self.entry.service, ReminderPolicy()))
         planned = plan(request, self.entry.accepted_at or self.entry.updated_at, policy)
-        await self._look_after_sent(request, planned, policy)
-        wakes = [await self._wake(request, one, policy) for one in self._undecided(planned)]
-        if later := [wake for wake in wakes if wake]:
+        await self._check_earlier(request, planned, policy)
+        next_times = [await self._decide_and_act(request, one, policy) for one in self._undecided(planned)]
+        if later := [next_at for next_at in next_times if next_at]:
             return min(later)
         self.entry = await self.desk.ledger.advance(self.entry, body={}, may_remind=False)
         return None
 
-    async def _look_after_sent(
+    async def _check_earlier(
         self, request: MessageRequest, planned: tuple[Planned, ...], policy: ReminderPolicy
     ) -> None:
         """Look at what became of each. Who decided may have died before the queue had it: put it again.
@@ -79,32 +79,34 @@ class _Message:
             one, reply = by_id.get(line["reminder"]), await self.desk.ledger.get(line["reminder"])
             self.is_turned_away |= reply is not None and _was_turned_away(reply)
             if one and reply is None:
-                await self._hand_over(compose(request, one, policy, datetime.fromisoformat(line["at"])))
+                await self._enqueue(compose(request, one, policy, datetime.fromisoformat(line["at"])))
 
-    async def _wake(self, request: MessageRequest, one: Planned, policy: ReminderPolicy) -> datetime | None:
+    async def _decide_and_act(
+        self, request: MessageRequest, one: Planned, policy: ReminderPolicy
+    ) -> datetime | None:
         """Decide on one reminder; when to decide again, None: it is decided."""
         if one.at > self.desk.clock():
             return one.at
         decision = await self._decide(one, policy)
         if isinstance(decision, Send):
             decision = await self._send(request, one, policy)
-        if isinstance(decision, NotBecause):
+        if isinstance(decision, DoNotSend):
             step = Step(NOT_REMINDED, decision.reason, reminder=one.request_id)
             self.entry = await self.desk.ledger.advance(self.entry, step)
-        return decision.when if isinstance(decision, Later) else None
+        return decision.when if isinstance(decision, Postpone) else None
 
     async def _decide(self, one: Planned, policy: ReminderPolicy) -> Decision:
         most, facts = self.desk.most_for(one.kind), await self._facts(one)
         decision = decide(one, facts, policy, most_per_day=most, now=self.desk.clock())
-        if not isinstance(decision, Ask):
+        if not isinstance(decision, AskIo):
             return decision
-        if self.gate.closed_to(self.entry.service):
-            return Later(self.desk.clock() + LEFT_ALONE, "not_asked")
+        if self.backoff.delay_for(self.entry.service):
+            return Postpone(self.desk.clock() + LONGEST_DELAY, "not_asked")
         try:
             facts = await self._asked(facts)
         except NotSent as error:
-            self.gate.learn(self.entry.service, error, self.desk.clock())
-            return Later(self.desk.clock() + LEFT_ALONE, error.reason)
+            self.backoff.record(self.entry.service, error, self.desk.clock())
+            return Postpone(self.desk.clock() + LONGEST_DELAY, error.reason)
         except Unavailable as error:
             return unanswered(one, error.reason, self.desk.clock())
         return decide(one, facts, policy, most_per_day=most, now=self.desk.clock())
@@ -140,18 +142,18 @@ class _Message:
         """Take a place in the citizen's day, write the decision down, tell it, and put the request."""
         now, most = self.desk.clock(), self.desk.most_for(one.kind)
         if not fits(compose(request, one, policy, now).to_json()):
-            return NotBecause("too_long")
+            return DoNotSend("too_long")
         day = local_day(now)
         if not await self.desk.days.take(self.entry.recipient, day, most, reminder=one.request_id):
-            return Later(next_day(now, one.avoided), "citizen_reminded_enough")
+            return Postpone(next_day(now, one.avoided), "citizen_reminded_enough")
         step = Step(REMINDED, reminder=one.request_id)
         self.entry = await self.desk.ledger.advance(self.entry, step)
-        await self._hand_over(compose(request, one, policy, self._decided_at()))
+        await self._enqueue(compose(request, one, policy, self._decided_at()))
         return Send()
 
-    async def _hand_over(self, reminder: MessageRequest) -> None:
+    async def _enqueue(self, reminder: MessageRequest) -> None:
         log.info("reminded request_id=%s reminder=%s", self.entry.request_id, reminder.request_id)
-        await self.desk.outcomes.announce_reminded(self.entry, reminder.request_id)
+        await self.desk.outcomes.publish_reminded(self.entry, reminder.request_id)
         await self.desk.queues.put(MESSAGE_REQUESTS, reminder.to_json())
 
     def _decided_at(self) -> datetime:

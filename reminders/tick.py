@@ -1,17 +1,17 @@
 """One tick of the timer: decides on every reminder that is due."""
 
-from io_api.gate import Gate
+from io_api.backoff import Backoff
 from reminders.desk import Desk
 from reminders.remind import visit
-from storage.drain import drain
 from storage.due_index import DueEntry
+from storage.due_processing import process_due
 
 
 async def remind_due(desk: Desk) -> None:
     """One tick. A message whose visit fails stays due; the failures are raised together at the end."""
-    gate = Gate()
+    backoff = Backoff()
 
     async def decide(due: DueEntry) -> None:
-        await visit(due, desk=desk, gate=gate)
+        await visit(due, desk=desk, backoff=backoff)
 
-    await drain(desk.index, decide, what="reminded", wait=gate.wait, clock=desk.clock)
+    await process_due(desk.index, decide, what="reminded", wait=backoff.wait, clock=desk.clock)

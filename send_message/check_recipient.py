@@ -12,9 +12,9 @@ from io_api.account import IoAccount
 from io_api.errors import NotSent, Refused, Unavailable
 from io_api.models import Profile
 from send_message.deferral import deferral
-from send_message.turn import Delivery, UnknownRequest, look_up, take_turn
-from storage.handover import Handover
-from storage.ledger import WAITING, DifferentContent, Entry, Ledger, NotMine, State, Step
+from send_message.delivery import Delivery, UnknownRequest, handle_delivery, look_up
+from storage.dispatcher import Dispatcher
+from storage.ledger import WAITING, DifferentContent, Entry, Ledger, LostRace, State, Step
 from storage.notices import Notices
 from storage.queues import MESSAGE_REQUESTS
 
@@ -28,22 +28,22 @@ async def check_recipient(
     ledger: Ledger,
     io: IoAccount,
     notices: Notices,
-    handover: Handover,
+    dispatcher: Dispatcher,
     clock: Callable[[], datetime],
 ) -> None:
     """Take a request, or the reference to one that was put back, from `message-requests`."""
 
     async def go(entry: Entry) -> Entry | None:
-        return await _check(entry, ledger=ledger, io=io, handover=handover, clock=clock)
+        return await _check(entry, ledger=ledger, io=io, dispatcher=dispatcher, clock=clock)
 
     try:
         entry, reference = await _find(body, ledger, notices, io)
     except (InvalidRequest, DifferentContent, UnknownRequest) as error:
         log.warning("request cannot be taken: %s", type(error).__name__)
-        await handover.park(body, MESSAGE_REQUESTS)
+        await dispatcher.poison(body, MESSAGE_REQUESTS)
         return
     delivery = Delivery(reference, MESSAGE_REQUESTS, redelivered)
-    await take_turn(entry, delivery, go=go, ledger=ledger, handover=handover, clock=clock)
+    await handle_delivery(entry, delivery, go=go, ledger=ledger, dispatcher=dispatcher, clock=clock)
 
 
 async def _find(body: str, ledger: Ledger, notices: Notices, io: IoAccount) -> tuple[Entry, Reference]:
@@ -70,7 +70,7 @@ async def _note(entry: Entry, notice_number: str, ledger: Ledger, notices: Notic
         return entry
     try:
         return await ledger.advance(entry, payment_status="PAID", settled_at=paid_at)
-    except NotMine:  # whoever was faster found the same
+    except LostRace:  # whoever was faster found the same
         return await ledger.get(entry.request_id) or entry
 
 
@@ -79,7 +79,7 @@ async def _check(
     *,
     ledger: Ledger,
     io: IoAccount,
-    handover: Handover,
+    dispatcher: Dispatcher,
     clock: Callable[[], datetime],
 ) -> Entry | None:
     try:
@@ -93,7 +93,7 @@ async def _check(
         return await ledger.advance(entry, Step(State.SKIPPED, "recipient_not_found"), body={})
     if not profile.sender_allowed:
         return await ledger.advance(entry, Step(State.SKIPPED, "sender_not_allowed"), body={})
-    await handover.to_send(entry, _language(ledger, entry, profile))
+    await dispatcher.enqueue_send(entry, _language(ledger, entry, profile))
     return None
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from io_api.breakers import READ_FAILURES
-from io_api.errors import IoError, Misconfigured, RateLimited, Stopped
+from io_api.errors import IoError, Misconfigured, RateLimited, Suspended
 from storage.ledger import Entry, State, Step
 
 SHORTEST = timedelta(seconds=2)
@@ -21,7 +21,7 @@ def deferral(entry: Entry, error: IoError, now: datetime) -> tuple[Step, dict[st
     The delay doubles with each failure, with full jitter; a 429 or a stop names its own. No failure of IO is
     the message's fault: `failures` sets the delay and ends nothing.
     """
-    failures = entry.failures + (not isinstance(error, RateLimited | Stopped | Misconfigured))
+    failures = entry.failures + (not isinstance(error, RateLimited | Suspended | Misconfigured))
     changes = {
         "next_at": now + _delay(failures, error),
         "sequence": entry.sequence + 1,
@@ -34,7 +34,7 @@ def _delay(failures: int, error: IoError) -> timedelta:
     if isinstance(error, RateLimited):
         least = timedelta(seconds=error.retry_after)
         return least + max(least, SHORTEST) * random.random()
-    if isinstance(error, Stopped):
+    if isinstance(error, Suspended):
         return timedelta(seconds=error.retry_after) * random.uniform(0.5, 1)
     if isinstance(error, Misconfigured):
         return LONGEST * random.uniform(0.5, 1)

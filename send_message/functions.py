@@ -11,7 +11,7 @@ from io_api.account import IoAccount
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
 from storage.campaigns import Campaigns
-from storage.handover import Handover
+from storage.dispatcher import Dispatcher
 from storage.intake import Intake
 from storage.ledger import Ledger
 from storage.notices import Notices
@@ -29,19 +29,21 @@ def blueprint(
     ledger: Ledger,
     io: IoAccount,
     notices: Notices,
-    handover: Handover,
+    dispatcher: Dispatcher,
     campaigns: Campaigns,
     reminders: Mapping[str, ReminderPolicy],
     clock: Callable[[], datetime],
 ) -> func.Blueprint:
     """Registers check_recipient and send_message."""
     functions = func.Blueprint()
-    check = partial(check_recipient, ledger=ledger, io=io, notices=notices, handover=handover, clock=clock)
+    check = partial(
+        check_recipient, ledger=ledger, io=io, notices=notices, dispatcher=dispatcher, clock=clock
+    )
     send = partial(
         send_message,
         ledger=ledger,
         io=io,
-        handover=handover,
+        dispatcher=dispatcher,
         campaigns=campaigns,
         reminders=reminders,
         clock=clock,

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 
 from contract.reminders import ReminderPolicy
 from send_message.kept import after_acceptance
-from send_message.still_needed import ended
-from storage.handover import Handover
+from send_message.still_needed import expired_or_paid
+from storage.dispatcher import Dispatcher
 from storage.ledger import Entry, Ledger, State, Step, is_full
 from storage.queues import MESSAGE_SENDS
 
@@ -24,14 +24,16 @@ class TooLate(Exception):
     """By the end of the quarantine it would be over, its notice is paid, or it was resent too often."""
 
 
-async def resend(entry: Entry, *, ledger: Ledger, handover: Handover, clock: Callable[[], datetime]) -> Entry:
+async def resend(
+    entry: Entry, *, ledger: Ledger, dispatcher: Dispatcher, clock: Callable[[], datetime]
+) -> Entry:
     """Sanction one more attempt, after the quarantine. Said twice, it is done once.
 
-    Raises NotInDoubt, NotMine, TooLate.
+    Raises NotInDoubt, LostRace, TooLate.
     """
     if entry.state is State.IN_DOUBT:
         begins_at = max(clock(), resend_at(entry))
-        if ended(entry, begins_at) or is_full(entry):
+        if expired_or_paid(entry, begins_at) or is_full(entry):
             raise TooLate(TooLate.__doc__)
         entry = await ledger.advance(
             entry,
@@ -43,7 +45,7 @@ async def resend(entry: Entry, *, ledger: Ledger, handover: Handover, clock: Cal
         )
     elif not is_resend(entry):
         raise NotInDoubt(NotInDoubt.__doc__)
-    await handover.after(entry, MESSAGE_SENDS, retell=True)
+    await dispatcher.dispatch(entry, MESSAGE_SENDS, republish=True)
     return entry
 
 
@@ -63,12 +65,12 @@ async def settle(
     accepted: bool,
     message_id: str | None,
     ledger: Ledger,
-    handover: Handover,
+    dispatcher: Dispatcher,
     reminders: Mapping[str, ReminderPolicy],
 ) -> Entry:
     """Write down what the operator found out. Not accepted means REFUSED and parked, so it can be redriven.
 
-    Raises NotInDoubt, NotMine.
+    Raises NotInDoubt, LostRace.
     """
     if entry.state is not State.IN_DOUBT:
         raise NotInDoubt(NotInDoubt.__doc__)
@@ -77,5 +79,5 @@ async def settle(
         entry = await ledger.advance(entry, Step(State.ACCEPTED, "settled"), message_id=message_id, **kept)
     else:
         entry = await ledger.advance(entry, Step(State.REFUSED, "settled"))
-    await handover.after(entry, MESSAGE_SENDS)
+    await dispatcher.dispatch(entry, MESSAGE_SENDS)
     return entry

@@ -14,16 +14,16 @@ from io_api.account import READY_SECONDS, IoAccount
 from io_api.client import SUBMIT_TIMEOUT_SECONDS
 from io_api.errors import InDoubt, NotSent, Refused
 from io_api.models import NewMessage
-from io_api.turns import Turn
+from io_api.rate_limiter import Permit
+from send_message.attempt_result import NOT_CLAIMED, record, record_late, result_of
 from send_message.compose import compose
 from send_message.deferral import deferral
-from send_message.ending import NOT_CLAIMED, ending_of, write, write_late
+from send_message.delivery import Delivery, UnknownRequest, handle_delivery, look_up
 from send_message.kept import after_acceptance
-from send_message.still_needed import needless
-from send_message.turn import Delivery, UnknownRequest, look_up, take_turn
+from send_message.still_needed import no_longer_needed
 from storage.campaigns import Campaigns
-from storage.handover import Handover
-from storage.ledger import Entry, Ledger, NotMine, State, Step
+from storage.dispatcher import Dispatcher
+from storage.ledger import Entry, Ledger, LostRace, State, Step
 from storage.queues import MESSAGE_SENDS
 
 log = logging.getLogger(__name__)
@@ -38,12 +38,12 @@ async def send_message(
     redelivered: bool,
     ledger: Ledger,
     io: IoAccount,
-    handover: Handover,
+    dispatcher: Dispatcher,
     campaigns: Campaigns,
     reminders: Mapping[str, ReminderPolicy],
     clock: Callable[[], datetime],
 ) -> None:
-    """Take a reference from `message-sends` and send the message it stands for, if it is its turn.
+    """Take a reference from `message-sends` and send the message it stands for, if it is its permit.
 
     `reminders` are the policies of the services, by name.
     """
@@ -54,15 +54,20 @@ async def send_message(
         entry = await look_up(reference, ledger)
     except (InvalidRequest, UnknownRequest) as error:
         log.warning("reference cannot be taken: %s", type(error).__name__)
-        await handover.park(body, MESSAGE_SENDS)
+        await dispatcher.poison(body, MESSAGE_SENDS)
         return
 
-    if reference.ending:
-        with suppress(NotMine):  # the ledger has moved on: the delivery is one like others
-            entry = await write_late(
-                entry, reference.ending, ledger=ledger, handover=handover, reminders=reminders, clock=clock
+    if reference.result:
+        with suppress(LostRace):  # the ledger has moved on: the delivery is one like others
+            entry = await record_late(
+                entry,
+                reference.result,
+                ledger=ledger,
+                dispatcher=dispatcher,
+                reminders=reminders,
+                clock=clock,
             )
-            await handover.after(entry, MESSAGE_SENDS, reference.language)
+            await dispatcher.dispatch(entry, MESSAGE_SENDS, reference.language)
             return
 
     async def go(entry: Entry) -> Entry:
@@ -71,14 +76,14 @@ async def send_message(
             reference.language,
             ledger=ledger,
             io=io,
-            handover=handover,
+            dispatcher=dispatcher,
             campaigns=campaigns,
             reminders=reminders,
             clock=clock,
         )
 
     delivery = Delivery(reference, MESSAGE_SENDS, redelivered)
-    await take_turn(entry, delivery, go=go, ledger=ledger, handover=handover, clock=clock)
+    await handle_delivery(entry, delivery, go=go, ledger=ledger, dispatcher=dispatcher, clock=clock)
 
 
 async def _send(
@@ -87,7 +92,7 @@ async def _send(
     *,
     ledger: Ledger,
     io: IoAccount,
-    handover: Handover,
+    dispatcher: Dispatcher,
     campaigns: Campaigns,
     reminders: Mapping[str, ReminderPolicy],
     clock: Callable[[], datetime],
@@ -95,11 +100,12 @@ async def _send(
     request = ledger.request_of(entry)
     message = compose(request, language)
     try:
-        async with io.turn_to_send(entry.service) as turn:
-            if over := await needless(entry, ledger, campaigns, clock()):  # it may have waited for a minute
+        async with io.permit_to_send(entry.service) as permit:
+            # The message may have waited for a minute.
+            if over := await no_longer_needed(entry, ledger, campaigns, clock()):
                 return await ledger.advance(entry, over, body={})
-            claimed = await write(ledger.intent(entry, language), NOT_CLAIMED, ledger)
-            step, changes = await _post(claimed, message, turn, io=io, clock=clock)
+            claimed = await record(ledger.intent(entry, language), NOT_CLAIMED, ledger)
+            step, changes = await _post(claimed, message, permit, io=io, clock=clock)
     except NotSent as error:
         step, changes = deferral(entry, error, clock())
         return await ledger.advance(entry, step, **changes)
@@ -112,22 +118,22 @@ async def _send(
     )  # fmt: skip
     planned = ledger.plan(claimed, step, **changes)
     try:
-        return await write(planned, step, ledger)
-    except NotMine:  # the lease ran out under this worker, and its answer comes late
-        late = ending_of(planned, step)
-        return await write_late(
-            claimed, late, ledger=ledger, handover=handover, reminders=reminders, clock=clock
+        return await record(planned, step, ledger)
+    except LostRace:  # the lease ran out under this worker, and its answer comes late
+        late = result_of(planned, step)
+        return await record_late(
+            claimed, late, ledger=ledger, dispatcher=dispatcher, reminders=reminders, clock=clock
         )
 
 
 async def _post(
-    claimed: Entry, message: NewMessage, turn: Turn, *, io: IoAccount, clock: Callable[[], datetime]
+    claimed: Entry, message: NewMessage, permit: Permit, *, io: IoAccount, clock: Callable[[], datetime]
 ) -> tuple[Step, dict[str, Any]]:
     """The POST and what its end proves; an exception nobody knows leaves the request in doubt."""
     if claimed.lease_until is None or clock() + LONGEST_POST > claimed.lease_until:
         return deferral(claimed, NotSent(reason="lease_too_short"), clock())
     try:
-        message_id = await io.submit_message(message, service=claimed.service, turn=turn)
+        message_id = await io.submit_message(message, service=claimed.service, permit=permit)
     except NotSent as error:
         return deferral(claimed, error, clock())
     except Refused as error:

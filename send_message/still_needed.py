@@ -7,19 +7,19 @@ from storage.campaigns import Campaigns
 from storage.ledger import REMINDED, Entry, Ledger, State, Step
 
 
-def ended(entry: Entry, now: datetime) -> Step | None:
+def expired_or_paid(entry: Entry, now: datetime) -> Step | None:
     """The step that ends a request whose time is over, or whose notice was paid while it waited."""
     if entry.expires_at and entry.expires_at <= now:
         return Step(State.EXPIRED)
     return Step(State.SKIPPED, PAID_UPSTREAM.reason) if entry.settled_at else None
 
 
-async def needless(entry: Entry, ledger: Ledger, campaigns: Campaigns, now: datetime) -> Step | None:
+async def no_longer_needed(entry: Entry, ledger: Ledger, campaigns: Campaigns, now: datetime) -> Step | None:
     """As `ended`; ends a reminder also if its campaign was stopped, or its first message read or paid.
 
     Costs two reads for a reminder, one for another message in reply to one, else none. Raises Unanswered.
     """
-    if step := ended(entry, now):
+    if step := expired_or_paid(entry, now):
         return step
     first = await ledger.get(entry.in_reply_to) if entry.in_reply_to else None
     if first is None or not _reminds_of(entry, first):

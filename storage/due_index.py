@@ -1,4 +1,4 @@
-"""The due index: whose turn it is next, found by time and never by a scan of what is tracked."""
+"""The due index: whose lease it is next, found by time and never by a scan of what is tracked."""
 
 import hashlib
 from collections.abc import AsyncGenerator, Callable
@@ -23,11 +23,11 @@ SWEEP = timedelta(days=1)
 
 _START = "0"
 _MINUTE = "%Y%m%d%H%M"
-_CONTROL = ("control", "turn")  # sorts behind every minute
+_CONTROL = ("control", "lease")  # sorts behind every minute
 
 
-class OutOfTurn(Exception):
-    """The turn is over, or somebody else's: another host may be at work on the same rows."""
+class LeaseLost(Exception):
+    """The lease is over, or somebody else's: another host may be at work on the same rows."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class DueEntry:
 
     @property
     def request_id(self) -> str:
-        """Whose turn it is."""
+        """Whose lease it is."""
         return self.key[3:]
 
     @property
@@ -49,7 +49,7 @@ class DueEntry:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Lease:
     """The right to work through the index until `ends_at`; `since` is the minute from which rows may be."""
 
     row: Row
@@ -62,7 +62,7 @@ class DueIndex:
     """One row a request, in the partition of the minute in which it is due. Times come from `clock` (UTC).
 
     A row of its own, the control row, holds the watermark, a minute before which there are no rows, so that
-    a reader passes by what was removed long ago; and the lease of the host whose turn it is to read.
+    a reader passes by what was removed long ago; and the lease of the host whose lease it is to read.
     """
 
     def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
@@ -94,7 +94,7 @@ class DueIndex:
             if entry.due_at <= now:
                 yield entry
 
-    async def behind(self) -> timedelta:
+    async def lag(self) -> timedelta:
         """For how long the oldest row has been due; zero when nothing is."""
         row = await self._table.get(*_CONTROL)
         async for entry in self.due(row.values["watermark"] if row else _START):
@@ -106,36 +106,36 @@ class DueIndex:
         row = await self._table.get(*_CONTROL)
         return row.values["lease_until"] if row else None
 
-    async def begin(self) -> Turn:
-        """Take the turn; raises OutOfTurn when another host has it."""
+    async def acquire(self) -> Lease:
+        """Take the lease; raises LeaseLost when another host has it."""
         now = self._clock()
         row = await self._table.get(*_CONTROL)
         if row and row.values["lease_until"] > now:
-            raise OutOfTurn(OutOfTurn.__doc__)
+            raise LeaseLost(LeaseLost.__doc__)
         watermark, swept_at = _START, now
         if row and row.values["swept_at"] > now - SWEEP:
             watermark, swept_at = row.values["watermark"], row.values["swept_at"]
         values = {"watermark": watermark, "swept_at": swept_at, "lease_until": now + LEASE}
-        return Turn(await self._write(row, values), watermark, now, now + LEASE)
+        return Lease(await self._write(row, values), watermark, now, now + LEASE)
 
-    async def go_on(self, turn: Turn) -> Turn:
-        """The same turn for longer; raises OutOfTurn when it was lost meanwhile."""
+    async def renew(self, lease: Lease) -> Lease:
+        """The same lease for longer; raises LeaseLost when it was lost meanwhile."""
         ends_at = self._clock() + LEASE
-        row = await self._write(turn.row, {**turn.row.values, "lease_until": ends_at})
-        return Turn(row, turn.since, turn.began_at, ends_at)
+        row = await self._write(lease.row, {**lease.row.values, "lease_until": ends_at})
+        return Lease(row, lease.since, lease.began_at, ends_at)
 
-    async def end(self, turn: Turn, oldest_left: DueEntry | None) -> None:
-        """Give the turn back, `oldest_left` being the oldest row that was left; raises OutOfTurn."""
-        watermark = f"{turn.began_at - MARGIN:{_MINUTE}}"
+    async def release(self, lease: Lease, oldest_left: DueEntry | None) -> None:
+        """Give the lease back, `oldest_left` being the oldest row that was left; raises LeaseLost."""
+        watermark = f"{lease.began_at - MARGIN:{_MINUTE}}"
         if oldest_left:
             watermark = min(watermark, oldest_left.bucket[:12])
-        values = {**turn.row.values, "watermark": watermark, "lease_until": self._clock()}
-        await self._write(turn.row, values)
+        values = {**lease.row.values, "watermark": watermark, "lease_until": self._clock()}
+        await self._write(lease.row, values)
 
     async def _write(self, row: Row | None, values: dict[str, object]) -> Row:
         etag = await self._table.write(*_CONTROL, row, values)
         if etag is None:
-            raise OutOfTurn(OutOfTurn.__doc__)
+            raise LeaseLost(LeaseLost.__doc__)
         return Row(*_CONTROL, values, etag)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import telemetry
 from contract.fields import Language
-from contract.reference import Ending
+from contract.reference import AttemptResult
 from contract.request import MessageRequest, parse_request
 from storage.cipher import Cipher
 from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
@@ -89,7 +89,7 @@ class DifferentContent(Exception):
     """The request_id is taken by a request with other content; the same id is the same message for ever."""
 
 
-class NotMine(Exception):
+class LostRace(Exception):
     """Another worker holds the claim, or moved the request on; this one stops."""
 
 
@@ -154,14 +154,14 @@ class Entry:
         """Whether a line of the history says this."""
         return any(line["what"] == what for line in self.history)
 
-    def awaits(self, ending: Ending) -> bool:
+    def awaits(self, result: AttemptResult) -> bool:
         """Whether the ledger is still to be told how this attempt ended.
 
         "Not sent" does not settle IN_DOUBT: a resend may have been decided meanwhile.
         """
-        if self.owner != ending.owner:
+        if self.owner != result.owner:
             return False
-        is_evidence = ending.what in (State.ACCEPTED, State.REFUSED)
+        is_evidence = result.what in (State.ACCEPTED, State.REFUSED)
         return self.state is State.SENDING or (self.state is State.IN_DOUBT and is_evidence)
 
     @property
@@ -248,7 +248,7 @@ class Ledger:
         return after
 
     async def commit(self, planned: Entry) -> Entry:
-        """Write what was planned if the row is still as it was read; raises NotMine, Unanswered.
+        """Write what was planned if the row is still as it was read; raises LostRace, Unanswered.
 
         A write whose answer was lost is known again by its mark.
         """
@@ -260,10 +260,10 @@ class Ledger:
                 return there
             if isinstance(error, Unanswered):
                 raise
-        raise NotMine(NotMine.__doc__)
+        raise LostRace(LostRace.__doc__)
 
     async def advance(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
-        """Plan and commit; raises NotMine, IllegalStep, Unanswered."""
+        """Plan and commit; raises LostRace, IllegalStep, Unanswered."""
         return await self.commit(self.plan(entry, *steps, **changes))
 
     def intent(self, entry: Entry, language: Language | None = None) -> Entry:

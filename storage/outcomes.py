@@ -5,13 +5,13 @@ from typing import Final
 
 import telemetry
 from contract.outcome import Outcome, OutcomeData
-from contract.outcome import State as Told
+from contract.outcome import State as OutcomeState
 from storage.ledger import REMINDED, Entry
 from storage.parked import ParkedMessage
 from storage.queues import MESSAGE_OUTCOMES, Queues
 
 # Steps on the way, which nobody waits for; DEAD is told when it is parked, MISSING is an alarm in the log.
-UNTOLD: Final = frozenset({"REQUESTED", "SENDING", "DEFERRED", "DEAD", "MISSING", "NOT_REMINDED"})
+UNPUBLISHED: Final = frozenset({"REQUESTED", "SENDING", "DEFERRED", "DEAD", "MISSING", "NOT_REMINDED"})
 
 
 class Outcomes:
@@ -20,18 +20,18 @@ class Outcomes:
     def __init__(self, queues: Queues) -> None:
         self._queues = queues
 
-    async def announce(self, entry: Entry, *, newest: int = 1) -> None:
+    async def publish(self, entry: Entry, *, newest: int = 1) -> None:
         """Tell the newest lines of an entry's history, oldest of them first."""
         for line in range(len(entry.history) - newest, len(entry.history)):
-            if entry.history[line]["what"] not in UNTOLD:
+            if entry.history[line]["what"] not in UNPUBLISHED:
                 await self._put(_outcome(entry, line))
 
-    async def announce_reminded(self, entry: Entry, reminder: str) -> None:
+    async def publish_reminded(self, entry: Entry, reminder: str) -> None:
         """Tell that the citizen is reminded, under this request_id."""
         decisions = [(line["what"], line.get("reminder")) for line in entry.history]
         await self._put(_outcome(entry, decisions.index((REMINDED, reminder))))
 
-    async def announce_parked(self, message: ParkedMessage) -> None:
+    async def publish_parked(self, message: ParkedMessage) -> None:
         """Tell that a message waits for an operator."""
         await self._put(_parked_outcome(message))
 
@@ -47,7 +47,7 @@ def _outcome(entry: Entry, line: int) -> Outcome:
         service=entry.service,
         campaign=entry.campaign,
         feature_level_type=entry.feature_level_type,
-        state=Told(step["what"].lower()),
+        state=OutcomeState(step["what"].lower()),
         message_id=entry.message_id,
         status=entry.status,
         read_status=entry.read_status,
@@ -70,7 +70,7 @@ def _parked_outcome(message: ParkedMessage) -> Outcome:
         request_id=message.request_id,
         service=message.service,
         campaign=message.campaign,
-        state=Told.PARKED,
+        state=OutcomeState.PARKED,
         reason=message.reason,
         http_status=message.http_status,
         violations=message.violations or None,

@@ -14,8 +14,8 @@ _METER: Final = metrics.get_meter("postino")
 io_calls: Final = _METER.create_counter(
     "postino.io.calls", unit="{call}", description="Calls to IO, by call and by HTTP status or what broke"
 )
-io_turn_wait: Final = _METER.create_histogram(
-    "postino.io.turn_wait",
+io_permit_wait: Final = _METER.create_histogram(
+    "postino.io.permit_wait",
     unit="s",
     description="How long a call waits for its turn, by priority",
     explicit_bucket_boundaries_advisory=[0.05, 0.25, 1, 2.5, 5, 10, 20, 30, 45, 60],
@@ -35,12 +35,12 @@ queue_depth: Final = _METER.create_gauge(
 queue_oldest_age: Final = _METER.create_gauge(
     "postino.queue.oldest_age", unit="s", description="Age of the oldest message in sight; 0 without one"
 )
-due_behind: Final = _METER.create_gauge(
-    "postino.due.behind", unit="s", description="For how long the oldest row of an index has been due"
+due_lag: Final = _METER.create_gauge(
+    "postino.due.lag", unit="s", description="For how long the oldest row of an index has been due"
 )
 
 
-class StoppedCalls:
+class SuspendedCalls:
     """Why calls to IO are held back, by service and kind of call, as far as this process knows.
 
     Who makes no calls learns no news, so that what was not confirmed for a while is let go. Messages that
@@ -85,10 +85,10 @@ class Ages:
             yield metrics.Observation(self._monotonic() - at, {self._attribute: name})
 
 
-io_stopped: Final = StoppedCalls()
+io_suspended: Final = SuspendedCalls()
 _METER.create_observable_gauge(
-    "postino.io.stopped",
-    [io_stopped.observed],
+    "postino.io.suspended",
+    [io_suspended.observed],
     description="1 while a service's calls of one kind are held back, by reason",
 )
 io_last_success: Final = Ages("call")

@@ -51,7 +51,7 @@ def ticking(timer: str) -> Iterator[None]:
     with _TRACER.start_as_current_span(timer, Context()):
         try:
             yield
-        except ExceptionGroup:  # storage.drain raises what failed once it is through
+        except ExceptionGroup:  # storage.due_processing raises what failed once it is through
             measures.timer_last_run.now(timer)
             raise
         measures.timer_last_run.now(timer)

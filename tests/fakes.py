@@ -15,7 +15,7 @@ from io_api.account import IoAccount
 from io_api.errors import IoError
 from io_api.models import MessageStatus, NewMessage, Profile
 from io_api.rate_budget import Priority, Slot
-from io_api.turns import Turn, Turns
+from io_api.rate_limiter import Permit, RateLimiter
 from settings import RateLimit
 from storage.cipher import PROPERTY_BYTES
 from storage.queues import LONGEST_DELAY, Queues, fits
@@ -234,9 +234,9 @@ def seen(
     return MessageStatus.model_validate(answer)
 
 
-def a_turn() -> Turn:
-    """A turn that has come."""
-    return Turn(Turns(FakeTable(), RateLimit(150, 5)), Slot(0.0, Priority.SEND))
+def a_permit() -> Permit:
+    """A permit that has come."""
+    return Permit(RateLimiter(FakeTable(), RateLimit(150, 5)), Slot(0.0, Priority.SEND))
 
 
 @dataclass
@@ -249,7 +249,7 @@ class FakeIo(IoAccount):
     steps: Steps = field(default_factory=Steps)
     configured: Collection[str] = ("default", "tributi")
     profile: Profile | IoError | None = field(default_factory=lambda: Profile(sender_allowed=True))
-    turn: Turn | IoError = field(default_factory=a_turn)
+    permit: Permit | IoError = field(default_factory=a_permit)
     submitted: str | BaseException | None = "01JWCZ5V6Q4M3N2P1R0T9S8W7X"
     status: MessageStatus | IoError = field(default_factory=lambda: seen("ACCEPTED"))
     failing: dict[str, IoError] = field(default_factory=dict)
@@ -267,13 +267,13 @@ class FakeIo(IoAccount):
             return _answered(self.profile)
 
     @asynccontextmanager
-    async def turn_to_send(self, service: str) -> AsyncIterator[Turn]:
-        with self.steps.step("io.turn_to_send"):
-            turn = _answered(self.turn)
-        yield turn
+    async def permit_to_send(self, service: str) -> AsyncIterator[Permit]:
+        with self.steps.step("io.permit_to_send"):
+            permit = _answered(self.permit)
+        yield permit
 
-    async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
-        assert turn is self.turn
+    async def submit_message(self, message: NewMessage, *, service: str, permit: Permit) -> str | None:
+        assert permit is self.permit
         check_sent(message.body())
         with self.steps.step("io.submit_message"):
             self.sent.append((message, service))

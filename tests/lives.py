@@ -15,7 +15,7 @@ from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest
 from io_api.models import MessageStatus
 from reminders.compose import compose
-from reminders.decide import Ask, Decision, Facts, Later, NotBecause, Send, decide, unanswered
+from reminders.decide import AskIo, Decision, DoNotSend, Facts, Postpone, Send, decide, unanswered
 from reminders.plan import Planned, plan
 from storage.ledger import State
 from tests.fakes import seen
@@ -31,7 +31,7 @@ def within(instant: datetime, spans: Sequence[Span]) -> bool:
     return any(start <= instant < end for start, end in spans)
 
 
-def has_come(event: datetime | None, now: datetime) -> bool:
+def wait_until_due(event: datetime | None, now: datetime) -> bool:
     return event is not None and event <= now
 
 
@@ -59,7 +59,7 @@ class Life:
 
     def answer(self, now: datetime) -> MessageStatus:
         """What IO says of the message now."""
-        is_read, is_paid = has_come(self.reads_at, now), has_come(self.pays_at, now)
+        is_read, is_paid = wait_until_due(self.reads_at, now), wait_until_due(self.pays_at, now)
         read = "UNAVAILABLE" if within(now, self.hidden) else "READ" if is_read else "UNREAD"
         paid = ("PAID" if is_paid else "NOT_PAID") if self.has_payment else None
         return seen("PROCESSED", read, paid)
@@ -89,7 +89,7 @@ class Record:
     life: Life
     planned: Planned
     at: datetime
-    decision: Send | NotBecause
+    decision: Send | DoNotSend
 
 
 @dataclass
@@ -100,7 +100,7 @@ class World:
     of_service: ReminderPolicy
     most_per_day: int
     down: Sequence[Span] = ()
-    laters: list[tuple[Life, Planned, datetime, Later]] = field(default_factory=list)
+    laters: list[tuple[Life, Planned, datetime, Postpone]] = field(default_factory=list)
     asked: list[tuple[Life, Planned, datetime]] = field(default_factory=list)
     _answered: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     _by_message: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
@@ -161,18 +161,18 @@ class World:
         """Decide on everything of a message that is due; return when to come back."""
         back: list[datetime] = []
         for planned in self.undecided(life):
-            decision = Later(planned.at, "not_due") if planned.at > now else self._decide(life, planned, now)
-            if isinstance(decision, Later):
+            decision = Postpone(planned.at, "not_due") if planned.at > now else self._decide(life, planned, now)
+            if isinstance(decision, Postpone):
                 back.append(decision.when)
                 self.laters.append((life, planned, now, decision))
-            elif isinstance(decision, Send | NotBecause):
+            elif isinstance(decision, Send | DoNotSend):
                 self._end(Record(life, planned, now, decision))
         return min(back, default=None)
 
     def _decide(self, life: Life, planned: Planned, now: datetime) -> Decision:
         facts, policy = self._facts(life, now), self.policy_of(life)
         decision = decide(planned, facts, policy, most_per_day=self.most_per_day, now=now)
-        if isinstance(decision, Ask):
+        if isinstance(decision, AskIo):
             self.asked.append((life, planned, now))
             if within(now, life.silent):
                 return unanswered(planned, SILENCE, now)
@@ -188,9 +188,9 @@ class World:
         today = [record for record in self.sent_to(life.citizen) if day(record.at) == day(now)]
         return Facts(
             state=life.ledger_state(now, self._answered[life.request.request_id]),
-            settled_at=life.settled_at if has_come(life.settled_at, now) else None,
-            is_campaign_stopped=has_come(life.stopped_at, now),
-            is_turned_away=any(has_come(life.blocked_at, record.at) for record in sent),
+            settled_at=life.settled_at if wait_until_due(life.settled_at, now) else None,
+            is_campaign_stopped=wait_until_due(life.stopped_at, now),
+            is_turned_away=any(wait_until_due(life.blocked_at, record.at) for record in sent),
             last_reminded_at=sent[-1].at if sent else None,
             reminders_today=len(today),
             seen=life.answer(polls[-1]) if polls else None,

@@ -1,4 +1,4 @@
-"""The whole road with the reminders' timer on it, and citizens who live their lives: all over the fakes."""
+"""The whole app with the reminders' timer on it, and citizens who live their lives: all over the fakes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from contract.reminders import ReminderPolicy
 from io_api.errors import InDoubt
 from io_api.models import MessageStatus, NewMessage, Profile
 from io_api.rate_budget import Priority
-from io_api.turns import Turn
+from io_api.rate_limiter import Permit
 from storage.ledger import NOT_REMINDED, REMINDED
 from storage.queues import MESSAGE_OUTCOMES
+from tests.fake_app import FakeApp
 from tests.fakes import FakeIo
-from tests.lives import START, TICK, Life, has_come
-from tests.road import Road
+from tests.lives import START, TICK, Life, wait_until_due
 
 
 class LivingIo(FakeIo):
     """IO, where each citizen does as his life says; `at` has each message with the instant of its POST."""
 
-    def __init__(self, road: Road, lives: Sequence[Life]) -> None:
-        super().__init__(steps=road.steps)
-        self._road = road
+    def __init__(self, app: FakeApp, lives: Sequence[Life]) -> None:
+        super().__init__(steps=app.steps)
+        self._road = app
         self._by_citizen = {life.request.fiscal_code: life for life in lives}
         self.at: list[tuple[datetime, NewMessage]] = []
         self.looks: Counter[str] = Counter()
@@ -30,17 +30,17 @@ class LivingIo(FakeIo):
 
     async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
         self.profile = Profile(
-            sender_allowed=not has_come(self._by_citizen[fiscal_code].blocked_at, self._road.clock())
+            sender_allowed=not wait_until_due(self._by_citizen[fiscal_code].blocked_at, self._road.clock())
         )
         return await super().get_profile(fiscal_code, service=service)
 
-    async def submit_message(self, message: NewMessage, *, service: str, turn: Turn) -> str | None:
+    async def submit_message(self, message: NewMessage, *, service: str, permit: Permit) -> str | None:
         if self.doubts:
             self.doubts -= 1
             raise InDoubt(reason="timeout")
         self.at.append((self._road.clock(), message))
         self.submitted = f"M{len(self.at)}"
-        return await super().submit_message(message, service=service, turn=turn)
+        return await super().submit_message(message, service=service, permit=permit)
 
     async def get_message(
         self, fiscal_code: str, message_id: str, *, service: str, priority: Priority = Priority.POLL
@@ -57,47 +57,47 @@ class Institution:
     def __init__(self, lives: Sequence[Life], policy: ReminderPolicy, most_per_day: int = 2) -> None:
         self.lives = lives
         self._settled: set[str] = set()
-        self.road = Road()
-        self.road.clock.now = START
-        self.io = LivingIo(self.road, lives)
-        self.road.io = self.io
-        self.road.policies = {life.request.service: policy for life in lives}
-        self.road.most_per_day = most_per_day
+        self.app = FakeApp()
+        self.app.clock.now = START
+        self.io = LivingIo(self.app, lives)
+        self.app.io = self.io
+        self.app.policies = {life.request.service: policy for life in lives}
+        self.app.most_per_day = most_per_day
 
     async def send_all(self) -> None:
         """The messages of all lives, each at its time."""
         for life in sorted(self.lives, key=lambda life: life.accepted_at):
-            self.road.clock.now = max(self.road.clock(), life.accepted_at)
-            await self.road.check(life.request.to_json())
-            await self.road.run()
+            self.app.clock.now = max(self.app.clock(), life.accepted_at)
+            await self.app.check(life.request.to_json())
+            await self.app.run()
 
     async def tick(self) -> None:
         """What has happened by now, then the timer, and whatever comes of it."""
         for life in self.lives:
             await self._happens(life)
-        await self.road.remind()
-        await self.road.run()
-        self.road.queues.messages.pop(MESSAGE_OUTCOMES, None)
+        await self.app.remind()
+        await self.app.run()
+        self.app.queues.messages.pop(MESSAGE_OUTCOMES, None)
 
     async def _happens(self, life: Life) -> None:
         """The creditor's word, and the operator's."""
-        now, request = self.road.clock(), life.request
-        if has_come(life.settled_at, now) and request.request_id not in self._settled:
+        now, request = self.app.clock(), life.request
+        if wait_until_due(life.settled_at, now) and request.request_id not in self._settled:
             self._settled.add(request.request_id)
-            await self.road.settle(f'{{"request_id": "{request.request_id}"}}')
-        if has_come(life.stopped_at, now):
-            await self.road.campaigns.stop(str(request.campaign), by="rossi@pc")
+            await self.app.settle(f'{{"request_id": "{request.request_id}"}}')
+        if wait_until_due(life.stopped_at, now):
+            await self.app.campaigns.stop(str(request.campaign), by="rossi@pc")
 
     async def live(self, days: int = 80) -> None:
         """The timer every quarter of an hour, as long as anything is due; nothing happens in between."""
         end = START + timedelta(days=days)
         while (due := self.next_due()) and due < end:
-            self.road.clock.now = max(self.road.clock() + TICK, START + -(-(due - START) // TICK) * TICK)
+            self.app.clock.now = max(self.app.clock() + TICK, START + -(-(due - START) // TICK) * TICK)
             await self.tick()
 
     def next_due(self) -> datetime | None:
         """When the timer has something to do next."""
-        rows = [key for key in self.road.reminders_table.rows_by_key if key[0] != "control"]
+        rows = [key for key in self.app.reminders_table.rows_by_key if key[0] != "control"]
         if not rows:
             return None
         bucket, key = min(rows, key=lambda row: (row[0][:12], row[1]))
@@ -105,7 +105,7 @@ class Institution:
 
     def decided(self, life: Life) -> dict[str, str]:
         """How each reminder of a life's message ended, by its name."""
-        entry = self.road.entry(life.request.request_id)
+        entry = self.app.entry(life.request.request_id)
         lines = [line for line in entry.history if line["what"] in (REMINDED, NOT_REMINDED)]
         return {line["reminder"].rpartition(":")[2]: line.get("reason", "sent") for line in lines}
 

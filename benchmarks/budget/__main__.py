@@ -6,7 +6,7 @@ row is a run of its own on fresh storage. Calls are counted at the simulator, af
     hosts            whole functions hosts that take requests from the queues, as deployed. Once a minute
                      Azurite stands still for seconds to sweep its queues (its queue/gc/QueueGCManager), and
                      without storage nobody calls: this time, in the last column, is not counted
-    processes        the same account and turns without queues and ledger; they tell how long calls wait
+    processes        the same account and rate limiter without queues and ledger; shows how long calls wait
     foreign client   another system of the same institution makes 10 calls a second at random moments
     retry-after      calls at once and waits for what a 429 asks for
     fixed sleep      as IO's own bulk tool: one after the other, 10 ms between calls, 5 s after a 429

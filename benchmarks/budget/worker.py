@@ -19,16 +19,16 @@ from typing import Any
 from pydantic import SecretStr
 
 import settings
-from io_api import turns
+from io_api import rate_limiter
 from io_api.account import IoAccount, Keys
 from io_api.breakers import Breakers
 from io_api.client import IoClient
 from io_api.errors import IoError, NotSent, RateLimited
 from io_api.models import NewMessage
-from io_api.stop_board import StopBoard
-from io_api.turns import Turns
+from io_api.rate_limiter import RateLimiter
+from io_api.suspension_store import SuspensionStore
 from storage.account import StorageAccount
-from storage.drain import CONCURRENT_VISITS
+from storage.due_processing import CONCURRENCY
 from storage.table import ETag, Row, Table
 from tests.e2e.sample import fiscal_code
 
@@ -129,7 +129,7 @@ class Worker:
 
 
 class SharedBudget(Worker):
-    """Postino: every call at its turn."""
+    """Postino: every call at its permit."""
 
     def __init__(self, claims: Table, polls: int, io: IoAccount) -> None:
         super().__init__(claims, polls)
@@ -139,9 +139,9 @@ class SharedBudget(Worker):
         await self._io.get_profile(fiscal_code, service=SERVICE)
 
     async def submit(self, message: NewMessage) -> str | None:
-        async with self._io.turn_to_send(SERVICE) as turn:
+        async with self._io.permit_to_send(SERVICE) as permit:
             await self.claim()
-            return await self._io.submit_message(message, service=SERVICE, turn=turn)
+            return await self._io.submit_message(message, service=SERVICE, permit=permit)
 
     async def get_message(self, fiscal_code: str, message_id: str) -> None:
         await self._io.get_message(fiscal_code, message_id, service=SERVICE)
@@ -184,16 +184,16 @@ async def work(strategy: str, polls: int) -> dict[str, Any]:
     configured = settings.load()
     service = configured.services[SERVICE]
     account = StorageAccount(configured)
-    shared, claims = CountingTable(account.table(turns.TABLE)), account.table("claims")
-    our_turns = Turns(shared, configured.io_rate_limit)
-    client = IoClient(str(configured.io_api_base_url), observe=our_turns.observe)
+    shared, claims = CountingTable(account.table(rate_limiter.TABLE)), account.table("claims")
+    our_limiter = RateLimiter(shared, configured.io_rate_limit)
+    client = IoClient(str(configured.io_api_base_url), observe=our_limiter.observe)
     concurrent = CONCURRENT
     match strategy:
         case "shared":
             keys = {SERVICE: Keys(service.key, service.secondary_key)}
-            board = StopBoard(shared, lambda: datetime.now(UTC))
+            board = SuspensionStore(shared, lambda: datetime.now(UTC))
             breakers = Breakers(shared, lambda: datetime.now(UTC))
-            io = IoAccount(client, keys, turns=our_turns, stops=board, breakers=breakers)
+            io = IoAccount(client, keys, rate_limiter=our_limiter, suspensions=board, breakers=breakers)
             worker: Worker = SharedBudget(claims, polls, io)
         case "retry-after":
             worker = Naive(claims, client, service.key, pause=0, wait=0)
@@ -208,7 +208,7 @@ async def work(strategy: str, polls: int) -> dict[str, Any]:
 async def _until_terminated(worker: Worker, concurrent: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    loops = [worker.check, worker.send] * concurrent + [worker.poll] * CONCURRENT_VISITS
+    loops = [worker.check, worker.send] * concurrent + [worker.poll] * CONCURRENCY
     tasks = [asyncio.create_task(loop()) for loop in loops]
     print("ready", flush=True)
     await stop.wait()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 from typing import Final
 
-from check_status.schedule import HORIZON, next_look
+from check_status.schedule import HORIZON, next_poll
 from storage.ledger import Entry, State
 
 READ: Final = 0.65
@@ -45,7 +45,7 @@ def ours(number: int) -> list[float]:
     """What check_status/schedule.py says of a message that was delivered and is not read."""
     entry = replace(_DELIVERED, request_id=f"m-{number}")
     at, hours = ACCEPTED_AT + timedelta(seconds=10), []
-    while found := next_look(entry, at):
+    while found := next_poll(entry, at):
         at = found
         hours.append((at - ACCEPTED_AT) / timedelta(hours=1))
     return hours

@@ -86,7 +86,7 @@ class Post:
             await self.ledger.advance(entry, *steps, **known)
             await self.due_index.put(request.request_id, START + timedelta(seconds=300 * number // due))
         self.clock.advance(minutes=5)
-        await self.due_index.end(await self.due_index.begin(), None)
+        await self.due_index.release(await self.due_index.acquire(), None)
 
     async def tick(self) -> None:
         """Follow what is due."""

@@ -1,7 +1,7 @@
 """`make bench-reminders`: what a reminder costs in storage and in calls to IO, by how many are tracked.
 
 Over fakes that count as Table storage bills: each page of a query is a transaction. A message put on a queue
-is one more. Taking messages off queues and the account's turns at IO are not counted: the host does the one,
+is one more. Taking messages off queues and the account's permits are not counted: the host does the one,
 and every call of IO needs the other. The naive timer reads every message of the ledger at each tick.
 
 Exits 1 when a figure, but those of the naive scan, grows by more than a tenth from least to most tracked.

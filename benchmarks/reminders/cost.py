@@ -9,13 +9,13 @@ from benchmarks.follow.bill import Bill, BilledTable
 from benchmarks.follow.tracked import TrackedTable
 from contract.reminders import ReminderPolicy, UnreadReminders
 from storage.campaigns import Campaigns
+from storage.dispatcher import Dispatcher
 from storage.due_index import DueIndex
-from storage.handover import Handover
 from storage.ledger import Ledger
 from storage.reminder_days import ReminderDays
 from storage.table import Row
+from tests.fake_app import FakeApp
 from tests.fakes import FakeTable, seen
-from tests.road import Road
 from tests.samples import a_body
 
 START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -44,8 +44,8 @@ class Cost:
         return {name: values[name] for name in ("transactions", "queue_puts", "rows_read", "io_calls")}
 
 
-class BilledRoad(Road):
-    """The road of messages over tables that are billed, with so many other messages tracked at `now`."""
+class BilledApp(FakeApp):
+    """The app of messages over tables that are billed, with so many other messages tracked at `now`."""
 
     def __init__(self, now: datetime, others: int) -> None:
         super().__init__()
@@ -61,7 +61,9 @@ class BilledRoad(Road):
         self.reminder_index = DueIndex(BilledTable(reminders, self.bill), self.clock)
         self.campaigns = Campaigns(BilledTable(FakeTable("campaigns"), self.bill), self.clock)
         self.days = ReminderDays(BilledTable(FakeTable("reminderdays"), self.bill))
-        self.handover = Handover(self.queues, self.due_index, self.reminder_index, self.outcomes, self.clock)
+        self.dispatcher = Dispatcher(
+            self.queues, self.due_index, self.reminder_index, self.outcomes, self.clock
+        )
 
     async def deliver(self, due: int) -> None:
         """So many messages are delivered, each to another citizen; all the others are in the ledger too."""
@@ -109,47 +111,47 @@ async def measure(tracked: int, due: int) -> list[Cost]:
     """Each thing that can come of a message, with so many tracked and so many of them due."""
     others = tracked - due
     return [
-        *await _not_due(BilledRoad(FIRST_LOOK, others), due),
-        *await _needed(BilledRoad(DUE, others), due),
-        *await _known(BilledRoad(DUE, others), due),
-        *await _not_needed(BilledRoad(DUE, others), due),
+        *await _not_due(BilledApp(FIRST_LOOK, others), due),
+        *await _needed(BilledApp(DUE, others), due),
+        *await _known(BilledApp(DUE, others), due),
+        *await _not_needed(BilledApp(DUE, others), due),
     ]
 
 
-async def _not_due(road: BilledRoad, due: int) -> list[Cost]:
-    await road.deliver(due)
-    road.clock.now = FIRST_LOOK
-    looked = await road.cost_of("first look: none is due yet", road.remind, due)
-    idle = await road.cost_of("nothing is due: one tick", road.remind, 1)
+async def _not_due(app: BilledApp, due: int) -> list[Cost]:
+    await app.deliver(due)
+    app.clock.now = FIRST_LOOK
+    looked = await app.cost_of("first look: none is due yet", app.remind, due)
+    idle = await app.cost_of("nothing is due: one tick", app.remind, 1)
     return [looked, replace(idle, tracked=looked.tracked)]
 
 
-async def _needed(road: BilledRoad, due: int) -> list[Cost]:
-    await _until_due(road, due, "UNREAD")
+async def _needed(app: BilledApp, due: int) -> list[Cost]:
+    await _until_due(app, due, "UNREAD")
     return [
-        await road.cost_of("not read: the decision", road.remind, due),
-        await road.cost_of("not read: the reminder on its road", road.run, due),
+        await app.cost_of("not read: the decision", app.remind, due),
+        await app.cost_of("not read: the reminder on its road", app.run, due),
     ]
 
 
-async def _known(road: BilledRoad, due: int) -> list[Cost]:
-    await _until_due(road, due, "READ")
-    await road.follow()
-    return [await road.cost_of("read, and seen by a look: the decision", road.remind, due)]
+async def _known(app: BilledApp, due: int) -> list[Cost]:
+    await _until_due(app, due, "READ")
+    await app.follow()
+    return [await app.cost_of("read, and seen by a look: the decision", app.remind, due)]
 
 
-async def _not_needed(road: BilledRoad, due: int) -> list[Cost]:
-    await _until_due(road, due, "READ")
-    decided = await road.cost_of("read since the last look: the decision", road.remind, due)
+async def _not_needed(app: BilledApp, due: int) -> list[Cost]:
+    await _until_due(app, due, "READ")
+    decided = await app.cost_of("read since the last look: the decision", app.remind, due)
     return [
         decided,
-        replace(await road.cost_of(NAIVE, road.scan, 1), tracked=decided.tracked),
+        replace(await app.cost_of(NAIVE, app.scan, 1), tracked=decided.tracked),
     ]
 
 
-async def _until_due(road: BilledRoad, due: int, read_status: str) -> None:
-    await road.deliver(due)
-    road.clock.now = FIRST_LOOK
-    await road.remind()
-    road.clock.now = DUE
-    road.io.status = seen("PROCESSED", read_status)
+async def _until_due(app: BilledApp, due: int, read_status: str) -> None:
+    await app.deliver(due)
+    app.clock.now = FIRST_LOOK
+    await app.remind()
+    app.clock.now = DUE
+    app.io.status = seen("PROCESSED", read_status)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, time, timedelta
 
-from io_api import turns
+from io_api import rate_limiter
 from io_api.account import IoAccount
 from reminders.calendar import days_later, instant_of, local_day, next_allowed
 from reminders.desk import Desk
@@ -36,7 +36,7 @@ async def remind_ahead(settings: Settings, ahead: timedelta) -> None:
 async def _open_desk(settings: Settings, clock: Clock) -> AsyncIterator[Desk]:
     account = StorageAccount(settings)
     # What keeps the workers from IO is a matter of this day, whatever the reminders' clock says.
-    io = IoAccount.of(settings, account.table(turns.TABLE), _now)
+    io = IoAccount.of(settings, account.table(rate_limiter.TABLE), _now)
     requests = ledger.Ledger(account.table(ledger.TABLE), Cipher(settings.encryption_keys), clock)
     outcomes = Outcomes(account.queues())
     try:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import settings
-from io_api import turns
+from io_api import rate_limiter
 from io_api.account import IoAccount
 from reminders.desk import Desk
 from reminders.tick import remind_due
@@ -25,7 +25,7 @@ PAUSE_SECONDS = 0.25
 def a_desk(configured: Settings, clock: Callable[[], datetime]) -> Desk:
     """What function_app.py gives the timer, with another clock."""
     account = StorageAccount(configured)
-    io = IoAccount.of(configured, account.table(turns.TABLE), clock)
+    io = IoAccount.of(configured, account.table(rate_limiter.TABLE), clock)
     requests = ledger.Ledger(account.table(ledger.TABLE), Cipher(configured.encryption_keys), clock)
     outcomes = Outcomes(account.queues())
     return Desk.of(configured, account, io=io, ledger=requests, outcomes=outcomes, clock=clock)

@@ -26,7 +26,7 @@ check_recipient process
 METRICS = {
     "postino.io.calls",
     "postino.io.last_success.age",
-    "postino.io.turn_wait",
+    "postino.io.permit_wait",
     "postino.io.utilisation",
     "postino.outcomes",
     "postino.timer.last_run.age",

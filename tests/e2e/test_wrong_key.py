@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from io_api.stop_board import PROBE_AFTER
+from io_api.suspension_store import PROBE_AFTER
 from tests.e2e.sample import fiscal_code, request
 from tests.e2e.test_campaign import put_in_batches
 from tests.e2e.world import World

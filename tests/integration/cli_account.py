@@ -62,10 +62,10 @@ class CliAccount:
         """End every pause and close every circuit."""
 
         async def end_all(stores: Stores) -> None:
-            stops = await stores.stops.news()
+            stops = await stores.suspensions.current()
             for service in stops.pauses:
-                await stores.stops.resume(service)
+                await stores.suspensions.resume(service)
             for circuit in stops.circuits.values():
-                await stores.stops.works(circuit)
+                await stores.suspensions.close_circuit(circuit)
 
         ask(end_all)

@@ -13,11 +13,11 @@ from pydantic import SecretStr
 
 import settings
 from cli.connection import Stores, ask
-from io_api import turns
+from io_api import rate_limiter
 from io_api.breakers import SEND_FAILURES
 from io_api.errors import Misconfigured
 from io_api.rate_budget import Budget
-from io_api.stops import Key
+from io_api.suspensions import Key
 from local.azurite import Azurite
 from storage.account import StorageAccount
 from storage.due_index import DueIndex
@@ -46,7 +46,7 @@ def _examined(account: CliAccount, exit_code: int) -> dict[str, Any]:
 
 
 def _refuse(key: Key, operation: str, error: Misconfigured) -> None:
-    ask(lambda stores: stores.stops.refused(key, operation, error))
+    ask(lambda stores: stores.suspensions.open_circuit(key, operation, error))
 
 
 def _lines(account: CliAccount) -> list[str]:
@@ -55,7 +55,9 @@ def _lines(account: CliAccount) -> list[str]:
 
 async def _write(budget: Budget) -> None:
     account = StorageAccount(settings.load())
-    await account.table(turns.TABLE).upsert(turns.PARTITION, turns.BUDGET, budget.values())
+    await account.table(rate_limiter.TABLE).upsert(
+        rate_limiter.PARTITION, rate_limiter.BUDGET, budget.values()
+    )
     await account.aclose()
 
 
@@ -184,7 +186,7 @@ def test_backend_that_fails_is_told(account: CliAccount) -> None:
 
     async def fail(stores: Stores) -> None:
         for _ in range(SEND_FAILURES):
-            await stores.breakers.broke("submit_message", limit=SEND_FAILURES)
+            await stores.breakers.record_failure("submit_message", limit=SEND_FAILURES)
 
     ask(fail)
     document = _examined(account, 1)
@@ -195,8 +197,8 @@ def test_backend_that_fails_is_told(account: CliAccount) -> None:
     assert any(line.startswith("IO non risponde a queste chiamate") for line in _lines(account))
 
     async def mend(stores: Stores) -> None:
-        await stores.breakers.news("submit_message")
-        await stores.breakers.works("submit_message")
+        await stores.breakers.current("submit_message")
+        await stores.breakers.record_success("submit_message")
 
     ask(mend)
     assert _examined(account, 0)["breakers"] == []
@@ -251,7 +253,7 @@ def test_what_is_late_is_told(account: CliAccount) -> None:
     async def late(stores: Stores) -> None:
         then = datetime.now(UTC) - timedelta(days=3)
         past = DueIndex(stores.due_index._table, lambda: then)
-        await past.end(await past.begin(), None)
+        await past.release(await past.acquire(), None)
         await past.put("r-1", then)
 
     ask(late)

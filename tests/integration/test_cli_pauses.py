@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from cli.connection import Stores, ask
-from io_api.stops import EVERY, Key, Stops
+from io_api.suspensions import EVERY, Key, Suspensions
 from tests.integration.cli_account import CliAccount
 
 DEFAULT = (Key("default", "primary", SecretStr("a-key")),)
@@ -20,8 +20,8 @@ def _nothing_is_stopped(account: CliAccount) -> Iterator[None]:
     account.release()
 
 
-def _stops() -> Stops:
-    return ask(lambda stores: stores.stops.news())
+def _suspensions() -> Suspensions:
+    return ask(lambda stores: stores.suspensions.current())
 
 
 def _documents(account: CliAccount, *arguments: str) -> dict[str, Any]:
@@ -41,11 +41,11 @@ def _actions_on(target: str) -> list[str]:
 def test_pause_stops_every_service_at_once(account: CliAccount) -> None:
     """Without --execute nobody may call IO any more, until `resume`."""
     assert account.run("pause").exit_code == 0
-    stopped = ask(lambda stores: stores.stops.why_stopped(DEFAULT, "submit_message"))
+    stopped = ask(lambda stores: stores.suspensions.suspended_error(DEFAULT, "submit_message"))
     assert stopped is not None
     assert stopped.reason == "paused"
     assert account.run("resume").exit_code == 0
-    assert ask(lambda stores: stores.stops.why_stopped(DEFAULT, "submit_message")) is None
+    assert ask(lambda stores: stores.suspensions.suspended_error(DEFAULT, "submit_message")) is None
 
 
 def test_pause_of_one_service_leaves_the_others(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,7 +55,7 @@ def test_pause_of_one_service_leaves_the_others(account: CliAccount, monkeypatch
     assert (document["action"], document["service"], document["changed"]) == ("pause", "anagrafe", True)
     (pause,) = document["pauses"]
     assert (pause["service"], pause["by"]) == ("anagrafe", ask(_actor))
-    assert _stops().pause_of("default") is None
+    assert _suspensions().pause_of("default") is None
 
 
 async def _actor(stores: Stores) -> str:
@@ -77,7 +77,7 @@ def test_unknown_service_is_refused(account: CliAccount) -> None:
         result = account.run(command, "--service", "anagraffe")
         assert result.exit_code == 2
         assert result.stderr == "Nessun servizio si chiama anagraffe. Quelli configurati: default.\n"
-    assert _stops().pauses == {}
+    assert _suspensions().pauses == {}
     assert _actions_on("anagraffe") == []
 
 
@@ -106,7 +106,7 @@ def test_resume_of_one_service_while_all_are_paused(account: CliAccount) -> None
         "Riprende: default.",
         "Ma sono in pausa tutti i servizi: riprendono con `postino resume`.",
     ]
-    assert set(_stops().pauses) == {EVERY}
+    assert set(_suspensions().pauses) == {EVERY}
 
 
 def test_pause_of_a_former_service_can_be_taken_back(
@@ -117,7 +117,7 @@ def test_pause_of_a_former_service_can_be_taken_back(
     account.run("pause", "--service", "anagrafe")
     monkeypatch.delenv("IO_SERVICES")
     assert account.run("resume", "--service", "anagrafe").exit_code == 0
-    assert _stops().pauses == {}
+    assert _suspensions().pauses == {}
 
 
 def test_people_see_what_is_paused(account: CliAccount) -> None:

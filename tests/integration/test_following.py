@@ -9,20 +9,20 @@ import pytest
 from pydantic import SecretStr
 
 from check_status.schedule import HORIZON
-from cli.dossier import dossier
 from cli.show import print_dossier
+from cli.timeline import timeline
 from io_api.account import IoAccount, Keys
 from io_api.breakers import Breakers
 from io_api.client import IoClient
-from io_api.stop_board import StopBoard
-from io_api.turns import Turns
+from io_api.rate_limiter import RateLimiter
+from io_api.suspension_store import SuspensionStore
 from local.io_simulator import Citizen, Configuration, RunningSimulator, Service, running_simulator
 from local.io_simulator import RateLimit as SimulatedLimit
 from local.io_simulator.services import PREMIUM_GROUPS
 from settings import RateLimit
 from storage.queues import MESSAGE_SENDS
+from tests.fake_app import FakeApp
 from tests.fakes import FakeIo, FakeTable
-from tests.road import Road
 from tests.samples import FISCAL_CODE, NOTICE_NUMBER, a_body, payment
 
 HOUR, DAY = 3_600.0, 86_400.0
@@ -128,47 +128,47 @@ CASES = {
         "PROCESSED MISSING(message_not_found)", PREMIUM, NEVER, forgotten_after=timedelta(days=1)
     ),
 }
-UNTOLD = {"MISSING(message_not_found)"}
+UNPUBLISHED = {"MISSING(message_not_found)"}
 
 
 class Following:
-    """A message on its road, with IO's clock and Postino's going as one."""
+    """A message on its app, with IO's clock and Postino's going as one."""
 
     def __init__(self, simulator: RunningSimulator, io: IoAccount) -> None:
         self.simulator = simulator
-        self.road = Road()
-        self.road.io = cast(FakeIo, io)
-        self.road.clock.now = simulator.state.clock.now().replace(microsecond=0)
+        self.app = FakeApp()
+        self.app.io = cast(FakeIo, io)
+        self.app.clock.now = simulator.state.clock.now().replace(microsecond=0)
 
     async def send(self, case: Case) -> None:
         """IO takes the message; what the citizen does counts from then on."""
-        await self.road.check(a_body(**case.fields))
-        for body in self.road.queues.take(MESSAGE_SENDS):
-            await self.road.send(body)
+        await self.app.check(a_body(**case.fields))
+        for body in self.app.queues.take(MESSAGE_SENDS):
+            await self.app.send(body)
         self.simulator.state.citizens.put({FISCAL_CODE: Citizen.model_validate(case.citizen)})
 
     async def to_the_end(self, case: Case) -> None:
         """Tick whenever a look is due; what the case says happens in between happens at its time."""
-        began = self.road.clock()
+        began = self.app.clock()
         happening = ((case.settlement_after, self._settle), (case.forgotten_after, self._forget))
         happenings = [(began + after, what) for after, what in happening if after]
-        while due := self.road.due_entries():
+        while due := self.app.due_entries():
             self._pass_time_until(due[0].due_at + timedelta(seconds=1))
-            while happenings and happenings[0][0] <= self.road.clock():
+            while happenings and happenings[0][0] <= self.app.clock():
                 await happenings.pop(0)[1]()
-            await self.road.follow()
+            await self.app.follow()
         assert not happenings
-        assert self.road.clock() - began < HORIZON + timedelta(days=8)
+        assert self.app.clock() - began < HORIZON + timedelta(days=8)
 
     async def _settle(self) -> None:
-        await self.road.settle(f'{{"notice_number": "{NOTICE_NUMBER}"}}')
+        await self.app.settle(f'{{"notice_number": "{NOTICE_NUMBER}"}}')
 
     async def _forget(self) -> None:
         self.simulator.state.messages._by_id.clear()
 
     def _pass_time_until(self, at: datetime) -> None:
-        passed = at - self.road.clock()
-        self.road.clock.now = at
+        passed = at - self.app.clock()
+        self.app.clock.now = at
         self.simulator.state.clock.advance(passed.total_seconds())
 
 
@@ -179,12 +179,12 @@ async def following() -> AsyncIterator[Following]:
     )
     async with running_simulator(configuration) as simulator:
         shared = FakeTable("ioaccount")
-        turns = Turns(shared, RateLimit(1000, 1))
-        client = IoClient(simulator.base_url, observe=turns.observe)
+        rate_limiter = RateLimiter(shared, RateLimit(1000, 1))
+        client = IoClient(simulator.base_url, observe=rate_limiter.observe)
         keys = {name: Keys(SecretStr(service.keys[0]), None) for name, service in SERVICES.items()}
-        stops = StopBoard(shared, lambda: datetime.now(UTC))
+        stops = SuspensionStore(shared, lambda: datetime.now(UTC))
         breakers = Breakers(shared, lambda: datetime.now(UTC))
-        io = IoAccount(client, keys, turns=turns, stops=stops, breakers=breakers)
+        io = IoAccount(client, keys, rate_limiter=rate_limiter, suspensions=stops, breakers=breakers)
         yield Following(simulator, io)
         await client.aclose()
 
@@ -198,11 +198,11 @@ async def test_what_becomes_of_a_message_is_told_and_shown(
     await following.send(case)
     await following.to_the_end(case)
     expected = ["ACCEPTED", *case.lines.split()]
-    assert _lines(following.road.entry().history)[2:] == expected
-    assert _told(following.road) == [line for line in expected if line not in UNTOLD]
-    print_dossier(dossier("r-1", following.road.entry(), []))
-    timeline = [line.split() for line in capsys.readouterr().out.splitlines() if line[:2] == "20"]
-    assert [words[2] for words in timeline[2:]] == [line.partition("(")[0] for line in expected]
+    assert _lines(following.app.entry().history)[2:] == expected
+    assert _told(following.app) == [line for line in expected if line not in UNPUBLISHED]
+    print_dossier(timeline("r-1", following.app.entry(), []))
+    shown = [line.split() for line in capsys.readouterr().out.splitlines() if line[:2] == "20"]
+    assert [words[2] for words in shown[2:]] == [line.partition("(")[0] for line in expected]
     calls = following.simulator.state.calls.document()["get_message"]
     assert 1 <= calls["received"] <= 24
 
@@ -211,8 +211,8 @@ def _lines(history: Sequence[Mapping[str, Any]]) -> list[str]:
     return [_line(step["what"], step.get("reason")) for step in history]
 
 
-def _told(road: Road) -> list[str]:
-    return [_line(event["data"]["state"].upper(), event["data"].get("reason")) for event in road.events()]
+def _told(app: FakeApp) -> list[str]:
+    return [_line(event["data"]["state"].upper(), event["data"].get("reason")) for event in app.events()]
 
 
 def _line(what: str, reason: str | None) -> str:

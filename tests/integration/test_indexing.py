@@ -76,7 +76,7 @@ def good(nobody: str) -> dict[str, str]:
 
 @pytest.fixture
 def queues(queue_of: QueueOf) -> Iterator[Mapping[str, QueueClient]]:
-    """The queues of the road, empty."""
+    """The queues of the app, empty."""
     clients = {name: queue_of(name) for name in QUEUES}
     for client in clients.values():
         try:

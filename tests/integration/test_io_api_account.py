@@ -1,4 +1,4 @@
-"""The account at IO as several workers share it: whose key, at whose turn, and when not at all."""
+"""The account at IO as several workers share it: whose key, at whose permit, and when not at all."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,11 +11,11 @@ from pydantic import SecretStr
 from io_api.account import IoAccount, Keys
 from io_api.breakers import Breakers
 from io_api.client import IoClient
-from io_api.errors import Misconfigured, NotSent, Stopped
+from io_api.errors import Misconfigured, NotSent, Suspended
 from io_api.models import NewMessage
 from io_api.rate_budget import Priority
-from io_api.stop_board import NEWS_SECONDS, PROBE_AFTER, StopBoard
-from io_api.turns import Turns
+from io_api.rate_limiter import RateLimiter
+from io_api.suspension_store import PROBE_AFTER, REFRESH_SECONDS, SuspensionStore
 from local.io_simulator import Configuration, RunningSimulator, Service, running_simulator
 from local.io_simulator import RateLimit as SimulatedLimit
 from local.io_simulator.faults import Fault
@@ -41,14 +41,16 @@ class Institution:
 
     def worker(self) -> IoAccount:
         """One more worker."""
-        turns = Turns(self.table, PLENTY)
-        client = IoClient(self.simulator.base_url, observe=turns.observe)
+        rate_limiter = RateLimiter(self.table, PLENTY)
+        client = IoClient(self.simulator.base_url, observe=rate_limiter.observe)
         self.clients.append(client)
-        return IoAccount(client, self._keys, turns=turns, stops=self.board(), breakers=self.breakers())
+        return IoAccount(
+            client, self._keys, rate_limiter=rate_limiter, suspensions=self.board(), breakers=self.breakers()
+        )
 
-    def board(self) -> StopBoard:
+    def board(self) -> SuspensionStore:
         """What is stopped, by a clock that `ahead` moves on."""
-        return StopBoard(self.table, lambda: datetime.now(UTC) + self.ahead)
+        return SuspensionStore(self.table, lambda: datetime.now(UTC) + self.ahead)
 
     def breakers(self) -> Breakers:
         """The breakers, by a clock that `ahead` moves on."""
@@ -104,7 +106,7 @@ async def test_wrong_keys_stop_the_service(secondary: str | None) -> None:
         here.set_keys(default=())
         one, other = here.worker(), here.worker()
         for worker in (one, other, one):
-            with pytest.raises(Stopped) as raised:
+            with pytest.raises(Suspended) as raised:
                 await worker.get_profile(FISCAL_CODE, service="default")
             assert (raised.value.reason, raised.value.status) == ("invalid_key", 401)
         assert here.calls() == (2 if secondary else 1)
@@ -130,7 +132,7 @@ async def test_mended_key_is_found_by_a_probe() -> None:
         here.set_keys(default=("first",))
         here.ahead += PROBE_AFTER
         assert sum(await all_try()) >= 1
-        await asyncio.sleep(NEWS_SECONDS)
+        await asyncio.sleep(REFRESH_SECONDS)
         assert all(await all_try())
 
 
@@ -143,8 +145,8 @@ async def test_message_never_leaves_with_the_key_of_another_service() -> None:
 
         async def send(number: int) -> None:
             service, worker = names[number % 5], workers[number % 3]
-            async with worker.turn_to_send(service) as turn:
-                await worker.submit_message(_message(f"Avviso di {service}"), service=service, turn=turn)
+            async with worker.permit_to_send(service) as permit:
+                await worker.submit_message(_message(f"Avviso di {service}"), service=service, permit=permit)
             if number == 100:
                 here.set_keys(**{names[0]: (f"{names[0]}-secondary",)})
 
@@ -162,22 +164,22 @@ async def test_missing_right_to_read_does_not_stop_sending() -> None:
         here.simulator.state.services.put({"default": Service(keys=["first"], groups=groups)})
         worker = here.worker()
         for _ in range(3):
-            with pytest.raises(Stopped):
+            with pytest.raises(Suspended):
                 await worker.get_message(FISCAL_CODE, "01J0000000P0ST1N0REM0TE000", service="default")
         assert here.calls() == 1
-        async with worker.turn_to_send("default") as turn:
-            assert await worker.submit_message(_message(), service="default", turn=turn)
+        async with worker.permit_to_send("default") as permit:
+            assert await worker.submit_message(_message(), service="default", permit=permit)
 
 
 async def test_pause_reaches_a_message_that_waits_for_its_turn() -> None:
-    """A message whose turn is near when the service is paused does not leave."""
+    """A message whose permit is near when the service is paused does not leave."""
     async with institution(default=("first", None)) as here:
         worker = here.worker()
-        async with worker.turn_to_send("default") as turn:
+        async with worker.permit_to_send("default") as permit:
             await here.board().pause("default", by="rossi@pc")
-            await asyncio.sleep(NEWS_SECONDS)
-            with pytest.raises(Stopped):
-                await worker.submit_message(_message(), service="default", turn=turn)
+            await asyncio.sleep(REFRESH_SECONDS)
+            with pytest.raises(Suspended):
+                await worker.submit_message(_message(), service="default", permit=permit)
             assert here.calls() == 0
 
 
@@ -188,21 +190,21 @@ async def test_nobody_is_let_in_while_all_places_are_taken() -> None:
         worker, entered = here.worker(), asyncio.Event()
 
         async def first() -> None:
-            async with worker.turn_to_send("default") as turn:
-                await worker.submit_message(_message(), service="default", turn=turn)
+            async with worker.permit_to_send("default") as permit:
+                await worker.submit_message(_message(), service="default", permit=permit)
 
         async def second() -> None:
-            async with worker.turn_to_send("default"):
+            async with worker.permit_to_send("default"):
                 entered.set()
 
         sending = asyncio.create_task(first())
-        await asyncio.sleep(NEWS_SECONDS)
+        await asyncio.sleep(REFRESH_SECONDS)
         assert here.calls() == 1
         waiting = asyncio.create_task(second())
-        await asyncio.sleep(NEWS_SECONDS)
+        await asyncio.sleep(REFRESH_SECONDS)
         assert not entered.is_set()
         await sending
-        await asyncio.wait_for(entered.wait(), 2 * NEWS_SECONDS)
+        await asyncio.wait_for(entered.wait(), 2 * REFRESH_SECONDS)
         await waiting
 
 
@@ -213,9 +215,9 @@ async def test_message_whose_instant_finds_no_place_gets_another() -> None:
         worker, together = here.worker(), asyncio.Barrier(3)
 
         async def send() -> str | None:
-            async with worker.turn_to_send("default") as turn:
+            async with worker.permit_to_send("default") as permit:
                 await together.wait()
-                return await worker.submit_message(_message(), service="default", turn=turn)
+                return await worker.submit_message(_message(), service="default", permit=permit)
 
         ids = await asyncio.gather(*(send() for _ in range(3)))
         assert len({*ids}) == here.calls() == 3
@@ -226,7 +228,7 @@ async def test_while_all_is_paused_messages_wait_in_process() -> None:
     async with institution(default=("first", None)) as here:
         await here.board().pause("default", by="rossi@pc")
         waiting = asyncio.create_task(here.worker().get_profile(FISCAL_CODE, service="default"))
-        await asyncio.sleep(NEWS_SECONDS / 2)
+        await asyncio.sleep(REFRESH_SECONDS / 2)
         assert not waiting.done()
         await here.board().resume("default")
         assert await waiting is not None
@@ -236,19 +238,19 @@ async def test_polls_do_not_wait_in_process() -> None:
     """Looking at a message's status is told at once that the service is paused."""
     async with institution(default=("first", None)) as here:
         await here.board().pause("default", by="rossi@pc")
-        with pytest.raises(Stopped):
+        with pytest.raises(Suspended):
             await here.worker().get_message(FISCAL_CODE, "M", service="default", priority=Priority.REMINDER)
 
 
 async def test_storage_that_fails_at_the_last_moment_leaves_the_message_unsent() -> None:
-    """A message that has its turn, but cannot learn whether it is stopped, is surely not sent."""
+    """A message that has its permit, but cannot learn whether it is stopped, is surely not sent."""
     async with institution(default=("first", None)) as here:
         worker = here.worker()
-        async with worker.turn_to_send("default") as turn:
-            await asyncio.sleep(NEWS_SECONDS)
+        async with worker.permit_to_send("default") as permit:
+            await asyncio.sleep(REFRESH_SECONDS)
             here.steps.fail_before(Unanswered("no answer"))
             with pytest.raises(NotSent) as raised:
-                await worker.submit_message(_message(), service="default", turn=turn)
+                await worker.submit_message(_message(), service="default", permit=permit)
             assert raised.value.reason == "not_ready"
             assert here.calls() == 0
 
@@ -258,14 +260,14 @@ async def test_storage_that_fails_after_the_answer_does_not_lose_it() -> None:
     async with institution(default=("first", None), anagrafe=("third", None)) as here:
         here.set_keys(default=())
         worker = here.worker()
-        with pytest.raises(Stopped):
+        with pytest.raises(Suspended):
             await worker.get_profile(FISCAL_CODE, service="default")
         here.set_keys(default=("first",))
         here.ahead += PROBE_AFTER
-        await asyncio.sleep(NEWS_SECONDS)
-        async with worker.turn_to_send("default") as turn:
+        await asyncio.sleep(REFRESH_SECONDS)
+        async with worker.permit_to_send("default") as permit:
             here.steps.fail_before(Unanswered("no answer"), skip=2)  # the probe is a read and a write
-            assert await worker.submit_message(_message(), service="default", turn=turn)
+            assert await worker.submit_message(_message(), service="default", permit=permit)
             assert here.steps.to_come == 0
 
 

@@ -67,7 +67,7 @@ async def accepted_two(session: aiohttp.ClientSession) -> bool:
 async def until(
     condition: Callable[[aiohttp.ClientSession], Awaitable[object]], session: aiohttp.ClientSession
 ) -> None:
-    """Ask until the condition holds; the test's own time limit ends it."""
+    """AskIo until the condition holds; the test's own time limit ends it."""
     while not await condition(session):
         pass
 

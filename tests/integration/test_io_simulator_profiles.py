@@ -45,7 +45,7 @@ async def script(session: aiohttp.ClientSession, citizen: dict[str, object]) -> 
 
 
 async def profile(session: aiohttp.ClientSession, key: str = "tari") -> aiohttp.ClientResponse:
-    """Ask for the citizen's profile."""
+    """AskIo for the citizen's profile."""
     headers = {"Ocp-Apim-Subscription-Key": key}
     return await session.post("profiles", json={"fiscal_code": FISCAL_CODE}, headers=headers)
 

@@ -15,11 +15,11 @@ from pydantic import SecretStr
 import telemetry
 from io_api.answers import Answer
 from io_api.client import IoClient
-from io_api.errors import IoError, Misconfigured, Stopped
+from io_api.errors import IoError, Misconfigured, Suspended
 from io_api.rate_budget import Priority
-from io_api.stop_board import NEWS_SECONDS, PROBE_AFTER, StopBoard
-from io_api.stops import EVERY, Key
-from io_api.turns import Turns
+from io_api.rate_limiter import RateLimiter
+from io_api.suspension_store import PROBE_AFTER, REFRESH_SECONDS, SuspensionStore
+from io_api.suspensions import EVERY, Key
 from measure_backlog.measure_backlog import measure_backlog
 from settings import RateLimit
 from storage.due_index import DueIndex
@@ -61,12 +61,14 @@ class Board:
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
-        self.stops = StopBoard(FakeTable(), lambda: self.now, monotonic=lambda: self.now.timestamp())
+        self.suspensions = SuspensionStore(
+            FakeTable(), lambda: self.now, monotonic=lambda: self.now.timestamp()
+        )
 
-    async def why_stopped_later(self, seconds: float = NEWS_SECONDS + 0.1) -> Stopped | None:
+    async def why_stopped_later(self, seconds: float = REFRESH_SECONDS + 0.1) -> Suspended | None:
         """Why the service may not send, after so long."""
         self.now += timedelta(seconds=seconds)
-        return await self.stops.why_stopped(KEYS, "submit_message")
+        return await self.suspensions.suspended_error(KEYS, "submit_message")
 
 
 def _reasons(points: list[Any]) -> list[str]:
@@ -107,44 +109,46 @@ async def test_calls_without_an_answer_are_counted(collect: Collect, unused_tcp_
 async def test_stop_is_shown_until_it_ends(collect: Collect) -> None:
     """The gauge is 1 while a service is paused and gone when it goes on."""
     board = Board()
-    await board.stops.pause(EVERY, by="rossi@pc")
+    await board.suspensions.pause(EVERY, by="rossi@pc")
     assert await board.why_stopped_later()
-    assert _reasons(collect("postino.io.stopped")) == ["paused"]
-    await board.stops.resume(EVERY)
+    assert _reasons(collect("postino.io.suspended")) == ["paused"]
+    await board.suspensions.resume(EVERY)
     assert await board.why_stopped_later() is None
-    assert _reasons(collect("postino.io.stopped")) == []
+    assert _reasons(collect("postino.io.suspended")) == []
 
 
 async def test_reason_that_gives_way_to_another_is_over(collect: Collect) -> None:
     """When the keys are refused during a pause, after the pause the gauge tells of the keys only."""
     board = Board()
-    await board.stops.pause(EVERY, by="rossi@pc")
+    await board.suspensions.pause(EVERY, by="rossi@pc")
     await board.why_stopped_later()
     for key in KEYS:
-        await board.stops.refused(key, "get_profile", Misconfigured(reason="invalid_key", status=401))
-    await board.stops.resume(EVERY)
+        await board.suspensions.open_circuit(
+            key, "get_profile", Misconfigured(reason="invalid_key", status=401)
+        )
+    await board.suspensions.resume(EVERY)
     await board.why_stopped_later()
-    assert _reasons(collect("postino.io.stopped")) == ["invalid_key"]
+    assert _reasons(collect("postino.io.suspended")) == ["invalid_key"]
 
 
 async def test_service_with_one_good_key_is_not_stopped(collect: Collect) -> None:
     """One refused key of two stops nothing, and two do, also while a probe is allowed."""
     board = Board()
     wrong_key = Misconfigured(reason="invalid_key", status=401)
-    await board.stops.refused(KEYS[0], "get_profile", wrong_key)
+    await board.suspensions.open_circuit(KEYS[0], "get_profile", wrong_key)
     assert await board.why_stopped_later() is None
-    await board.stops.refused(KEYS[1], "get_profile", wrong_key)
+    await board.suspensions.open_circuit(KEYS[1], "get_profile", wrong_key)
     assert await board.why_stopped_later(PROBE_AFTER.total_seconds()) is None
-    assert _reasons(collect("postino.io.stopped")) == ["invalid_key"]
+    assert _reasons(collect("postino.io.suspended")) == ["invalid_key"]
 
 
 async def test_waits_for_a_turn_are_measured(collect: Collect) -> None:
     """Each turn counts once in the histogram of its priority, with the seconds until its instant."""
-    turns = Turns(FakeTable(), RateLimit(10, 1))
+    rate_limiter = RateLimiter(FakeTable(), RateLimit(10, 1))
     for _ in range(4):
-        await turns.reserve(Priority.SEND)
-    await turns.reserve(Priority.POLL)
-    by_priority = {point.attributes["priority"]: point for point in collect("postino.io.turn_wait")}
+        await rate_limiter.reserve(Priority.SEND)
+    await rate_limiter.reserve(Priority.POLL)
+    by_priority = {point.attributes["priority"]: point for point in collect("postino.io.permit_wait")}
     assert {name: point.count for name, point in by_priority.items()} == {"send": 4, "poll": 1}
     assert 0.1 < by_priority["send"].max < 1
 
@@ -163,14 +167,14 @@ async def test_backlog_is_measured(collect: Collect) -> None:
     assert (depth["message-requests"], depth["message-sends"], depth["message-outcomes"]) == (2, 1, 0)
     age = {point.attributes["queue"]: point.value for point in collect("postino.queue.oldest_age")}
     assert (age["message-requests"], age["message-sends"]) == (300, 0)
-    (behind,) = collect("postino.due.behind")
+    (behind,) = collect("postino.due.lag")
     assert 299 <= behind.value <= 301
 
 
 async def test_use_of_the_limit_is_measured(collect: Collect) -> None:
     """What an answer says is left of the limit is told as the share that is used."""
-    turns = Turns(FakeTable(), RateLimit(150, 5))
-    turns.observe(Answer(200, {"x-rate-limit-remaining": "30"}, b""))
+    rate_limiter = RateLimiter(FakeTable(), RateLimit(150, 5))
+    rate_limiter.observe(Answer(200, {"x-rate-limit-remaining": "30"}, b""))
     (point,) = collect("postino.io.utilisation")
     assert point.sum == pytest.approx(0.8)
 

@@ -18,8 +18,8 @@ from local.azurite import Azurite, connection_string
 from settings import Settings
 from storage.account import StorageAccount
 from storage.cipher import PROPERTY_BYTES, Cipher
-from storage.due_index import MARGIN, DueIndex, OutOfTurn, Turn
-from storage.ledger import IllegalStep, Ledger, NotMine, State, Step
+from storage.due_index import MARGIN, DueIndex, Lease, LeaseLost
+from storage.ledger import IllegalStep, Ledger, LostRace, State, Step
 from storage.outcomes import Outcomes
 from storage.parked import Parked, ParkedMessage
 from storage.queues import MESSAGE_OUTCOMES, Queues
@@ -429,7 +429,7 @@ async def test_race_for_a_request_has_one_winner(ledger: Ledger) -> None:
         entry = await ledger.open(a_request())
         try:
             await ledger.commit(ledger.intent(entry))
-        except (NotMine, IllegalStep):
+        except (LostRace, IllegalStep):
             return False
         return True
 
@@ -454,14 +454,14 @@ async def test_due_index_finds_by_time(account: StorageAccount) -> None:
 
 
 async def test_turn_of_the_due_index_is_kept_in_the_table(account: StorageAccount) -> None:
-    """One of many hosts gets the turn, and the next one starts from the watermark that it left."""
+    """One of many hosts gets the lease, and the next one starts from the watermark that it left."""
     clock = FakeClock(NOW)
     due_index = DueIndex(account.table(_new_name()), clock)
-    results = await asyncio.gather(*(due_index.begin() for _ in range(8)), return_exceptions=True)
-    (turn,) = [result for result in results if isinstance(result, Turn)]
-    assert [type(result) for result in results].count(OutOfTurn) == 7
-    await due_index.end(await due_index.go_on(turn), None)
-    assert (await due_index.begin()).since == f"{NOW - MARGIN:%Y%m%d%H%M}"
+    results = await asyncio.gather(*(due_index.acquire() for _ in range(8)), return_exceptions=True)
+    (lease,) = [result for result in results if isinstance(result, Lease)]
+    assert [type(result) for result in results].count(LeaseLost) == 7
+    await due_index.release(await due_index.renew(lease), None)
+    assert (await due_index.acquire()).since == f"{NOW - MARGIN:%Y%m%d%H%M}"
 
 
 async def test_parked_message_is_read_as_it_was_kept(account: StorageAccount) -> None:
@@ -498,6 +498,6 @@ async def test_outcomes_are_told_of_what_was_read_back(account: StorageAccount, 
     parked = Parked(account.table(_new_name()), Cipher(KEYS))
     await parked.keep(ParkedMessage("message-requests", "body-1", "invalid", NOW, NOW), "body")
     queues = FakeQueues(FakeClock())
-    await Outcomes(queues).announce(await ledger.advance(entry, Step(State.SKIPPED, "recipient_not_found")))
-    await Outcomes(queues).announce_parked((await parked.find("body-1"))[0])
+    await Outcomes(queues).publish(await ledger.advance(entry, Step(State.SKIPPED, "recipient_not_found")))
+    await Outcomes(queues).publish_parked((await parked.find("body-1"))[0])
     assert len(queues.bodies(MESSAGE_OUTCOMES)) == 2

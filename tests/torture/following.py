@@ -21,9 +21,9 @@ from io_api.errors import PaymentLookupFailed, RateLimited, Unavailable, Unreach
 from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
 from storage.cipher import Cipher
-from storage.drain import LONGEST_VISIT
+from storage.dispatcher import Dispatcher
 from storage.due_index import DueEntry, DueIndex
-from storage.handover import Handover
+from storage.due_processing import LONGEST_HANDLING
 from storage.ledger import Ledger, State, Step, entry_of
 from storage.outcomes import Outcomes
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_SENDS
@@ -88,7 +88,7 @@ class Fire:
         """A step takes long."""
         seconds = self.rng.choice((1, 4, 250))
         self.clock.advance(seconds=seconds)
-        self.suspended |= seconds > LONGEST_VISIT.total_seconds()
+        self.suspended |= seconds > LONGEST_HANDLING.total_seconds()
 
     def draws(self, *kinds: str) -> str | None:
         """One of these, or nothing."""
@@ -316,19 +316,19 @@ class Following:
         entry = await self.ledger.advance(claimed, Step(State.ACCEPTED), message_id=request_id, body={})
         self.accepted_at[request_id] = self.clock()
         self.clock.advance(seconds=self.rng.choice((0, 5, 600)))
-        handover = Handover(self.queues, self.due_index, self.due_index, self.outcomes, self.clock)
+        dispatcher = Dispatcher(self.queues, self.due_index, self.due_index, self.outcomes, self.clock)
         self.fire.rate = self.rate
-        handing_over = asyncio.create_task(self._until_done(handover, entry.request_id))
+        handing_over = asyncio.create_task(self._until_done(dispatcher, entry.request_id))
         await asyncio.gather(self._tick(), handing_over)
         self.fire.rate = 0
 
-    async def _until_done(self, handover: Handover, request_id: str) -> None:
+    async def _until_done(self, dispatcher: Dispatcher, request_id: str) -> None:
         for _ in range(50):
             HOST.set(Host())
             with suppress(*QUIET):
                 entry = await self.ledger.get(request_id)
                 if entry:
-                    await handover.after(entry, MESSAGE_SENDS, retell=True)
+                    await dispatcher.dispatch(entry, MESSAGE_SENDS, republish=True)
                 return
         raise AssertionError("the platform delivers again until it is done")
 
@@ -369,6 +369,6 @@ class Following:
                 self.broken["not told"] += (
                     word in words and f"{row.key}/0/{word.lower()}" not in told[row.key]
                 )
-            # A rung each, and one more for each thing that went wrong.
+            # A time each, and one more for each thing that went wrong.
             self.broken["asked too often"] += self.io.looks[row.key] > 22 + self.fire.faults
         self.broken += Counter()

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-SEND, ENDING, TURN, LEDGER, FOLLOW, BREAKERS, ACCOUNT = (
+SEND, ATTEMPT_RESULT, DELIVERY, LEDGER, FOLLOW, BREAKERS, ACCOUNT = (
     "send_message.send_message",
-    "send_message.ending",
-    "send_message.turn",
+    "send_message.attempt_result",
+    "send_message.delivery",
     "storage.ledger",
     "check_status.follow",
     "io_api.breakers",
@@ -43,7 +43,7 @@ MUTANTS = (
         {
             SEND: (
                 (
-                    "            claimed = await write(ledger.intent(entry, language), NOT_CLAIMED, ledger)\n"
+                    "            claimed = await record(ledger.intent(entry, language), NOT_CLAIMED, ledger)\n"
                     "            step, changes = await _post(claimed, ",
                     "            from dataclasses import replace\n"
                     "            early = replace(entry, lease_until=clock() + timedelta(hours=1))\n"
@@ -51,7 +51,7 @@ MUTANTS = (
                 ),
                 (
                     "    # The log line",
-                    "    claimed = await write(ledger.intent(entry), NOT_CLAIMED, ledger)\n"
+                    "    claimed = await record(ledger.intent(entry), NOT_CLAIMED, ledger)\n"
                     "    # The log line",
                 ),
             )
@@ -60,7 +60,7 @@ MUTANTS = (
     Mutant(
         "send again when the lease has run out",
         {
-            TURN: (("return Turn.LEASE_OVER if", "return Turn.GO if"),),
+            DELIVERY: (("return Action.MARK_IN_DOUBT if", "return Action.PROCEED if"),),
             LEDGER: (("State.SENDING: frozenset({", "State.SENDING: frozenset({State.SENDING, "),),
         },
     ),
@@ -78,7 +78,7 @@ MUTANTS = (
     Mutant(
         "write the outcome over whatever is there",
         {
-            ENDING: (("not current.awaits(ending)", "False"),),
+            ATTEMPT_RESULT: (("not current.awaits(result)", "False"),),
             LEDGER: (("    raise IllegalStep(", "    return State(step.what)\n    raise IllegalStep("),),
         },
         plan="faults, resends",
@@ -100,7 +100,7 @@ MUTANTS = (
     ),
     Mutant(
         "no fence between attempts",
-        {LEDGER: (("self.owner != ending.owner", "False"),)},
+        {LEDGER: (("self.owner != result.owner", "False"),)},
         plan="faults, resends",
     ),
     Mutant(
@@ -120,23 +120,31 @@ MUTANTS = (
     ),
     Mutant(
         "late evidence heals nothing",
-        {LEDGER: (("is_evidence = ending.what in (State.ACCEPTED, State.REFUSED)", "is_evidence = False"),)},
+        {LEDGER: (("is_evidence = result.what in (State.ACCEPTED, State.REFUSED)", "is_evidence = False"),)},
     ),
     Mutant(
         "drop a redelivered message that is behind",
-        {TURN: (("return Turn.HAND_OVER if delivery.redelivered else Turn.STALE", "return Turn.STALE"),)},
+        {
+            DELIVERY: (
+                ("return Action.DISPATCH if delivery.redelivered else Action.DROP", "return Action.DROP"),
+            )
+        },
     ),
     Mutant(
         "nobody looks after a late answer",
-        {ENDING: (("            await handover.look_after(current, MESSAGE_SENDS, LEASE)\n", ""),)},
+        {
+            ATTEMPT_RESULT: (
+                ("            await dispatcher.enqueue_recheck(current, MESSAGE_SENDS, LEASE)\n", ""),
+            )
+        },
     ),
     Mutant(
-        "who holds a current message does not check the handover",
+        "who holds a current message does not check the dispatcher",
         {
-            TURN: (
+            DELIVERY: (
                 (
-                    "if entry.state in WAITING else Turn.HAND_OVER",
-                    "if entry.state in WAITING else Turn.STALE",
+                    "if entry.state in WAITING else Action.DISPATCH",
+                    "if entry.state in WAITING else Action.DROP",
                 ),
             )
         },

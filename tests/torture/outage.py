@@ -21,8 +21,8 @@ from io_api.client import IoClient
 from io_api.errors import InDoubt, Misconfigured, NotSent
 from io_api.in_flight import InFlight
 from io_api.models import MessageContent, NewMessage
-from io_api.stop_board import PROBE_AFTER, StopBoard
-from io_api.turns import Turns
+from io_api.rate_limiter import RateLimiter
+from io_api.suspension_store import PROBE_AFTER, SuspensionStore
 from settings import RateLimit
 from storage.table import Unanswered
 from tests.fakes import FakeTable, Steps
@@ -123,8 +123,8 @@ class OutageScenario:
                 continue
             self.waiting.remove(due)
             try:
-                async with account.turn_to_send(SERVICE) as turn:
-                    await account.submit_message(MESSAGE, service=SERVICE, turn=turn)
+                async with account.permit_to_send(SERVICE) as permit:
+                    await account.submit_message(MESSAGE, service=SERVICE, permit=permit)
                 self.open -= 1
             except InDoubt:
                 self.doubts += 1
@@ -178,8 +178,8 @@ def _account(io: Io, table: FakeTable, loop: VirtualLoop) -> IoAccount:
     account = IoAccount(
         cast(IoClient, io),
         {SERVICE: KEYS},
-        turns=Turns(table, LIMIT, monotonic=loop.time),
-        stops=StopBoard(table, loop.clock, monotonic=loop.time),
+        rate_limiter=RateLimiter(table, LIMIT, monotonic=loop.time),
+        suspensions=SuspensionStore(table, loop.clock, monotonic=loop.time),
         breakers=Breakers(table, loop.clock, monotonic=loop.time),
     )
     account._in_flight = InFlight(CLAIM_SECONDS, loop.time)

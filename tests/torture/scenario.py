@@ -13,19 +13,19 @@ from typing import Any, cast
 from check_status.follow import follow
 from contract.request import MessageRequest
 from io_api.account import IoAccount
-from io_api.gate import Gate
+from io_api.backoff import Backoff
 from poison.park import park
 from send_message.check_recipient import check_recipient
 from send_message.in_doubt import NotInDoubt, is_resend, resend
 from send_message.send_message import send_message
 from storage.campaigns import Campaigns
 from storage.cipher import Cipher
+from storage.dispatcher import Dispatcher
 from storage.due_index import DueEntry, DueIndex
-from storage.handover import Handover
 from storage.intake import MARK, PutBack
 from storage.ledger import DELIVERED, NEXT, Entry, Ledger, State, entry_of
 from storage.notices import Notices
-from storage.outcomes import UNTOLD, Outcomes
+from storage.outcomes import UNPUBLISHED, Outcomes
 from storage.parked import Parked
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, Queues, poison
 from storage.table import Row, Table
@@ -117,7 +117,7 @@ class Scenario:
         self.parked = Parked(cast(Table, self.parked_table), cast(Cipher, PlainCipher()))
         self.notices = Notices(cast(Table, SteppedTable("notices")), cast(Cipher, PlainCipher()))
         self.outcomes = Outcomes(cast(Queues, self.queues))
-        self.handover = Handover(
+        self.dispatcher = Dispatcher(
             cast(Queues, self.queues), self.due, self.to_remind, self.outcomes, self.clock
         )
         self.looked_at: dict[tuple[str, str], datetime] = {}
@@ -181,7 +181,7 @@ class Scenario:
         self.resent.discard(request_id)
         entry = await self.ledger.get(request_id)
         with contextlib.suppress(NotInDoubt):
-            await resend(cast(Entry, entry), ledger=self.ledger, handover=self.handover, clock=self.clock)
+            await resend(cast(Entry, entry), ledger=self.ledger, dispatcher=self.dispatcher, clock=self.clock)
         self.resent.add(request_id)
 
     def _wait(self) -> bool:
@@ -237,7 +237,7 @@ class Scenario:
                 ledger=self.ledger,
                 io=io,
                 notices=self.notices,
-                handover=self.handover,
+                dispatcher=self.dispatcher,
                 clock=self.clock,
             )
         if queue == MESSAGE_SENDS:
@@ -249,7 +249,7 @@ class Scenario:
             ledger=self.ledger,
             parked=self.parked,
             outcomes=self.outcomes,
-            handover=self.handover,
+            dispatcher=self.dispatcher,
             clock=self.clock,
         )
 
@@ -262,7 +262,7 @@ class Scenario:
                 redelivered=body != message.body or message.dequeue_count > 1,
                 ledger=self.ledger,
                 io=cast(IoAccount, self.io),
-                handover=self.handover,
+                dispatcher=self.dispatcher,
                 campaigns=Campaigns(FakeTable("campaigns", Steps()), self.clock),
                 reminders={},
                 clock=self.clock,
@@ -274,7 +274,7 @@ class Scenario:
         self.looked_at[due.bucket, due.key] = self.clock() + TICK
         look = follow(
             due,
-            gate=Gate(),
+            backoff=Backoff(),
             ledger=self.ledger,
             io=cast(IoAccount, self.io),
             due_index=self.due,
@@ -361,7 +361,7 @@ class Scenario:
 
     def _is_told(self, entry: Entry) -> bool:
         told = {json.loads(body)["type"].rpartition(".")[2] for body in self.queues.told}
-        last = [step["what"] for step in entry.history if step["what"] not in UNTOLD]
+        last = [step["what"] for step in entry.history if step["what"] not in UNPUBLISHED]
         return not last or last[-1].lower() in told
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from io_api.errors import InDoubt, Misconfigured, RateLimited, Refused, Stopped, Unavailable, Unreachable
+from io_api.errors import InDoubt, Misconfigured, RateLimited, Refused, Suspended, Unavailable, Unreachable
 from io_api.models import MessageStatus, NewMessage, Profile
 from storage.table import ETag, Row, Unanswered
 from tests.fakes import FakeClock, FakeTable
@@ -150,12 +150,12 @@ class SteppedIo:
         return await self._step("io.get_profile", lambda: Profile(sender_allowed=allowed))
 
     @asynccontextmanager
-    async def turn_to_send(self, service: str) -> AsyncIterator[None]:
-        effect = _raiser(Stopped(reason="paused")) if self._draws("stopped") else lambda: None
-        await Step("io.turn_to_send", effect, _unanswered, _unanswered)
+    async def permit_to_send(self, service: str) -> AsyncIterator[None]:
+        effect = _raiser(Suspended(reason="paused")) if self._draws("stopped") else lambda: None
+        await Step("io.permit_to_send", effect, _unanswered, _unanswered)
         yield
 
-    async def submit_message(self, message: NewMessage, *, service: str, turn: None) -> str | None:
+    async def submit_message(self, message: NewMessage, *, service: str, permit: None) -> str | None:
         request_id = message.content.subject.split()[-1]
         attempt = self.posting(request_id)
         for answer, error in _SUBMIT_ERRORS.items():

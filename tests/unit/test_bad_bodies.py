@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, poison
-from tests.road import Road
+from tests.fake_app import FakeApp
 from tests.samples import a_body, personal_data_in
 
 EXAMPLES = settings(max_examples=2500, deadline=None, suppress_health_check=list(HealthCheck))
@@ -32,19 +32,19 @@ def _cut(body: str, at: int) -> str:
 
 async def _parked_with_a_reason(body: str, queue: str = MESSAGE_REQUESTS) -> None:
     """Deliver a body once: it must not fail, and must end parked, whole, with its reason."""
-    road = Road()
-    await (road.check(body) if queue == MESSAGE_REQUESTS else road.send(body))
-    for given_up in list(road.queues.take(poison(queue))):
-        await road.park(given_up, queue)
-    (message,) = [message async for message in road.parked.headers()]
-    whole = await road.parked.get(queue, message.parked_id)
+    app = FakeApp()
+    await (app.check(body) if queue == MESSAGE_REQUESTS else app.send(body))
+    for given_up in list(app.queues.take(poison(queue))):
+        await app.park(given_up, queue)
+    (message,) = [message async for message in app.parked.headers()]
+    whole = await app.parked.get(queue, message.parked_id)
     assert whole is not None
-    assert road.parked.body_of(whole) == body
+    assert app.parked.body_of(whole) == body
     assert (message.reason, bool(message.violations)) == ("invalid", True)
-    (event,) = road.events()
+    (event,) = app.events()
     assert event["type"] == "it.postino.message.parked"
     assert personal_data_in(json.dumps(event)) == []
-    assert (road.io.asked, road.ledger_table.rows_by_key) == ([], {})
+    assert (app.io.asked, app.ledger_table.rows_by_key) == ([], {})
 
 
 @EXAMPLES

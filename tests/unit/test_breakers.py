@@ -7,8 +7,8 @@ import pytest
 
 from io_api.breakers import (
     LONGEST_DISTANCE,
-    NEWS_SECONDS,
     READ_FAILURES,
+    REFRESH_SECONDS,
     SEND_FAILURES,
     SURE_FAILURES,
     TRIAL_AFTER,
@@ -34,7 +34,7 @@ class Workers:
             Breakers(self.table, self.clock, monotonic=lambda: self.clock().timestamp()) for _ in range(2)
         )
 
-    def wait(self, seconds: float = NEWS_SECONDS + 0.1) -> None:
+    def wait(self, seconds: float = REFRESH_SECONDS + 0.1) -> None:
         """Let time pass, so that what is known gets old."""
         self.clock.advance(seconds=seconds)
 
@@ -42,7 +42,7 @@ class Workers:
         """So many calls fail in a row, on either worker in turn."""
         limit = SEND_FAILURES if operation == SEND else READ_FAILURES
         for number in range(times):
-            await (self.here if number % 2 else self.there).broke(operation, limit=limit)
+            await (self.here if number % 2 else self.there).record_failure(operation, limit=limit)
         self.wait()
 
 
@@ -64,7 +64,7 @@ async def test_an_answer_between_failures_starts_the_count_anew(workers: Workers
     """Failures that are not in a row open nothing, whichever worker gets the answer."""
     for _ in range(10):
         await workers.fail(SEND_FAILURES - 1)
-        await workers.there.works(SEND)
+        await workers.there.record_success(SEND)
         workers.wait()
     assert not await workers.here.is_open(SEND)
 
@@ -74,9 +74,9 @@ async def test_reads_that_fail_one_time_in_ten_open_nothing(workers: Workers) ->
     chance = random.Random(7)
     for _ in range(20_000):
         if chance.random() < 0.1:
-            await workers.here.broke(PROFILE, limit=READ_FAILURES)
+            await workers.here.record_failure(PROFILE, limit=READ_FAILURES)
         else:
-            await workers.here.works(PROFILE)
+            await workers.here.record_success(PROFILE)
         assert not await workers.here.is_open(PROFILE)
 
 
@@ -85,12 +85,12 @@ async def test_one_worker_makes_the_probe_that_is_due(workers: Workers) -> None:
     await workers.fail(READ_FAILURES, PROFILE)
     distances = []
     for _ in range(8):
-        assert await workers.here.why_open(PROFILE) is None
+        assert await workers.here.open_error(PROFILE) is None
         assert [await worker.take_probe(PROFILE) for worker in (workers.here, workers.there)] == [True, False]
-        stopped = await workers.here.why_open(PROFILE)
+        stopped = await workers.here.open_error(PROFILE)
         assert stopped is not None
         assert (stopped.reason, stopped.retry_after) == ("io_unavailable", WAIT_SECONDS)
-        probe_at = (await workers.here.news(PROFILE)).probe_at
+        probe_at = (await workers.here.current(PROFILE)).probe_at
         assert probe_at is not None
         distances.append(probe_at - workers.clock())
         workers.wait(distances[-1].total_seconds())
@@ -102,7 +102,7 @@ async def test_a_read_that_is_answered_closes_the_breaker(workers: Workers) -> N
     """One answer, and all workers ask again."""
     await workers.fail(READ_FAILURES, STATUS)
     assert await workers.there.take_probe(STATUS)
-    await workers.there.works(STATUS)
+    await workers.there.record_success(STATUS)
     workers.wait()
     assert not await workers.here.is_open(STATUS)
 
@@ -111,7 +111,7 @@ async def test_sending_goes_on_when_the_safe_probe_is_answered(workers: Workers)
     """Three failures by chance cost a probe, not a stop."""
     await workers.fail(SEND_FAILURES)
     assert await workers.here.take_probe(SEND)
-    assert await workers.here.show(SEND, Evidence.ALIVE)
+    assert await workers.here.record_evidence(SEND, Evidence.ALIVE)
     assert not await workers.there.is_open(SEND)
 
 
@@ -121,7 +121,7 @@ async def test_a_backend_that_is_dead_costs_no_more_messages(workers: Workers) -
     ends = workers.clock() + timedelta(days=1)
     while workers.clock() < ends:
         if await workers.here.take_probe(SEND):
-            assert not await workers.here.show(SEND, Evidence.DEAD)
+            assert not await workers.here.record_evidence(SEND, Evidence.DEAD)
         workers.wait()
 
 
@@ -130,9 +130,9 @@ async def test_a_backend_that_lies_costs_few_messages(workers: Workers) -> None:
     began, failed = workers.clock(), 0
     while workers.clock() < began + timedelta(days=1):
         if not await workers.here.is_open(SEND) or (
-            await workers.here.take_probe(SEND) and await workers.here.show(SEND, Evidence.ALIVE)
+            await workers.here.take_probe(SEND) and await workers.here.record_evidence(SEND, Evidence.ALIVE)
         ):
-            await workers.here.broke(SEND, limit=SEND_FAILURES)
+            await workers.here.record_failure(SEND, limit=SEND_FAILURES)
             failed += 1
         workers.wait()
     assert failed == SURE_FAILURES + 4
@@ -143,9 +143,9 @@ async def test_a_backend_that_answers_only_reads_is_tried_rarely(workers: Worker
     await workers.fail(SEND_FAILURES)
     began, tried = workers.clock(), []
     while workers.clock() < began + timedelta(hours=2):
-        if await workers.here.take_probe(SEND) and await workers.here.show(SEND, Evidence.HALF):
+        if await workers.here.take_probe(SEND) and await workers.here.record_evidence(SEND, Evidence.HALF):
             tried.append(workers.clock() - began)
-            await workers.here.broke(SEND, limit=SEND_FAILURES)
+            await workers.here.record_failure(SEND, limit=SEND_FAILURES)
         workers.wait()
     assert len(tried) == 3
     assert tried[0] - TRIAL_AFTER < LONGEST_DISTANCE
@@ -156,20 +156,20 @@ async def test_backend_that_comes_back_after_many_failures_is_tried_at_once(work
     """The first safe probe that is answered after a real outage lets messages go, however many had failed."""
     await workers.fail(9)
     assert await workers.here.take_probe(SEND)
-    assert not await workers.here.show(SEND, Evidence.DEAD)
+    assert not await workers.here.record_evidence(SEND, Evidence.DEAD)
     workers.wait(LONGEST_DISTANCE.total_seconds())
     assert await workers.there.take_probe(SEND)
-    assert await workers.there.show(SEND, Evidence.ALIVE)
-    await workers.there.works(SEND)
+    assert await workers.there.record_evidence(SEND, Evidence.ALIVE)
+    await workers.there.record_success(SEND)
     workers.wait()
-    assert (await workers.here.news(SEND)).is_sound
+    assert (await workers.here.current(SEND)).is_sound
 
 
 async def test_answers_cost_no_storage(workers: Workers) -> None:
     """While all goes well nothing is written, and the row is read once a second at most."""
     for _ in range(50):
         assert not await workers.here.is_open(SEND)
-        await workers.here.works(SEND)
+        await workers.here.record_success(SEND)
     assert workers.steps.done == ["io.get"]
 
 
@@ -178,5 +178,5 @@ async def test_failure_counts_here_although_storage_does_not_answer(workers: Wor
     assert not await workers.here.is_open(SEND)
     for _ in range(SEND_FAILURES):
         workers.steps.fail_before(Unanswered("no answer"))
-        await workers.here.broke(SEND, limit=SEND_FAILURES)
+        await workers.here.record_failure(SEND, limit=SEND_FAILURES)
     assert await workers.here.is_open(SEND)

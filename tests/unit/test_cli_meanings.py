@@ -4,7 +4,7 @@ from cli.meanings import ADVICE, NOTES, OPERATIONS, STATES
 from io_api import account
 from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE
 from io_api.errors import Misconfigured
-from io_api.stops import EVERY
+from io_api.suspensions import EVERY
 from storage.ledger import SIGHTINGS, State
 
 

@@ -12,15 +12,15 @@ from contract.violations import InvalidRequest
 from io_api.errors import Refused
 from poison.redrive import TooOften, redrive
 from storage.ledger import MOST_DEFERRALS, State, Step
-from tests.road import Road
+from tests.fake_app import FakeApp
 from tests.samples import a_body, a_request
 
 STRING, BYTES = 32_000, 64 * 1024
 REASONS = [reason * 5 for reason in ("unreachable", "not_ready", "invalid_key", "io_unavailable")]
 
 
-def _longest(road: Road) -> int:
-    rows = [row for table in (road.ledger_table, road.parked_table) for row in table.rows_by_key.values()]
+def _longest(app: FakeApp) -> int:
+    rows = [row for table in (app.ledger_table, app.parked_table) for row in table.rows_by_key.values()]
     values = [value for row in rows for value in row.values.values()]
     assert all(len(value) <= BYTES for value in values if isinstance(value, bytes))
     return max(len(value) for value in values if isinstance(value, str))
@@ -30,34 +30,34 @@ def _longest(road: Road) -> int:
 @given(st.lists(st.sampled_from(REASONS), min_size=1, max_size=6))
 async def test_history_of_a_message_that_waits_for_ever(reasons: list[str]) -> None:
     """Deferrals for any reasons in turn leave a row that can be written, and all of them are counted."""
-    road = Road()
-    entry = await road.ledger.open(a_request())
+    app = FakeApp()
+    entry = await app.ledger.open(a_request())
     for number in range(1000):
         step = Step(State.DEFERRED, reasons[number % len(reasons)], 503)
-        entry = await road.ledger.advance(entry, step, sequence=entry.sequence + 1)
+        entry = await app.ledger.advance(entry, step, sequence=entry.sequence + 1)
     deferrals = [line for line in entry.history if line["what"] == State.DEFERRED]
     assert len(deferrals) <= MOST_DEFERRALS
     assert sum(line.get("times", 1) for line in deferrals) == 1000
-    assert _longest(road) < STRING
+    assert _longest(app) < STRING
     assert entry.history[0]["what"] == State.REQUESTED
 
 
 async def test_history_of_a_message_that_is_redriven_for_ever() -> None:
     """An operator who puts a refused message back again and again is told when its history is full."""
-    road = Road()
-    road.io.submitted = Refused(reason="payment_amount_not_allowed", status=400)
-    await road.check(a_body())
-    await road.run()
+    app = FakeApp()
+    app.io.submitted = Refused(reason="payment_amount_not_allowed", status=400)
+    await app.check(a_body())
+    await app.run()
     with pytest.raises(TooOften):
-        await _redrive_again_and_again(road)
-    assert 20_000 < _longest(road) < STRING
+        await _redrive_again_and_again(app)
+    assert 20_000 < _longest(app) < STRING
 
 
-async def _redrive_again_and_again(road: Road) -> None:
+async def _redrive_again_and_again(app: FakeApp) -> None:
     for _ in range(1000):
-        (message,) = [one async for one in road.parked.all()]
-        await redrive(message, ledger=road.ledger, parked=road.parked, queues=road.queues, clock=road.clock)
-        await road.run()
+        (message,) = [one async for one in app.parked.all()]
+        await redrive(message, ledger=app.ledger, parked=app.parked, queues=app.queues, clock=app.clock)
+        await app.run()
 
 
 def _worst() -> dict[str, Any]:
@@ -72,7 +72,7 @@ async def test_violations_of_a_body_in_which_all_is_wrong() -> None:
         parse_request(json.dumps(_worst()), services=services)
     assert len(json.dumps([one.model_dump() for one in raised.value.violations])) < STRING
     assert raised.value.violations[-1].rule.endswith("more rules")
-    road = Road()
-    await road.check(json.dumps(_worst()))
-    await road.run()
-    assert 0 < _longest(road) < STRING
+    app = FakeApp()
+    await app.check(json.dumps(_worst()))
+    await app.run()
+    assert 0 < _longest(app) < STRING

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contract.reference import Ending, Reference, parse_reference
+from contract.reference import AttemptResult, Reference, parse_reference
 from contract.schemas import schemas
 from contract.violations import InvalidRequest
 
@@ -21,7 +21,7 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     [
         Reference(request_id="r-1"),
         Reference(request_id="r-1", sequence=7, language="en_GB", traceparent=TRACEPARENT),
-        Reference(request_id="r-1", ending=Ending(owner="0f" * 16, what="ACCEPTED", message_id="M1")),
+        Reference(request_id="r-1", result=AttemptResult(owner="0f" * 16, what="ACCEPTED", message_id="M1")),
     ],
 )
 def test_reference_reads_back_as_written(reference: Reference) -> None:
@@ -59,8 +59,8 @@ def test_requests_are_no_references() -> None:
         ({"sequence": -1}, "sequence"),
         ({"sequence": "1"}, "sequence"),
         ({"language": "it_IT"}, "language"),
-        ({"ending": {"owner": "0f" * 16, "what": "PAID"}}, "ending.what"),
-        ({"ending": {"owner": "somebody", "what": "ACCEPTED"}}, "ending.owner"),
+        ({"result": {"owner": "0f" * 16, "what": "PAID"}}, "result.what"),
+        ({"result": {"owner": "somebody", "what": "ACCEPTED"}}, "result.owner"),
         ({"traceparent": "00-0-0-0"}, "traceparent"),
         ({"fiscal_code": "RSSMRA80A01H501U"}, "fiscal_code"),
     ],

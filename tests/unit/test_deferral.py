@@ -8,8 +8,8 @@ import pytest
 from io_api.errors import IoError, Misconfigured, NotSent, RateLimited, Unavailable, Unreachable
 from send_message.deferral import deferral
 from storage.ledger import Entry, State, Step
+from tests.fake_app import FakeApp
 from tests.fakes import FakeClock
-from tests.road import Road
 from tests.samples import a_request
 
 NOW = FakeClock()()
@@ -24,7 +24,7 @@ def limited(retry_after: float) -> RateLimited:
 
 @pytest.fixture
 async def entry() -> Entry:
-    return await Road().ledger.open(a_request())
+    return await FakeApp().ledger.open(a_request())
 
 
 def _delays(entry: Entry, error: IoError) -> list[float]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage.due_index import LEASE, MARGIN, SWEEP, DueEntry, DueIndex, OutOfTurn, Turn
+from storage.due_index import LEASE, MARGIN, SWEEP, DueEntry, DueIndex, Lease, LeaseLost
 from storage.table import Changed
 from tests.fakes import FakeClock, FakeTable, Steps
 
@@ -121,10 +121,10 @@ async def test_removed_row_is_not_due_and_removing_it_again_does_no_harm(due_ind
 
 async def test_row_for_the_past_is_put_for_now(due_index: DueIndex) -> None:
     """What is noted late is due at once, and never behind the watermark that a reader may have left."""
-    await due_index.end(await due_index.begin(), None)
+    await due_index.release(await due_index.acquire(), None)
     entry = await due_index.put("r-1", NOON - timedelta(days=30))
     assert entry.due_at == NOON
-    assert await _due(due_index, (await due_index.begin()).since) == ["r-1"]
+    assert await _due(due_index, (await due_index.acquire()).since) == ["r-1"]
 
 
 async def test_watermark_stays_behind_now_and_behind_what_was_left(
@@ -133,89 +133,89 @@ async def test_watermark_stays_behind_now_and_behind_what_was_left(
     """The next reader passes by what was removed long ago, and by nothing that is still there."""
     left = await due_index.put("left", NOON)
     clock.advance(days=2)
-    turn = await due_index.begin()
+    lease = await due_index.acquire()
     clock.advance(minutes=1)
-    await due_index.end(turn, left)
-    turn = await due_index.begin()
-    assert turn.since == "202612311200"
-    await due_index.end(turn, None)
-    assert (await due_index.begin()).since == f"{turn.began_at - MARGIN:%Y%m%d%H%M}"
+    await due_index.release(lease, left)
+    lease = await due_index.acquire()
+    assert lease.since == "202612311200"
+    await due_index.release(lease, None)
+    assert (await due_index.acquire()).since == f"{lease.began_at - MARGIN:%Y%m%d%H%M}"
 
 
 async def test_turn_without_a_proper_end_moves_no_watermark(due_index: DueIndex, clock: FakeClock) -> None:
     """A reader that died left rows anywhere: the next one reads from where that one did."""
-    turn = await due_index.begin()
-    await due_index.end(turn, None)
-    since = (await due_index.begin()).since
+    lease = await due_index.acquire()
+    await due_index.release(lease, None)
+    since = (await due_index.acquire()).since
     clock.now += LEASE + MARGIN
-    assert (await due_index.begin()).since == since
+    assert (await due_index.acquire()).since == since
 
 
 async def test_row_behind_the_watermark_is_found_within_a_day(due_index: DueIndex, clock: FakeClock) -> None:
     """A write that came unbelievably late is not lost: the index is read from its start once a day."""
     clock.now -= timedelta(hours=1)
-    await due_index.end(await due_index.begin(), None)
+    await due_index.release(await due_index.acquire(), None)
     late = DueIndex(due_index._table, lambda: NOON - timedelta(hours=3))
     await late.put("r-1", NOON - timedelta(hours=3))
     clock.now = NOON
-    turn = await due_index.begin()
-    assert await _due(due_index, turn.since) == []
-    await due_index.end(turn, None)
+    lease = await due_index.acquire()
+    assert await _due(due_index, lease.since) == []
+    await due_index.release(lease, None)
     clock.now += SWEEP
-    turn = await due_index.begin()
-    assert await _due(due_index, turn.since) == ["r-1"]
+    lease = await due_index.acquire()
+    assert await _due(due_index, lease.since) == ["r-1"]
 
 
 async def test_turn_is_one_readers(due_index: DueIndex) -> None:
-    """Of many hosts that ask at once one gets the turn, the first time and later."""
+    """Of many hosts that ask at once one gets the lease, the first time and later."""
     for _ in range(2):
-        results = await asyncio.gather(*(due_index.begin() for _ in range(8)), return_exceptions=True)
-        (turn,) = [result for result in results if isinstance(result, Turn)]
-        assert [type(result) for result in results].count(OutOfTurn) == 7
-        await due_index.end(turn, None)
+        results = await asyncio.gather(*(due_index.acquire() for _ in range(8)), return_exceptions=True)
+        (lease,) = [result for result in results if isinstance(result, Lease)]
+        assert [type(result) for result in results].count(LeaseLost) == 7
+        await due_index.release(lease, None)
 
 
 async def test_turn_of_a_dead_host_passes_on(due_index: DueIndex, clock: FakeClock) -> None:
     """The lease is over by itself, and who held it can neither go on nor end it for the other one."""
-    dead = await due_index.begin()
+    dead = await due_index.acquire()
     clock.now += LEASE
-    alive = await due_index.begin()
-    with pytest.raises(OutOfTurn):
-        await due_index.go_on(dead)
-    with pytest.raises(OutOfTurn):
-        await due_index.end(dead, None)
+    alive = await due_index.acquire()
+    with pytest.raises(LeaseLost):
+        await due_index.renew(dead)
+    with pytest.raises(LeaseLost):
+        await due_index.release(dead, None)
     clock.now += LEASE / 2
-    alive = await due_index.go_on(alive)
+    alive = await due_index.renew(alive)
     clock.now += LEASE / 2
-    with pytest.raises(OutOfTurn):
-        await due_index.begin()
-    await due_index.end(alive, None)
+    with pytest.raises(LeaseLost):
+        await due_index.acquire()
+    await due_index.release(alive, None)
 
 
 async def test_lost_race_for_the_turn_is_no_error(due_index: DueIndex, steps: Steps) -> None:
-    """Who reads the control row and loses the write is out of turn."""
-    await due_index.end(await due_index.begin(), None)
+    """Who reads the control row and loses the write is out of lease."""
+    await due_index.release(await due_index.acquire(), None)
     steps.fail_before(Changed(), skip=1)
-    with pytest.raises(OutOfTurn):
-        await due_index.begin()
+    with pytest.raises(LeaseLost):
+        await due_index.acquire()
 
 
 async def test_empty_tick_costs_four_operations(due_index: DueIndex, steps: Steps) -> None:
     """A tick without anything due reads the control row, writes it twice, and asks once."""
-    await due_index.end(await due_index.begin(), None)
+    await due_index.release(await due_index.acquire(), None)
     before = len(steps.done)
-    turn = await due_index.begin()
-    assert await _due(due_index, turn.since) == []
-    await due_index.end(turn, None)
+    lease = await due_index.acquire()
+    assert await _due(due_index, lease.since) == []
+    await due_index.release(lease, None)
     assert steps.done[before:] == ["due.get", "due.replace", "due.rows", "due.replace"]
 
 
 async def test_behind_is_the_age_of_the_oldest_row(due_index: DueIndex, clock: FakeClock) -> None:
     """An operator sees how late the looks are; nothing due is not late, nor is what is due later."""
-    assert await due_index.behind() == timedelta(0)
+    assert await due_index.lag() == timedelta(0)
     await due_index.put("r-2", NOON + timedelta(days=1))
     await due_index.put("r-1", NOON)
     clock.advance(hours=5)
-    assert await due_index.behind() == timedelta(hours=5)
-    await due_index.end(await due_index.begin(), DueEntry("202612311200-0", "30-r-1"))
-    assert await due_index.behind() == timedelta(hours=5)
+    assert await due_index.lag() == timedelta(hours=5)
+    await due_index.release(await due_index.acquire(), DueEntry("202612311200-0", "30-r-1"))
+    assert await due_index.lag() == timedelta(hours=5)

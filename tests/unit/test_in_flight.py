@@ -195,7 +195,7 @@ async def test_who_hangs_is_passed_over_once(crowd: Crowd) -> None:
     assert not crowd.in_flight.take_probe()
     crowd.clock.advance(seconds=HUNG_SECONDS)
     assert [crowd.in_flight.take_probe(), crowd.in_flight.take_probe()] == [True, False]
-    crowd.in_flight.pass_over()
+    crowd.in_flight.release_hung()
     await _settle()
     assert len(crowd.out) == 2
     crowd.clock.advance(seconds=HUNG_SECONDS)

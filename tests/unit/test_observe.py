@@ -7,15 +7,15 @@ import pytest
 
 from io_api.observe import observe
 from storage.ledger import Entry, State
+from tests.fake_app import FakeApp
 from tests.fakes import seen
-from tests.road import Road
 
 Known = dict[str, str]
 
 
 @pytest.fixture
 async def accepted() -> Entry:
-    return await Road().accepted(feature_level_type="ADVANCED")
+    return await FakeApp().accepted(feature_level_type="ADVANCED")
 
 
 def _words(entry: Entry, *answer: str | None, **known: Any) -> tuple[list[str], Known]:
@@ -101,7 +101,7 @@ async def test_every_step_can_be_gone_from_the_state_it_is_seen_in(accepted: Ent
         ["READ", "UNREAD", "UNAVAILABLE", None],
         ["PAID", "NOT_PAID", None],
     ]
-    ledger = Road().ledger
+    ledger = FakeApp().ledger
     for status in words[0]:
         for read in words[1] if status == "PROCESSED" else [None]:
             for paid in words[2] if status == "PROCESSED" else [None]:
@@ -115,7 +115,7 @@ async def test_every_step_can_be_gone_from_the_state_it_is_seen_in(accepted: Ent
 async def test_reading_of_a_message_not_known_as_processed_is_no_dead_end(accepted: Entry) -> None:
     """A delivery status in a word of the future beside READ does not make every later look fail."""
     steps, changes = observe(accepted, seen("DELIVERED_TO_A_NEW_APP", "READ"))
-    planned = Road().ledger.plan(accepted, *steps, **changes)
+    planned = FakeApp().ledger.plan(accepted, *steps, **changes)
     assert planned.state in (State.ACCEPTED, State.READ)
 
 

@@ -9,15 +9,15 @@ from contract.violations import Violation
 from storage.ledger import Entry, State, Step
 from storage.parked import ParkedMessage
 from storage.queues import MESSAGE_OUTCOMES
-from tests.road import Road
+from tests.fake_app import FakeApp
 from tests.samples import TRACEPARENT, a_request, payment, personal_data_in
 
 NEVER_TOLD = {"REQUESTED", "SENDING", "DEFERRED", "DEAD", "MISSING"}
 
 
 @pytest.fixture
-def road() -> Road:
-    return Road()
+def app() -> FakeApp:
+    return FakeApp()
 
 
 def _with_history(entry: Entry, *words: str) -> Entry:
@@ -28,30 +28,30 @@ def _with_history(entry: Entry, *words: str) -> Entry:
 
 
 @pytest.fixture
-async def entry(road: Road) -> Entry:
-    return await road.ledger.open(a_request(content=payment(), feature_level_type="ADVANCED"))
+async def entry(app: FakeApp) -> Entry:
+    return await app.ledger.open(a_request(content=payment(), feature_level_type="ADVANCED"))
 
 
 @pytest.mark.parametrize("state", [*sorted(set(State) - NEVER_TOLD), "READ_UNAVAILABLE"])
-async def test_end_or_fact_is_told_in_its_own_word(road: Road, entry: Entry, state: str) -> None:
+async def test_end_or_fact_is_told_in_its_own_word(app: FakeApp, entry: Entry, state: str) -> None:
     """Every state that an upstream system can wait for, and every sighting, is an event of its type."""
-    await road.outcomes.announce(_with_history(entry, "REQUESTED", state))
-    (event,) = road.events()
+    await app.outcomes.publish(_with_history(entry, "REQUESTED", state))
+    (event,) = app.events()
     assert event["type"] == f"it.postino.message.{state.lower()}"
     assert (event["id"], event["data"]["state"]) == (f"r-1/0/{state.lower()}", state.lower())
 
 
 @pytest.mark.parametrize("state", sorted(NEVER_TOLD))
-async def test_step_on_the_way_is_not_told(road: Road, entry: Entry, state: str) -> None:
+async def test_step_on_the_way_is_not_told(app: FakeApp, entry: Entry, state: str) -> None:
     """Nobody is bothered with steps that end in something else; DEAD is told when it is parked.
 
     MISSING is for the institution's operators, who have it in the log and the history.
     """
-    await road.outcomes.announce(_with_history(entry, state))
-    assert road.events() == []
+    await app.outcomes.publish(_with_history(entry, state))
+    assert app.events() == []
 
 
-async def test_event_says_what_is_known_without_personal_data(road: Road, entry: Entry) -> None:
+async def test_event_says_what_is_known_without_personal_data(app: FakeApp, entry: Entry) -> None:
     """The event carries the trace, the campaign and IO's words, and nothing of the person or the content."""
     seen = replace(
         _with_history(entry, "REQUESTED", "SENDING", "ACCEPTED", "PROCESSED", "READ"),
@@ -61,8 +61,8 @@ async def test_event_says_what_is_known_without_personal_data(road: Road, entry:
         read_status="READ",
         payment_status="NOT_PAID",
     )
-    await road.outcomes.announce(seen)
-    (event,) = road.events()
+    await app.outcomes.publish(seen)
+    (event,) = app.events()
     assert event["data"] == {
         "request_id": "r-1",
         "service": "default",
@@ -83,51 +83,51 @@ async def test_event_says_what_is_known_without_personal_data(road: Road, entry:
     assert personal_data_in(json.dumps(event)) == []
 
 
-async def test_reason_and_http_status_of_the_step_are_told(road: Road, entry: Entry) -> None:
+async def test_reason_and_http_status_of_the_step_are_told(app: FakeApp, entry: Entry) -> None:
     """An event about a refusal says why, in the words of the ledger."""
-    claimed = await road.claim(entry)
-    refused = await road.ledger.advance(claimed, Step(State.REFUSED, "invalid_message", 400))
-    await road.outcomes.announce(refused)
-    (event,) = road.events()
+    claimed = await app.claim(entry)
+    refused = await app.ledger.advance(claimed, Step(State.REFUSED, "invalid_message", 400))
+    await app.outcomes.publish(refused)
+    (event,) = app.events()
     assert (event["data"]["reason"], event["data"]["http_status"]) == ("invalid_message", 400)
 
 
-async def test_newest_lines_are_told_oldest_first(road: Road, entry: Entry) -> None:
+async def test_newest_lines_are_told_oldest_first(app: FakeApp, entry: Entry) -> None:
     """Several things seen at once are told in the order of the history."""
     seen = _with_history(entry, "ACCEPTED", "PROCESSED", "READ", "PAID")
-    await road.outcomes.announce(seen, newest=3)
-    assert road.told() == ["r-1/0/processed", "r-1/0/read", "r-1/0/paid"]
+    await app.outcomes.publish(seen, newest=3)
+    assert app.told() == ["r-1/0/processed", "r-1/0/read", "r-1/0/paid"]
 
 
-async def test_nothing_new_tells_nothing(road: Road, entry: Entry) -> None:
+async def test_nothing_new_tells_nothing(app: FakeApp, entry: Entry) -> None:
     """An answer that changed a column and no state makes no event."""
-    await road.outcomes.announce(_with_history(entry, "ACCEPTED"), newest=0)
-    assert road.events() == []
+    await app.outcomes.publish(_with_history(entry, "ACCEPTED"), newest=0)
+    assert app.events() == []
 
 
-async def test_repetition_has_the_same_id_and_a_second_occurrence_another(road: Road, entry: Entry) -> None:
+async def test_repetition_has_the_same_id_and_a_second_occurrence_another(app: FakeApp, entry: Entry) -> None:
     """A consumer that drops ids it has seen loses repetitions only."""
     once = _with_history(entry, "PROCESSED", "READ_UNAVAILABLE")
     twice = _with_history(entry, "PROCESSED", "READ_UNAVAILABLE", "READ", "READ_UNAVAILABLE")
     for told in (once, once, twice):
-        await road.outcomes.announce(told)
-    assert road.told() == ["r-1/0/read_unavailable", "r-1/0/read_unavailable", "r-1/1/read_unavailable"]
+        await app.outcomes.publish(told)
+    assert app.told() == ["r-1/0/read_unavailable", "r-1/0/read_unavailable", "r-1/1/read_unavailable"]
 
 
-async def test_parked_message_is_told_with_what_an_operator_needs(road: Road) -> None:
+async def test_parked_message_is_told_with_what_an_operator_needs(app: FakeApp) -> None:
     """The event says what is wrong and which id to give to the operator's command."""
     message = ParkedMessage(
         "message-requests",
         "body-1",
         "invalid",
-        first_at=road.clock(),
-        last_at=road.clock(),
+        first_at=app.clock(),
+        last_at=app.clock(),
         violations=(Violation(field="fiscal_code", rule="is required"),),
     )
-    await road.outcomes.announce_parked(message)
-    event = json.loads(road.queues.only(MESSAGE_OUTCOMES).body)
+    await app.outcomes.publish_parked(message)
+    event = json.loads(app.queues.only(MESSAGE_OUTCOMES).body)
     assert event["type"] == "it.postino.message.parked"
-    assert event["id"] == f"body-1/{int(road.clock().timestamp() * 1000)}/parked"
+    assert event["id"] == f"body-1/{int(app.clock().timestamp() * 1000)}/parked"
     assert event["data"] == {
         "state": "parked",
         "reason": "invalid",
@@ -137,21 +137,17 @@ async def test_parked_message_is_told_with_what_an_operator_needs(road: Road) ->
     }
 
 
-async def test_two_parked_messages_never_share_an_id(road: Road) -> None:
+async def test_two_parked_messages_never_share_an_id(app: FakeApp) -> None:
     """Two different bodies that claim the same request_id are two events, also for who drops known ids."""
-    first = ParkedMessage(
-        "message-requests", "body-1", "invalid", road.clock(), road.clock(), request_id="r-1"
-    )
+    first = ParkedMessage("message-requests", "body-1", "invalid", app.clock(), app.clock(), request_id="r-1")
     for message in (first, replace(first, parked_id="body-2", reason="conflict")):
-        await road.outcomes.announce_parked(message)
-    assert len(set(road.told())) == 2
+        await app.outcomes.publish_parked(message)
+    assert len(set(app.told())) == 2
 
 
-async def test_message_parked_again_is_told_again(road: Road) -> None:
+async def test_message_parked_again_is_told_again(app: FakeApp) -> None:
     """What comes back after a redrive is a new event."""
-    first = ParkedMessage(
-        "message-requests", "r-1", "exhausted", road.clock(), road.clock(), request_id="r-1"
-    )
+    first = ParkedMessage("message-requests", "r-1", "exhausted", app.clock(), app.clock(), request_id="r-1")
     for times in (1, 2):
-        await road.outcomes.announce_parked(replace(first, times=times))
-    assert road.told() == ["r-1/0/parked", "r-1/1/parked"]
+        await app.outcomes.publish_parked(replace(first, times=times))
+    assert app.told() == ["r-1/0/parked", "r-1/1/parked"]

@@ -16,263 +16,265 @@ from storage.ledger import LEASE, Entry, State, Step
 from storage.parked import ParkedMessage
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED
 from storage.table import Unanswered
+from tests.fake_app import FakeApp
 from tests.fakes import Died
-from tests.road import Road
 from tests.samples import FISCAL_CODE, NOTICE_NUMBER, a_body, a_request, payment, personal_data_in
 
 
 @pytest.fixture
-def road() -> Road:
-    return Road()
+def app() -> FakeApp:
+    return FakeApp()
 
 
 @pytest.fixture
-async def entry(road: Road) -> Entry:
-    return await road.ledger.open(a_request())
+async def entry(app: FakeApp) -> Entry:
+    return await app.ledger.open(a_request())
 
 
-async def _only(road: Road) -> ParkedMessage:
-    (message,) = [message async for message in road.parked.all()]
+async def _only(app: FakeApp) -> ParkedMessage:
+    (message,) = [message async for message in app.parked.all()]
     return message
 
 
-async def test_invalid_request_is_parked_with_everything_that_is_wrong(road: Road) -> None:
+async def test_invalid_request_is_parked_with_everything_that_is_wrong(app: FakeApp) -> None:
     """Each violation is kept and told, with the request_id that the body had."""
     body = a_body(content={"subject": "short", "markdown": "short"})
-    await road.park(body)
-    message = await _only(road)
+    await app.park(body)
+    message = await _only(app)
     assert (message.queue, message.reason, message.request_id) == (MESSAGE_REQUESTS, "invalid", "r-1")
     assert [violation.field for violation in message.violations] == ["content.subject", "content.markdown"]
-    assert (message.first_at, message.last_at, message.times) == (road.clock(), road.clock(), 1)
-    assert road.parked.body_of(message) == body
-    (event,) = road.events()
+    assert (message.first_at, message.last_at, message.times) == (app.clock(), app.clock(), 1)
+    assert app.parked.body_of(message) == body
+    (event,) = app.events()
     assert (event["type"], event["subject"]) == ("it.postino.message.parked", "r-1")
     assert event["data"]["violations"] == [dict(violation) for violation in message.violations]
     assert event["data"]["parked_id"] == message.parked_id
-    assert not road.ledger_table.rows_by_key
+    assert not app.ledger_table.rows_by_key
 
 
 BROKEN = ["", "not json", "[1]", "{}", '{"request_id": "a b"}', a_body(request_id=FISCAL_CODE), "[" * 9999]
 
 
 @pytest.mark.parametrize("body", BROKEN)
-async def test_body_without_a_request_id_is_parked_under_an_id_of_its_own(road: Road, body: str) -> None:
+async def test_body_without_a_request_id_is_parked_under_an_id_of_its_own(app: FakeApp, body: str) -> None:
     """Whatever upstream wrote can be told and found, however broken it is."""
-    await road.park(body)
-    message = await _only(road)
+    await app.park(body)
+    message = await _only(app)
     assert (message.reason, message.request_id) == ("invalid", None)
-    assert message.parked_id == road.parked.id_of(body)
-    assert road.events()[0]["id"].startswith(f"{message.parked_id}/")
-    assert "subject" not in road.events()[0]
+    assert message.parked_id == app.parked.id_of(body)
+    assert app.events()[0]["id"].startswith(f"{message.parked_id}/")
+    assert "subject" not in app.events()[0]
 
 
 @pytest.mark.parametrize("queue", [MESSAGE_REQUESTS, MESSAGE_SENDS])
-async def test_malformed_reference_is_invalid(road: Road, queue: str) -> None:
+async def test_malformed_reference_is_invalid(app: FakeApp, queue: str) -> None:
     """A reference of another version, or a damaged one, is parked with what is wrong with it."""
-    await road.park('{"reference": 2, "request_id": "r-1"}', queue)
-    message = await _only(road)
+    await app.park('{"reference": 2, "request_id": "r-1"}', queue)
+    message = await _only(app)
     assert (message.queue, message.reason) == (queue, "invalid")
     assert message.violations[0].field == "reference"
 
 
-async def test_other_content_under_a_known_id_is_a_conflict(road: Road, entry: Entry) -> None:
+async def test_other_content_under_a_known_id_is_a_conflict(app: FakeApp, entry: Entry) -> None:
     """The body is kept under an id of its own, and the request that came first is left alone."""
     body = a_body(content=payment())
-    await road.park(body)
-    message = await _only(road)
+    await app.park(body)
+    message = await _only(app)
     assert (message.reason, message.request_id) == ("conflict", "r-1")
-    assert message.parked_id == road.parked.id_of(body) != "r-1"
-    assert road.entry() == entry
+    assert message.parked_id == app.parked.id_of(body) != "r-1"
+    assert app.entry() == entry
 
 
-async def test_reference_to_nothing_is_an_unknown_request(road: Road) -> None:
+async def test_reference_to_nothing_is_an_unknown_request(app: FakeApp) -> None:
     """A reference without a ledger entry is kept, and says which request is missing."""
     body = '{"reference": 1, "request_id": "nobody"}'
-    await road.park(body, MESSAGE_SENDS)
-    message = await _only(road)
+    await app.park(body, MESSAGE_SENDS)
+    message = await _only(app)
     assert (message.reason, message.request_id, message.queue) == ("unknown_request", "nobody", MESSAGE_SENDS)
-    assert road.parked.body_of(message) == body
+    assert app.parked.body_of(message) == body
 
 
-async def test_request_that_never_reached_the_ledger_failed_repeatedly(road: Road) -> None:
+async def test_request_that_never_reached_the_ledger_failed_repeatedly(app: FakeApp) -> None:
     """A good request that failed five times before it was written down is kept whole."""
-    await road.park(a_body())
-    message = await _only(road)
+    await app.park(a_body())
+    message = await _only(app)
     assert (message.reason, message.request_id) == ("failed_repeatedly", "r-1")
-    assert road.parked.body_of(message) == a_body()
-    assert not road.ledger_table.rows_by_key
+    assert app.parked.body_of(message) == a_body()
+    assert not app.ledger_table.rows_by_key
 
 
 @pytest.mark.parametrize("queue", [MESSAGE_REQUESTS, MESSAGE_SENDS])
-async def test_waiting_request_that_failed_repeatedly_is_dead(road: Road, entry: Entry, queue: str) -> None:
+async def test_waiting_request_that_failed_repeatedly_is_dead(app: FakeApp, entry: Entry, queue: str) -> None:
     """A request that the platform gave up is dead, and its content comes from the ledger."""
-    await road.park(road.reference(), queue)
-    message = await _only(road)
+    await app.park(app.reference(), queue)
+    message = await _only(app)
     assert (message.queue, message.parked_id, message.reason) == (queue, "r-1", "failed_repeatedly")
     assert (message.service, message.campaign, message.traceparent) == (
         entry.service,
         entry.campaign,
         entry.traceparent,
     )
-    assert road.parked.body_of(message) == a_request().to_json()
-    assert (road.entry().state, road.told()) == (State.DEAD, ["r-1/0/parked"])
+    assert app.parked.body_of(message) == a_request().to_json()
+    assert (app.entry().state, app.told()) == (State.DEAD, ["r-1/0/parked"])
 
 
-async def test_deferred_request_that_failed_repeatedly_is_dead(road: Road, entry: Entry) -> None:
+async def test_deferred_request_that_failed_repeatedly_is_dead(app: FakeApp, entry: Entry) -> None:
     """The same holds for one that had been tried before."""
-    deferred = await road.ledger.advance(entry, Step(State.DEFERRED, "unreachable"), sequence=1)
-    await road.park(road.reference(), MESSAGE_SENDS)
-    assert (deferred.state, road.entry().state) == (State.DEFERRED, State.DEAD)
+    deferred = await app.ledger.advance(entry, Step(State.DEFERRED, "unreachable"), sequence=1)
+    await app.park(app.reference(), MESSAGE_SENDS)
+    assert (deferred.state, app.entry().state) == (State.DEFERRED, State.DEAD)
 
 
-async def test_request_in_base64_is_the_same_request(road: Road, entry: Entry) -> None:
-    """A body that a binding encoded is recognised on this road too."""
-    await road.park(base64.b64encode(a_body().encode()).decode())
-    assert ((await _only(road)).parked_id, road.entry().state) == ("r-1", State.DEAD)
+async def test_request_in_base64_is_the_same_request(app: FakeApp, entry: Entry) -> None:
+    """A body that a binding encoded is recognised on this app too."""
+    await app.park(base64.b64encode(a_body().encode()).decode())
+    assert ((await _only(app)).parked_id, app.entry().state) == ("r-1", State.DEAD)
 
 
-async def test_refused_request_is_parked_with_ios_reason(road: Road) -> None:
+async def test_refused_request_is_parked_with_ios_reason(app: FakeApp) -> None:
     """An operator sees why IO refused, and how often it was tried."""
-    road.io.submitted = Refused(reason="payment_amount_not_allowed", status=400)
-    await road.queues.put(MESSAGE_REQUESTS, a_body())
-    await road.run()
-    message = await _only(road)
+    app.io.submitted = Refused(reason="payment_amount_not_allowed", status=400)
+    await app.queues.put(MESSAGE_REQUESTS, a_body())
+    await app.run()
+    message = await _only(app)
     assert (message.queue, message.reason, message.http_status) == (
         MESSAGE_SENDS,
         "payment_amount_not_allowed",
         400,
     )
-    assert (message.attempts, road.told()) == (1, ["r-1/0/refused", "r-1/0/parked"])
-    assert (await road.parked.get(MESSAGE_SENDS, "r-1")) == message
+    assert (message.attempts, app.told()) == (1, ["r-1/0/refused", "r-1/0/parked"])
+    assert (await app.parked.get(MESSAGE_SENDS, "r-1")) == message
 
 
-async def test_request_being_sent_is_left_until_its_lease_is_over(road: Road, entry: Entry) -> None:
+async def test_request_being_sent_is_left_until_its_lease_is_over(app: FakeApp, entry: Entry) -> None:
     """While a worker may still be sending, nothing is decided and the platform comes back."""
-    claimed = await road.claim(entry)
+    claimed = await app.claim(entry)
     with pytest.raises(StillSending):
-        await road.park(road.reference(), MESSAGE_SENDS)
-    assert (road.entry(), road.queues.messages) == (claimed, {})
-    assert not road.parked_table.rows_by_key
+        await app.park(app.reference(), MESSAGE_SENDS)
+    assert (app.entry(), app.queues.messages) == (claimed, {})
+    assert not app.parked_table.rows_by_key
 
 
-async def test_request_whose_lease_ran_out_is_in_doubt_and_not_parked(road: Road, entry: Entry) -> None:
+async def test_request_whose_lease_ran_out_is_in_doubt_and_not_parked(app: FakeApp, entry: Entry) -> None:
     """What may have been sent waits for a decision, not for a redrive."""
-    await road.claim(entry)
-    road.clock.advance(seconds=LEASE.total_seconds())
-    await road.park(road.reference(), MESSAGE_SENDS)
-    assert (road.entry().state, road.told()) == (State.IN_DOUBT, ["r-1/0/in_doubt"])
-    assert not road.parked_table.rows_by_key
+    await app.claim(entry)
+    app.clock.advance(seconds=LEASE.total_seconds())
+    await app.park(app.reference(), MESSAGE_SENDS)
+    assert (app.entry().state, app.told()) == (State.IN_DOUBT, ["r-1/0/in_doubt"])
+    assert not app.parked_table.rows_by_key
 
 
-async def test_request_that_was_sent_after_all_is_followed_and_not_parked(road: Road, entry: Entry) -> None:
+async def test_request_that_was_sent_after_all_is_followed_and_not_parked(app: FakeApp, entry: Entry) -> None:
     """A message whose worker failed after IO took it is handed over: told, and due for its first look."""
-    claimed = await road.claim(entry)
-    await road.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
-    await road.park(road.reference(), MESSAGE_SENDS)
-    assert (road.told()[-1], len(road.due())) == ("r-1/0/accepted", 1)
-    assert not road.parked_table.rows_by_key
+    claimed = await app.claim(entry)
+    await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
+    await app.park(app.reference(), MESSAGE_SENDS)
+    assert (app.told()[-1], len(app.due())) == ("r-1/0/accepted", 1)
+    assert not app.parked_table.rows_by_key
 
 
-async def test_request_that_was_looked_at_since_is_told_from_its_beginning(road: Road, entry: Entry) -> None:
+async def test_request_that_was_looked_at_since_is_told_from_its_beginning(
+    app: FakeApp, entry: Entry
+) -> None:
     """Whatever the worker that failed could not tell is told now."""
-    claimed = await road.claim(entry)
-    accepted = await road.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
-    await road.ledger.advance(accepted, Step(State.PROCESSED), status="PROCESSED")
-    await road.park(road.reference(), MESSAGE_SENDS)
-    assert road.told() == ["r-1/0/accepted", "r-1/0/processed"]
+    claimed = await app.claim(entry)
+    accepted = await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
+    await app.ledger.advance(accepted, Step(State.PROCESSED), status="PROCESSED")
+    await app.park(app.reference(), MESSAGE_SENDS)
+    assert app.told() == ["r-1/0/accepted", "r-1/0/processed"]
 
 
 @pytest.mark.parametrize("state", [State.SKIPPED, State.EXPIRED])
 async def test_outcome_that_is_no_failure_is_told_and_not_parked(
-    road: Road, entry: Entry, state: State
+    app: FakeApp, entry: Entry, state: State
 ) -> None:
     """A request that rightly was not sent, and whose body is gone, waits for nobody."""
-    await road.ledger.advance(entry, Step(state), body={})
-    await road.park(road.reference())
-    assert road.told() == [f"r-1/0/{state.lower()}"]
-    assert not road.parked_table.rows_by_key
+    await app.ledger.advance(entry, Step(state), body={})
+    await app.park(app.reference())
+    assert app.told() == [f"r-1/0/{state.lower()}"]
+    assert not app.parked_table.rows_by_key
 
 
 @pytest.mark.parametrize("body", ["not json", a_body(), a_body(fiscal_code="x")])
-async def test_same_body_again_counts_up(road: Road, body: str) -> None:
+async def test_same_body_again_counts_up(app: FakeApp, body: str) -> None:
     """A body that upstream keeps sending is one parked message, told each time."""
     for _ in range(3):
-        await road.park(body)
-        road.clock.advance(hours=1)
-    message = await _only(road)
-    assert (message.times, len(set(road.told()))) == (3, 3)
+        await app.park(body)
+        app.clock.advance(hours=1)
+    message = await _only(app)
+    assert (message.times, len(set(app.told()))) == (3, 3)
     assert message.last_at - message.first_at == timedelta(hours=2)
 
 
-async def test_body_that_parks_again_after_a_redrive_is_told_anew(road: Road) -> None:
+async def test_body_that_parks_again_after_a_redrive_is_told_anew(app: FakeApp) -> None:
     """A redriven body that is parked again is another happening: its event has another id."""
-    await road.park("not json")
-    await redrive(
-        await _only(road), ledger=road.ledger, parked=road.parked, queues=road.queues, clock=road.clock
-    )
-    road.clock.advance(minutes=1)
-    await road.run()
-    assert (await _only(road)).reason == "invalid"
-    assert len(set(road.told())) == 2
+    await app.park("not json")
+    await redrive(await _only(app), ledger=app.ledger, parked=app.parked, queues=app.queues, clock=app.clock)
+    app.clock.advance(minutes=1)
+    await app.run()
+    assert (await _only(app)).reason == "invalid"
+    assert len(set(app.told())) == 2
 
 
-async def test_same_end_of_a_request_is_parked_and_told_once(road: Road, entry: Entry) -> None:
+async def test_same_end_of_a_request_is_parked_and_told_once(app: FakeApp, entry: Entry) -> None:
     """A poison message that is delivered twice adds nothing to what is parked."""
-    reference = road.reference()
-    await road.park(reference)
-    await road.park(reference)
-    assert ((await _only(road)).times, set(road.told())) == (1, {"r-1/0/parked"})
+    reference = app.reference()
+    await app.park(reference)
+    await app.park(reference)
+    assert ((await _only(app)).times, set(app.told())) == (1, {"r-1/0/parked"})
 
 
-async def test_request_parked_again_after_a_redrive_is_told_again(road: Road, entry: Entry) -> None:
+async def test_request_parked_again_after_a_redrive_is_told_again(app: FakeApp, entry: Entry) -> None:
     """A second failure is a new event, also for who drops known ids."""
     for _ in range(2):
-        await road.park(road.reference())
+        await app.park(app.reference())
         await redrive(
-            await _only(road), ledger=road.ledger, parked=road.parked, queues=road.queues, clock=road.clock
+            await _only(app), ledger=app.ledger, parked=app.parked, queues=app.queues, clock=app.clock
         )
-    assert len(road.told()) == 2
-    assert len(set(road.told())) == 2
+    assert len(app.told()) == 2
+    assert len(set(app.told())) == 2
 
 
-async def test_refused_request_that_was_dropped_is_not_parked_again(road: Road, entry: Entry) -> None:
+async def test_refused_request_that_was_dropped_is_not_parked_again(app: FakeApp, entry: Entry) -> None:
     """A copy that comes late brings nothing back that an operator dropped, and does not fail for ever."""
-    claimed = await road.claim(entry)
-    await road.ledger.advance(claimed, Step(State.REFUSED, "invalid_message"), body={})
-    await road.park(road.reference(), MESSAGE_SENDS)
-    assert not road.parked_table.rows_by_key
+    claimed = await app.claim(entry)
+    await app.ledger.advance(claimed, Step(State.REFUSED, "invalid_message"), body={})
+    await app.park(app.reference(), MESSAGE_SENDS)
+    assert not app.parked_table.rows_by_key
 
 
 @pytest.mark.parametrize("step", range(4))
 @pytest.mark.parametrize("lost", ["before", "answer"])
-async def test_death_while_parking_loses_nothing(road: Road, entry: Entry, step: int, lost: str) -> None:
+async def test_death_while_parking_loses_nothing(app: FakeApp, entry: Entry, step: int, lost: str) -> None:
     """Whatever step of parking fails, the next delivery parks and tells."""
-    reference = road.reference()
+    reference = app.reference()
     if lost == "before":
-        road.steps.fail_before(Died(), skip=step)
+        app.steps.fail_before(Died(), skip=step)
     else:
-        road.steps.fail_after(Unanswered(), skip=step)
+        app.steps.fail_after(Unanswered(), skip=step)
     for _ in range(2):
         try:
-            await road.park(reference)
+            await app.park(reference)
         except (Died, Unanswered):
             continue
-    assert (road.steps.to_come, road.entry().state) == (0, State.DEAD)
-    assert road.parked.body_of(await _only(road)) == a_request().to_json()
-    assert "parked" in road.told()[-1]
+    assert (app.steps.to_come, app.entry().state) == (0, State.DEAD)
+    assert app.parked.body_of(await _only(app)) == a_request().to_json()
+    assert "parked" in app.told()[-1]
 
 
-async def test_parking_is_logged_with_ids_only(road: Road, caplog: pytest.LogCaptureFixture) -> None:
+async def test_parking_is_logged_with_ids_only(app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
     """The line that an alert counts says where, which and why."""
-    await road.park(a_body(fiscal_code="rossi"))
-    message = await _only(road)
+    await app.park(a_body(fiscal_code="rossi"))
+    message = await _only(app)
     assert caplog.messages == [f"parked queue=message-requests parked_id={message.parked_id} reason=invalid"]
 
 
-async def test_nothing_personal_shows_in_what_is_parked(road: Road, caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_personal_shows_in_what_is_parked(
+    app: FakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
     """Keys, open columns, events and log lines show nothing of a body, not even in the name of a field."""
     caplog.set_level(logging.DEBUG)
-    await road.ledger.open(a_request(request_id="r-2", content=payment()))
+    await app.ledger.open(a_request(request_id="r-2", content=payment()))
     for body in (
         a_body(content=payment(amount=-1)),
         a_body(content=payment(), **{FISCAL_CODE: FISCAL_CODE}),
@@ -285,28 +287,28 @@ async def test_nothing_personal_shows_in_what_is_parked(road: Road, caplog: pyte
         base64.b64encode(a_body(content=payment(), x=1).encode()).decode(),
         json.dumps(a_body()),
     ):
-        await road.park(body)
-    kept = [*road.everything_kept(), ("log", caplog.text)]
+        await app.park(body)
+    kept = [*app.everything_kept(), ("log", caplog.text)]
     assert not [(place, found) for place, text in kept if (found := personal_data_in(text))]
-    assert len(road.parked_table.rows_by_key) == 10
-    assert {queue for queue, messages in road.queues.messages.items() if messages} == {MESSAGE_OUTCOMES}
+    assert len(app.parked_table.rows_by_key) == 10
+    assert {queue for queue, messages in app.queues.messages.items() if messages} == {MESSAGE_OUTCOMES}
 
 
-async def test_violations_come_back_from_the_table(road: Road) -> None:
+async def test_violations_come_back_from_the_table(app: FakeApp) -> None:
     """What is shown to the operator is what was told to upstream."""
-    await road.park("{}")
-    message = await _only(road)
+    await app.park("{}")
+    message = await _only(app)
     assert Violation(field="fiscal_code", rule="is required") in message.violations
-    assert await road.parked.get(MESSAGE_REQUESTS, message.parked_id) == replace(message)
+    assert await app.parked.get(MESSAGE_REQUESTS, message.parked_id) == replace(message)
 
 
-async def test_doubt_that_was_never_told_is_told_before_the_parking(road: Road) -> None:
+async def test_doubt_that_was_never_told_is_told_before_the_parking(app: FakeApp) -> None:
     """Who moved the request may have died before telling: giving it up tells all that it went through."""
-    claimed = await road.claim(await road.ledger.open(a_request()))
-    doubted = await road.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
-    await road.ledger.advance(doubted, Step(State.DEFERRED, "resend"), sequence=1)
-    await road.park(road.reference(), MESSAGE_SENDS)
-    assert road.told() == ["r-1/0/in_doubt", "r-1/0/parked"]
+    claimed = await app.claim(await app.ledger.open(a_request()))
+    doubted = await app.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
+    await app.ledger.advance(doubted, Step(State.DEFERRED, "resend"), sequence=1)
+    await app.park(app.reference(), MESSAGE_SENDS)
+    assert app.told() == ["r-1/0/in_doubt", "r-1/0/parked"]
 
 
 @pytest.mark.parametrize(
@@ -320,59 +322,61 @@ async def test_doubt_that_was_never_told_is_told_before_the_parking(road: Road) 
     ],
 )
 async def test_settlement_is_parked_and_goes_back_to_its_own_queue(
-    road: Road, entry: Entry, body: str, reason: str, request_id: str | None, fields: list[str]
+    app: FakeApp, entry: Entry, body: str, reason: str, request_id: str | None, fields: list[str]
 ) -> None:
     """What a settlement fails by is told, the request it names is left alone, and redrive puts it back."""
-    await road.park(body, MESSAGE_SETTLED)
-    message = await _only(road)
+    await app.park(body, MESSAGE_SETTLED)
+    message = await _only(app)
     assert (message.queue, message.reason, message.request_id) == (MESSAGE_SETTLED, reason, request_id)
     assert [violation.field for violation in message.violations] == fields
-    (event,) = road.events()
+    (event,) = app.events()
     assert (event["data"]["state"], event["data"]["reason"]) == ("parked", reason)
     assert NOTICE_NUMBER not in json.dumps(event)
-    assert road.entry() == entry
-    await redrive(message, ledger=road.ledger, parked=road.parked, queues=road.queues, clock=road.clock)
-    assert road.queues.bodies(MESSAGE_SETTLED) == [body]
+    assert app.entry() == entry
+    await redrive(message, ledger=app.ledger, parked=app.parked, queues=app.queues, clock=app.clock)
+    assert app.queues.bodies(MESSAGE_SETTLED) == [body]
 
 
 @pytest.fixture
-async def untold(road: Road, entry: Entry) -> tuple[Entry, str]:
+async def untold(app: FakeApp, entry: Entry) -> tuple[Entry, str]:
     """An attempt that IO accepted and of which only its reference knows."""
-    claimed = await road.claim(entry)
-    ending = {"owner": claimed.owner, "what": "ACCEPTED", "message_id": "M1"}
-    return claimed, road.reference(ending=ending)
+    claimed = await app.claim(entry)
+    result = {"owner": claimed.owner, "what": "ACCEPTED", "message_id": "M1"}
+    return claimed, app.reference(result=result)
 
 
 @pytest.mark.parametrize("doubted", [False, True])
 async def test_answer_that_the_ledger_does_not_know_is_not_given_up(
-    road: Road, untold: tuple[Entry, str], doubted: bool
+    app: FakeApp, untold: tuple[Entry, str], doubted: bool
 ) -> None:
     """A reference whose workers died five times still tells the ledger how its attempt ended."""
     claimed, reference = untold
     if doubted:
-        await road.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
-    await road.park(reference, MESSAGE_SENDS)
-    assert road.parked_table.rows_by_key == {}
-    await road.run()
-    assert (road.entry().state, road.entry().message_id, road.io.sent) == (State.ACCEPTED, "M1", [])
-    assert (road.told()[-1], len(road.due())) == ("r-1/0/accepted", 1)
+        await app.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
+    await app.park(reference, MESSAGE_SENDS)
+    assert app.parked_table.rows_by_key == {}
+    await app.run()
+    assert (app.entry().state, app.entry().message_id, app.io.sent) == (State.ACCEPTED, "M1", [])
+    assert (app.told()[-1], len(app.due())) == ("r-1/0/accepted", 1)
 
 
-async def test_answer_that_the_ledger_knows_does_not_go_round(road: Road, untold: tuple[Entry, str]) -> None:
+async def test_answer_that_the_ledger_knows_does_not_go_round(
+    app: FakeApp, untold: tuple[Entry, str]
+) -> None:
     """A reference that says what the ledger says already is given up as any other."""
     claimed, reference = untold
-    await road.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1")
-    await road.park(reference, MESSAGE_SENDS)
-    assert (road.queues.bodies(MESSAGE_SENDS), road.told()) == ([], ["r-1/0/accepted"])
+    await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1")
+    await app.park(reference, MESSAGE_SENDS)
+    assert (app.queues.bodies(MESSAGE_SENDS), app.told()) == ([], ["r-1/0/accepted"])
 
 
 async def test_answer_of_an_attempt_that_others_followed_does_not_go_round(
-    road: Road, untold: tuple[Entry, str]
+    app: FakeApp, untold: tuple[Entry, str]
 ) -> None:
     """The answer of an old attempt says nothing of the newest, which keeps its lease."""
     claimed, reference = untold
-    doubted = await road.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
-    await road.claim(await road.ledger.advance(doubted, Step(State.DEFERRED, "resend"), sequence=1))
+    doubted = await app.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
+    await app.claim(await app.ledger.advance(doubted, Step(State.DEFERRED, "resend"), sequence=1))
     with pytest.raises(StillSending):
-        await road.park(reference, MESSAGE_SENDS)
-    assert road.queues.bodies(MESSAGE_SENDS) == []
+        await app.park(reference, MESSAGE_SENDS)
+    assert app.queues.bodies(MESSAGE_SENDS) == []

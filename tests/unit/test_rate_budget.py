@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from io_api.rate_budget import CHUNK_SECONDS, CUT, LATEST, SHARES, USED, Budget, Priority, Seen, Slot
+from io_api.rate_budget import CHUNK_SECONDS, CUT, LATEST, SHARES, USED, Budget, Feedback, Priority, Slot
 from local.io_simulator.rate_limit import RateLimit as SimulatedLimit
 from local.io_simulator.rate_limit import SlidingWindow
 from settings import RateLimit
@@ -112,16 +112,16 @@ def test_few_sends_do_not_hold_polls_back() -> None:
 def test_a_429_lowers_the_rate_once_a_window() -> None:
     """Refused calls of one window are one message: slower, by a tenth."""
     full = Budget.full(LIMIT)
-    refused = Seen(refused=True, retry_after=1)
-    cut = full.steered(LIMIT, refused, NOW)
+    refused = Feedback(refused=True, retry_after=1)
+    cut = full.adjusted(LIMIT, refused, NOW)
     assert cut.rate == pytest.approx(CUT * full.rate)
-    assert cut.steered(LIMIT, refused, NOW + 4.9).rate == cut.rate
-    assert cut.steered(LIMIT, refused, NOW + 5.1).rate == pytest.approx(CUT * cut.rate)
+    assert cut.adjusted(LIMIT, refused, NOW + 4.9).rate == cut.rate
+    assert cut.adjusted(LIMIT, refused, NOW + 5.1).rate == pytest.approx(CUT * cut.rate)
 
 
 def test_a_long_wait_that_io_asks_for_is_kept() -> None:
     """A wait longer than the window stops everybody until it is over."""
-    budget = Budget.full(LIMIT).steered(LIMIT, Seen(refused=True, retry_after=60), NOW)
+    budget = Budget.full(LIMIT).adjusted(LIMIT, Feedback(refused=True, retry_after=60), NOW)
     _, slots = budget.reserve({Priority.SEND: 1}, NOW)
     assert slots[0].at == NOW + 60
 
@@ -129,22 +129,22 @@ def test_a_long_wait_that_io_asks_for_is_kept() -> None:
 def test_the_rate_follows_what_is_left() -> None:
     """With calls left over the rate rises, a hundredth of the limit a second; with none left it sinks."""
     slow = replace(Budget.full(LIMIT), rate=20.0, steered_at=NOW)
-    assert slow.steered(LIMIT, Seen(least_left=100), NOW + 1).rate == pytest.approx(20.3)
-    assert slow.steered(LIMIT, Seen(least_left=100), NOW + 9).rate == pytest.approx(20.3)
-    assert slow.steered(LIMIT, Seen(least_left=0), NOW + 1).rate < 20
-    assert slow.steered(LIMIT, Seen(), NOW + 1) == slow
+    assert slow.adjusted(LIMIT, Feedback(least_left=100), NOW + 1).rate == pytest.approx(20.3)
+    assert slow.adjusted(LIMIT, Feedback(least_left=100), NOW + 9).rate == pytest.approx(20.3)
+    assert slow.adjusted(LIMIT, Feedback(least_left=0), NOW + 1).rate < 20
+    assert slow.adjusted(LIMIT, Feedback(), NOW + 1) == slow
 
 
 @given(
     seen=st.lists(
-        st.builds(Seen, least_left=st.none() | st.integers(0, 150), refused=st.booleans()), max_size=200
+        st.builds(Feedback, least_left=st.none() | st.integers(0, 150), refused=st.booleans()), max_size=200
     )
 )
-def test_the_rate_stays_within_bounds(seen: list[Seen]) -> None:
+def test_the_rate_stays_within_bounds(seen: list[Feedback]) -> None:
     """Whatever IO says, the rate is neither above the limit nor so low that nobody would notice an end."""
     budget = Budget.full(LIMIT)
     for second, one in enumerate(seen):
-        budget = budget.steered(LIMIT, one, NOW + 3 * second)
+        budget = budget.adjusted(LIMIT, one, NOW + 3 * second)
         assert 0.05 * LIMIT.rate <= budget.rate <= USED * LIMIT.rate
 
 
@@ -156,17 +156,17 @@ def test_a_lower_limit_counts_at_once() -> None:
 
 def test_rate_rises_again_where_io_tells_nothing() -> None:
     """After a 429 the rate comes back to the whole in a few minutes, also without x-rate-limit-remaining."""
-    budget = Budget.full(LIMIT).steered(LIMIT, Seen(refused=True), now=100.0)
+    budget = Budget.full(LIMIT).adjusted(LIMIT, Feedback(refused=True), now=100.0)
     assert budget.rate < USED * LIMIT.rate
     for second in range(1, 300):
-        budget = budget.steered(LIMIT, Seen(answered=True), now=100.0 + second)
+        budget = budget.adjusted(LIMIT, Feedback(answered=True), now=100.0 + second)
     assert budget.rate == USED * LIMIT.rate
 
 
 def test_limit_that_was_raised_counts_at_once() -> None:
     """A stored rate keeps its part of the limit when the setting changes, up or down."""
     raised = LIMIT._replace(calls=LIMIT.calls * 2)
-    whole, cut = Budget.full(LIMIT), Budget.full(LIMIT).steered(LIMIT, Seen(refused=True), now=100.0)
+    whole, cut = Budget.full(LIMIT), Budget.full(LIMIT).adjusted(LIMIT, Feedback(refused=True), now=100.0)
     assert Budget.of(whole.values(), raised).rate == USED * raised.rate
     assert Budget.of(cut.values(), raised).rate == pytest.approx(2 * cut.rate)
     assert Budget.of(Budget.of(cut.values(), raised).values(), LIMIT).rate == pytest.approx(cut.rate)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.reminders import ReminderPolicy, UnreadReminders
-from io_api.errors import IoError, MessageNotFound, PaymentLookupFailed, Stopped
+from io_api.errors import IoError, MessageNotFound, PaymentLookupFailed, Suspended
 from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
 from reminders.decide import Send
@@ -17,7 +17,7 @@ from send_message.in_doubt import settle
 from storage.ledger import State
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS
 from tests.fakes import Died, seen
-from tests.lives import START, Life, Record, World, has_come
+from tests.lives import START, Life, Record, World, wait_until_due
 from tests.reminded import Institution, with_code
 from tests.samples import personal_data_in
 from tests.unit.test_reminders_lives import IN_THE_SCRIPT, POLICIES, SCRIPT, a_life, scripted
@@ -39,7 +39,7 @@ async def _institution(*lives: Life, policy: ReminderPolicy = IN_THE_SCRIPT, mos
 async def _due(here: Institution) -> None:
     """Time passes until the first reminder is due."""
     await here.tick()
-    here.road.clock.now = START + 5 * DAYS + timedelta(hours=1)
+    here.app.clock.now = START + 5 * DAYS + timedelta(hours=1)
 
 
 async def test_reminder_is_a_message_of_its_own_on_the_same_road() -> None:
@@ -49,7 +49,7 @@ async def test_reminder_is_a_message_of_its_own_on_the_same_road() -> None:
     await here.live()
     assert here.decided(life) == dict.fromkeys(ALL, "sent")
     assert len(here.reminders_to(life)) == len(ALL)
-    reminder = here.road.entry("r-1:unread-1")
+    reminder = here.app.entry("r-1:unread-1")
     assert (reminder.state, reminder.in_reply_to) == (State.ACCEPTED, "r-1")
 
 
@@ -57,17 +57,17 @@ async def test_body_is_kept_as_long_as_reminders_may_come() -> None:
     """What a reminder is made of is kept, encrypted, until the last one is decided, and then forgotten."""
     life = _life()
     here = await _institution(life)
-    assert here.road.entry("r-1").body
-    assert personal_data_in(str(here.road.ledger_table.rows_by_key)) == []
+    assert here.app.entry("r-1").body
+    assert personal_data_in(str(here.app.ledger_table.rows_by_key)) == []
     await here.live()
-    entry = here.road.entry("r-1")
+    entry = here.app.entry("r-1")
     assert (entry.body, entry.may_remind, here.next_due()) == ({}, False, None)
 
 
 async def test_message_that_asks_for_none_keeps_nothing() -> None:
     """Where neither the request nor the service asks for reminders the body goes with the acceptance."""
     here = await _institution(_life(), policy=ReminderPolicy())
-    assert (here.road.entry("r-1").body, here.next_due()) == ({}, None)
+    assert (here.app.entry("r-1").body, here.next_due()) == ({}, None)
 
 
 async def test_reminder_that_no_queue_takes_is_explained_and_told_to_nobody() -> None:
@@ -78,7 +78,7 @@ async def test_reminder_that_no_queue_takes_is_explained_and_told_to_nobody() ->
     here = await _institution(life, policy=ReminderPolicy.model_validate({"unread": policy}))
     await here.live()
     assert here.decided(life) == {"unread-1": "too_long"}
-    assert "reminded" not in {event["data"]["state"] for event in here.road.events()}
+    assert "reminded" not in {event["data"]["state"] for event in here.app.events()}
 
 
 @pytest.mark.timeout(400)
@@ -105,7 +105,9 @@ def _plain(life: Life, number: int) -> Life:
     plain = replace(
         life, silent=(), state=State.PROCESSED, polled_every=never, reads_at=reads_at, pays_at=pays_at
     )
-    blocked_before = has_come(life.blocked_at, life.accepted_at)  # who is not sent the first message either
+    blocked_before = wait_until_due(
+        life.blocked_at, life.accepted_at
+    )  # who is not sent the first message either
     return with_code(replace(plain, blocked_at=None) if blocked_before else plain, number)
 
 
@@ -121,7 +123,7 @@ async def test_any_life_under_any_policy(data: st.DataObject, policy: ReminderPo
     for life in drawn:
         said = {record.planned.name: record for record in rules.records if record.life is life}
         assert here.decided(life) == {name: _ending(record) for name, record in said.items()}
-        sent = [record.at for record in rules.sent(life) if not has_come(life.blocked_at, record.at)]
+        sent = [record.at for record in rules.sent(life) if not wait_until_due(life.blocked_at, record.at)]
         assert [at for at, _ in here.reminders_to(life)] == sent
     assert here.next_due() is None
 
@@ -135,38 +137,38 @@ async def test_decisions_are_told() -> None:
     life = _life(pays_at=3)
     here = await _institution(life, _life(2))
     await _due(here)
-    await here.road.remind()
-    assert "r-2/0/reminded" in here.road.told()
-    (event,) = [event for event in here.road.events() if event["type"].endswith("reminded")]
+    await here.app.remind()
+    assert "r-2/0/reminded" in here.app.told()
+    (event,) = [event for event in here.app.events() if event["type"].endswith("reminded")]
     assert event["data"]["reminder"] == "r-2:unread-1"
     assert here.decided(life)["unread-1"] == "paid"
-    assert "r-1/0/paid" in here.road.told()
+    assert "r-1/0/paid" in here.app.told()
 
 
 async def test_answer_of_the_fresh_check_is_news() -> None:
     """What IO says just before a reminder is written down and told like what any look finds."""
     here = await _institution(_life(reads_at=1))
     await _due(here)
-    await here.road.remind()
-    assert (here.road.entry("r-1").read_status, here.road.entry("r-1").state) == ("READ", State.READ)
-    assert "r-1/0/read" in here.road.told()
+    await here.app.remind()
+    assert (here.app.entry("r-1").read_status, here.app.entry("r-1").state) == ("READ", State.READ)
+    assert "r-1/0/read" in here.app.told()
 
 
 async def test_message_that_an_operator_found_accepted_is_reminded_of_too() -> None:
-    """A doubt that is settled as accepted, with IO's id, leaves the message on the reminders' road."""
+    """A doubt that is settled as accepted, with IO's id, leaves the message on the reminders' app."""
     life = _life()
     here = Institution([life], IN_THE_SCRIPT)
     here.io.doubts = 1
     await here.send_all()
-    entry = here.road.entry("r-1")
+    entry = here.app.entry("r-1")
     assert entry.state is State.IN_DOUBT
     await settle(
         entry,
         accepted=True,
         message_id="M1",
-        ledger=here.road.ledger,
-        handover=here.road.handover,
-        reminders=here.road.policies,
+        ledger=here.app.ledger,
+        dispatcher=here.app.dispatcher,
+        reminders=here.app.policies,
     )
     await here.live()
     assert here.decided(life) == dict.fromkeys(ALL, "sent")
@@ -176,7 +178,7 @@ async def test_creditors_word_stops_reminders_to_pay() -> None:
     """Once the creditor says that it is paid nobody is reminded, and IO is not even asked."""
     life = _life()
     here = await _institution(life)
-    await here.road.settle('{"request_id": "r-1"}')
+    await here.app.settle('{"request_id": "r-1"}')
     await here.live()
     assert set(here.decided(life).values()) == {"settled"}
     assert here.io.looks["REMINDER"] == 0
@@ -186,17 +188,17 @@ async def test_stopped_campaign() -> None:
     """Nobody is reminded of the messages of a campaign while its reminders are stopped."""
     life = _life()
     here = await _institution(life)
-    await here.road.campaigns.stop("campaign 1", by="rossi@pc")
+    await here.app.campaigns.stop("campaign 1", by="rossi@pc")
     await _due(here)
     await here.tick()
-    await here.road.campaigns.resume("campaign 1")
+    await here.app.campaigns.resume("campaign 1")
     await here.live()
     assert here.decided(life)["unread-1"] == "campaign_stopped"
     assert here.decided(life)["unread-2"] == "sent"
 
 
 @pytest.mark.parametrize(
-    "error", [Stopped(reason="paused"), PaymentLookupFailed(reason="payment_lookup_failed")]
+    "error", [Suspended(reason="paused"), PaymentLookupFailed(reason="payment_lookup_failed")]
 )
 async def test_without_an_answer_nobody_is_reminded(error: Exception) -> None:
     """While IO cannot be asked, or does not answer, the reminder waits."""
@@ -228,7 +230,7 @@ async def test_citizens_day_is_full() -> None:
 async def test_payments_have_the_last_place_of_a_day() -> None:
     """Where a day has two places, reminders to read take one at most."""
     here = await _institution(_life())
-    assert here.road.desk.most_for("unread") == 1  # type: ignore[arg-type]
+    assert here.app.desk.most_for("unread") == 1  # type: ignore[arg-type]
 
 
 async def test_two_timers_at_once_remind_once() -> None:
@@ -236,8 +238,8 @@ async def test_two_timers_at_once_remind_once() -> None:
     citizens = [_life(number) for number in range(20)]
     here = await _institution(*citizens)
     await _due(here)
-    await asyncio.gather(here.road.remind(), here.road.remind())
-    assert len(here.road.queues.bodies(MESSAGE_REQUESTS)) == len(citizens)
+    await asyncio.gather(here.app.remind(), here.app.remind())
+    assert len(here.app.queues.bodies(MESSAGE_REQUESTS)) == len(citizens)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -247,18 +249,18 @@ async def test_death_at_any_step_reminds_once(step: int, when: str) -> None:
     life = _life()
     here = await _institution(life)
     await _due(here)
-    failing = here.road.steps.fail_before if when == "before" else here.road.steps.fail_after
+    failing = here.app.steps.fail_before if when == "before" else here.app.steps.fail_after
     failing(Died(), skip=step)
     try:
-        await here.road.remind()
+        await here.app.remind()
     except (Died, BaseExceptionGroup):
-        here.road.clock.advance(minutes=5)
+        here.app.clock.advance(minutes=5)
     await here.tick()
     await here.live()
     assert here.decided(life) == dict.fromkeys(ALL, "sent")
     assert len(here.reminders_to(life)) == len(ALL)
     assert here.io.looks[Priority.REMINDER.name] >= len(ALL)
-    assert here.road.queues.messages.get(MESSAGE_OUTCOMES) is None
+    assert here.app.queues.messages.get(MESSAGE_OUTCOMES) is None
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ from io_api.models import MessageStatus
 from reminders.decide import (
     ASK_AGAIN,
     FRESH,
-    Ask,
+    AskIo,
     Decision,
+    DoNotSend,
     Facts,
-    Later,
-    NotBecause,
+    Postpone,
     Send,
     decide,
     unanswered,
@@ -52,7 +52,7 @@ def test_needed_reminder_is_sent(planned: Planned) -> None:
 def test_read_message_may_still_have_to_be_paid() -> None:
     """Reading ends the reminders to read, not those to pay."""
     assert decided(UNPAID, facts(seen("PROCESSED", "READ", "NOT_PAID"), state=State.READ)) == Send()
-    assert decided(UNREAD, facts(state=State.READ)) == NotBecause("read")
+    assert decided(UNREAD, facts(state=State.READ)) == DoNotSend("read")
 
 
 @BOTH
@@ -74,7 +74,7 @@ def test_what_is_known_stops_without_asking(planned: Planned, known: dict[str, A
     """Whatever the ledger knows against a reminder ends it, before IO is asked, at any hour."""
     at_night = NOW + timedelta(hours=12)
     for now in (NOW, at_night):
-        assert decided(planned, facts(None, **known), now) == NotBecause(reason)
+        assert decided(planned, facts(None, **known), now) == DoNotSend(reason)
 
 
 @BOTH
@@ -90,12 +90,12 @@ def test_what_is_known_stops_without_asking(planned: Planned, known: dict[str, A
 )
 def test_what_io_says_stops(planned: Planned, answer: MessageStatus, reason: str) -> None:
     """The fresh answer ends a reminder that is not needed, or not wanted as far as IO lets one know."""
-    assert decided(planned, facts(answer)) == NotBecause(reason)
+    assert decided(planned, facts(answer)) == DoNotSend(reason)
 
 
 def test_read_seen_just_now_stops() -> None:
     """Who read since the last look is not reminded to read."""
-    assert decided(UNREAD, facts(seen("PROCESSED", "READ", "NOT_PAID"))) == NotBecause("read")
+    assert decided(UNREAD, facts(seen("PROCESSED", "READ", "NOT_PAID"))) == DoNotSend("read")
 
 
 @BOTH
@@ -104,7 +104,7 @@ def test_unavailable_is_reminded_only_where_the_institution_says_so(planned: Pla
     hidden = facts(seen("PROCESSED", "UNAVAILABLE", "NOT_PAID"))
     assert decided(planned, hidden, when_unavailable="remind") == Send()
     paid = facts(seen("PROCESSED", "UNAVAILABLE", "PAID"))
-    assert decided(planned, paid, when_unavailable="remind") == NotBecause("paid")
+    assert decided(planned, paid, when_unavailable="remind") == DoNotSend("paid")
 
 
 @BOTH
@@ -118,13 +118,13 @@ def test_unavailable_is_reminded_only_where_the_institution_says_so(planned: Pla
 )
 def test_message_on_its_way_is_asked_again(planned: Planned, answer: MessageStatus, reason: str) -> None:
     """A message that is not in the inbox yet is nothing to remind of, yet."""
-    assert decided(planned, facts(answer)) == Later(NOW + ASK_AGAIN, reason)
+    assert decided(planned, facts(answer)) == Postpone(NOW + ASK_AGAIN, reason)
 
 
 def test_untold_is_no_no() -> None:
     """Where IO leaves out what the reminder is about, nobody is reminded."""
-    assert decided(UNPAID, facts(seen("PROCESSED", "UNREAD"))) == Later(NOW + ASK_AGAIN, "payment_unknown")
-    assert decided(UNREAD, facts(seen("PROCESSED"))) == Later(NOW + ASK_AGAIN, "read_unknown")
+    assert decided(UNPAID, facts(seen("PROCESSED", "UNREAD"))) == Postpone(NOW + ASK_AGAIN, "payment_unknown")
+    assert decided(UNREAD, facts(seen("PROCESSED"))) == Postpone(NOW + ASK_AGAIN, "read_unknown")
 
 
 @BOTH
@@ -136,14 +136,14 @@ def test_old_answer_decides_nothing(
     planned: Planned, answer: MessageStatus | None, at: datetime | None
 ) -> None:
     """An answer that is missing or older than the fresh check is asked for again, whatever it says."""
-    assert decided(planned, facts(answer, seen_at=at)) == Ask()
+    assert decided(planned, facts(answer, seen_at=at)) == AskIo()
 
 
 def test_error_instead_of_an_answer_waits_an_hour() -> None:
     """When IO cannot tell, nobody is reminded: the next hour may know, unless it is too late by then."""
     reason = "payment_lookup_failed"
-    assert unanswered(UNREAD, reason, NOW) == Later(NOW + ASK_AGAIN, reason)
-    assert unanswered(replace(UNREAD, until=NOW + ASK_AGAIN), reason, NOW) == NotBecause(reason)
+    assert unanswered(UNREAD, reason, NOW) == Postpone(NOW + ASK_AGAIN, reason)
+    assert unanswered(replace(UNREAD, until=NOW + ASK_AGAIN), reason, NOW) == DoNotSend(reason)
 
 
 @pytest.mark.parametrize(
@@ -158,32 +158,32 @@ def test_night_and_day_off_put_off(now: str, when: str) -> None:
     """A timer that is late, or was down, does not remind at night, on a Sunday or on a holiday."""
     instants = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (now, when))
     at, later = instants
-    assert decided(UNREAD, facts(seen_at=at), at) == Later(later, "quiet_time")
+    assert decided(UNREAD, facts(seen_at=at), at) == Postpone(later, "quiet_time")
 
 
 def test_avoided_day_puts_off() -> None:
     """What is put off does not land on a day that is left to IO."""
     avoiding = replace(UNREAD, avoided=frozenset({NOW.date(), NOW.date() + timedelta(days=1)}))
-    assert decided(avoiding, facts()) == Later(datetime(2026, 5, 9, 6, tzinfo=UTC), "quiet_time")
+    assert decided(avoiding, facts()) == Postpone(datetime(2026, 5, 9, 6, tzinfo=UTC), "quiet_time")
 
 
 def test_not_due_yet_waits() -> None:
     """Settings that changed can move a plan: who comes too early waits."""
     tomorrow = replace(UNREAD, at=NOW + timedelta(days=1))
-    assert decided(tomorrow, facts()) == Later(tomorrow.at, "not_due")
+    assert decided(tomorrow, facts()) == Postpone(tomorrow.at, "not_due")
 
 
 def test_cap_of_the_citizen_puts_off_to_the_next_day() -> None:
     """Who was reminded today of anything is not reminded again today."""
     tomorrow = datetime(2026, 5, 8, 6, tzinfo=UTC)
-    assert decided(UNREAD, facts(reminders_today=1)) == Later(tomorrow, "citizen_reminded_enough")
+    assert decided(UNREAD, facts(reminders_today=1)) == Postpone(tomorrow, "citizen_reminded_enough")
 
 
 def test_reminders_of_one_message_keep_their_distance_when_put_off() -> None:
     """One that comes late does not catch up with the next: days apart for reading, another day for paying."""
     lately = facts(last_reminded_at=NOW - timedelta(hours=2))
-    assert decided(UNREAD, lately) == Later(datetime(2026, 5, 11, 6, tzinfo=UTC), "reminded_lately")
-    assert decided(UNPAID, lately) == Later(datetime(2026, 5, 8, 6, tzinfo=UTC), "reminded_lately")
+    assert decided(UNREAD, lately) == Postpone(datetime(2026, 5, 11, 6, tzinfo=UTC), "reminded_lately")
+    assert decided(UNPAID, lately) == Postpone(datetime(2026, 5, 8, 6, tzinfo=UTC), "reminded_lately")
     long_ago = facts(last_reminded_at=NOW - timedelta(days=3))
     assert decided(UNREAD, long_ago) == Send()
 
@@ -191,7 +191,7 @@ def test_reminders_of_one_message_keep_their_distance_when_put_off() -> None:
 @pytest.mark.parametrize("over", Over)
 def test_pointless_reminder_says_why(over: Over) -> None:
     """A reminder whose time is over is not sent, for the reason for which it is over."""
-    assert decided(replace(UNREAD, until=NOW, over=over), facts()) == NotBecause(str(over))
+    assert decided(replace(UNREAD, until=NOW, over=over), facts()) == DoNotSend(str(over))
 
 
 @pytest.mark.parametrize(
@@ -205,10 +205,10 @@ def test_pointless_reminder_says_why(over: Over) -> None:
 def test_put_off_past_its_end_is_not_sent_for_what_put_it_off(known: dict[str, Any], reason: str) -> None:
     """What would be pointless by the time it is allowed is decided now, and the record names the obstacle."""
     brief = replace(UNREAD, until=NOW + timedelta(hours=1))
-    assert decided(brief, facts(**known)) == NotBecause(reason)
+    assert decided(brief, facts(**known)) == DoNotSend(reason)
 
 
 def test_put_off_asks_nothing() -> None:
     """IO is not asked about who would not be reminded now anyway."""
-    assert isinstance(decided(UNREAD, facts(None, reminders_today=1)), Later)
-    assert isinstance(decided(UNREAD, facts(None), NOW + timedelta(hours=9)), Later)
+    assert isinstance(decided(UNREAD, facts(None, reminders_today=1)), Postpone)
+    assert isinstance(decided(UNREAD, facts(None), NOW + timedelta(hours=9)), Postpone)

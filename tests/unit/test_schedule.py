@@ -12,12 +12,12 @@ from check_status.schedule import (
     HORIZON,
     LONGEST_WAIT,
     is_over,
-    look_again,
-    next_look,
+    next_poll,
+    next_poll_after_failure,
     stretch,
 )
 from storage.ledger import Entry, State
-from tests.road import Road
+from tests.fake_app import FakeApp
 
 ACCEPTED_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -25,9 +25,9 @@ ACCEPTED_AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 @pytest.fixture
 async def accepted() -> Entry:
     """A Premium message just accepted."""
-    road = Road()
-    road.clock.now = ACCEPTED_AT
-    return await road.accepted(feature_level_type="ADVANCED")
+    app = FakeApp()
+    app.clock.now = ACCEPTED_AT
+    return await app.accepted(feature_level_type="ADVANCED")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def delivered(accepted: Entry) -> Entry:
 def _looks(entry: Entry, times: int = 1) -> list[timedelta]:
     """The ages at which a message is looked at, when every look is in time and brings nothing."""
     at, ages = ACCEPTED_AT + timedelta(seconds=15), []
-    while (found := next_look(entry, at, times)) is not None:
+    while (found := next_poll(entry, at, times)) is not None:
         at = found
         ages.append(at - ACCEPTED_AT)
     return ages
@@ -67,7 +67,7 @@ def test_reading_is_looked_for_by_age(delivered: Entry) -> None:
 def test_looks_are_at_fixed_times(delivered: Entry, hour: int) -> None:
     """Whenever a message is looked at, its next look is one of the same few times: copies meet again."""
     fixed = [ACCEPTED_AT + age for age in _looks(delivered)]
-    found = next_look(delivered, ACCEPTED_AT + timedelta(hours=hour))
+    found = next_poll(delivered, ACCEPTED_AT + timedelta(hours=hour))
     assert found in fixed or found is None
 
 
@@ -147,7 +147,7 @@ def test_message_is_followed_while_something_can_change(
     known = replace(
         delivered, state=State(word), has_payment=has_payment, read_status=read, payment_status=paid
     )
-    assert (next_look(known, ACCEPTED_AT) is not None) == followed
+    assert (next_poll(known, ACCEPTED_AT) is not None) == followed
     assert is_over(known, ACCEPTED_AT) != followed
 
 
@@ -160,13 +160,13 @@ def test_last_look_may_be_late(delivered: Entry) -> None:
     """A tick that comes after the horizon still makes the last look, but not for ever."""
     assert not is_over(delivered, ACCEPTED_AT + HORIZON + timedelta(days=1))
     assert is_over(delivered, ACCEPTED_AT + HORIZON + GRACE)
-    assert next_look(delivered, ACCEPTED_AT + HORIZON) is None
+    assert next_poll(delivered, ACCEPTED_AT + HORIZON) is None
 
 
 def test_message_of_a_clock_that_runs_ahead_is_followed(accepted: Entry) -> None:
     """A host whose clock is behind the one that wrote the acceptance looks again later."""
     early = ACCEPTED_AT - timedelta(minutes=1)
-    found = next_look(accepted, early)
+    found = next_poll(accepted, early)
     assert found is not None
     assert found > early
 
@@ -176,5 +176,7 @@ def test_last_look_is_repeated_at_fixed_times(delivered: Entry) -> None:
     end = ACCEPTED_AT + HORIZON
     for days in range(1, 7):
         visits = [end + timedelta(days=days, seconds=seconds) for seconds in (0, 1, 70)]
-        assert {look_again(delivered, at) for at in visits} <= {look_again(delivered, visits[0])}
-        assert visits[0] < look_again(delivered, visits[0]) <= visits[0] + timedelta(days=1)
+        assert {next_poll_after_failure(delivered, at) for at in visits} <= {
+            next_poll_after_failure(delivered, visits[0])
+        }
+        assert visits[0] < next_poll_after_failure(delivered, visits[0]) <= visits[0] + timedelta(days=1)

@@ -7,15 +7,24 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from io_api.errors import InDoubt, IoError, Misconfigured, NotSent, RateLimited, Refused, Stopped, Unreachable
+from io_api.errors import (
+    InDoubt,
+    IoError,
+    Misconfigured,
+    NotSent,
+    RateLimited,
+    Refused,
+    Suspended,
+    Unreachable,
+)
+from send_message.delivery import LOOK_AGAIN, MAX_AGE
 from send_message.in_doubt import resend
 from send_message.send_message import LONGEST_POST
-from send_message.turn import LOOK_AGAIN, MAX_AGE
 from storage.ledger import LEASE, State
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
 from storage.table import Unanswered
+from tests.fake_app import FakeApp
 from tests.fakes import Died
-from tests.road import Road
 from tests.samples import (
     FISCAL_CODE,
     MARKDOWN,
@@ -32,14 +41,14 @@ ENGLISH = {"subject": "A notice for you", "markdown": "Dear citizen, there is a 
 
 
 @pytest.fixture
-def road() -> Road:
-    return Road()
+def app() -> FakeApp:
+    return FakeApp()
 
 
 @pytest.fixture
-async def reference(road: Road) -> str:
-    await road.ledger.open(a_request(translations={"en_GB": ENGLISH}))
-    return road.reference()
+async def reference(app: FakeApp) -> str:
+    await app.ledger.open(a_request(translations={"en_GB": ENGLISH}))
+    return app.reference()
 
 
 def _limited(retry_after: float) -> IoError:
@@ -48,38 +57,38 @@ def _limited(retry_after: float) -> IoError:
     return error
 
 
-async def test_message_is_sent_and_accepted(road: Road, reference: str) -> None:
+async def test_message_is_sent_and_accepted(app: FakeApp, reference: str) -> None:
     """An accepted message is known by IO's id, told, followed, and its content is no longer kept."""
-    await road.send(reference)
-    entry = road.entry()
-    assert (entry.state, entry.message_id, entry.attempt) == (State.ACCEPTED, road.io.submitted, 1)
+    await app.send(reference)
+    entry = app.entry()
+    assert (entry.state, entry.message_id, entry.attempt) == (State.ACCEPTED, app.io.submitted, 1)
     assert entry.body == {}
-    assert road.told() == ["r-1/0/accepted"]
-    assert road.events()[0]["data"]["message_id"] == road.io.submitted
-    assert len(road.due()) == 1
-    assert list(road.queues.messages) == [MESSAGE_OUTCOMES]
+    assert app.told() == ["r-1/0/accepted"]
+    assert app.events()[0]["data"]["message_id"] == app.io.submitted
+    assert len(app.due()) == 1
+    assert list(app.queues.messages) == [MESSAGE_OUTCOMES]
 
 
-async def test_intent_is_written_before_the_message_leaves(road: Road, reference: str) -> None:
+async def test_intent_is_written_before_the_message_leaves(app: FakeApp, reference: str) -> None:
     """While the message is under way the ledger already says so, with an owner and a lease."""
 
     async def look() -> None:
-        entry = road.entry()
+        entry = app.entry()
         assert (entry.state, entry.attempt) == (State.SENDING, 1)
-        assert (entry.owner is not None, entry.lease_until) == (True, road.clock() + LEASE)
+        assert (entry.owner is not None, entry.lease_until) == (True, app.clock() + LEASE)
 
-    road.io.while_sending = look
-    await road.send(reference)
-    assert len(road.io.sent) == 1
+    app.io.while_sending = look
+    await app.send(reference)
+    assert len(app.io.sent) == 1
 
 
-async def test_message_says_what_the_request_says(road: Road) -> None:
+async def test_message_says_what_the_request_says(app: FakeApp) -> None:
     """Recipient, level, text, payment, due date and secure channels reach IO as they were asked for."""
     content = payment(invalid_after_due_date=True, payee={"fiscal_code": "12345678901"})
     content |= {"due_date": "2026-12-16T23:59:59+01:00", "require_secure_channels": True}
-    await road.ledger.open(a_request(feature_level_type="ADVANCED", service="tributi", content=content))
-    await road.send(road.reference())
-    ((message, service),) = road.io.sent
+    await app.ledger.open(a_request(feature_level_type="ADVANCED", service="tributi", content=content))
+    await app.send(app.reference())
+    ((message, service),) = app.io.sent
     assert service == "tributi"
     assert json.loads(message.body()) == {
         "fiscal_code": FISCAL_CODE,
@@ -99,10 +108,10 @@ async def test_message_says_what_the_request_says(road: Road) -> None:
     }
 
 
-async def test_plain_request_is_a_standard_message_with_nothing_added(road: Road, reference: str) -> None:
+async def test_plain_request_is_a_standard_message_with_nothing_added(app: FakeApp, reference: str) -> None:
     """What the request leaves out is left out, and the level is STANDARD."""
-    await road.send(reference)
-    ((message, service),) = road.io.sent
+    await app.send(reference)
+    ((message, service),) = app.io.sent
     assert service == "default"
     assert json.loads(message.body()) == {
         "fiscal_code": FISCAL_CODE,
@@ -111,28 +120,28 @@ async def test_plain_request_is_a_standard_message_with_nothing_added(road: Road
     }
 
 
-async def test_translation_replaces_the_text_only(road: Road) -> None:
+async def test_translation_replaces_the_text_only(app: FakeApp) -> None:
     """In another language the subject and the text change, and the notice stays."""
-    await road.ledger.open(a_request(content=payment(), translations={"en_GB": ENGLISH}))
-    await road.send(road.reference(language="en_GB"))
-    content = json.loads(road.io.sent[0][0].body())["content"]
+    await app.ledger.open(a_request(content=payment(), translations={"en_GB": ENGLISH}))
+    await app.send(app.reference(language="en_GB"))
+    content = json.loads(app.io.sent[0][0].body())["content"]
     assert (content["subject"], content["markdown"]) == (ENGLISH["subject"], ENGLISH["markdown"])
     assert content["payment_data"]["notice_number"] == NOTICE_NUMBER
 
 
-async def test_answer_without_an_id_is_accepted_and_never_repeated(road: Road, reference: str) -> None:
+async def test_answer_without_an_id_is_accepted_and_never_repeated(app: FakeApp, reference: str) -> None:
     """A 201 that carries no readable id means that the message exists: it is not sent again."""
-    road.io.submitted = None
-    await road.send(reference)
-    entry = road.entry()
+    app.io.submitted = None
+    await app.send(reference)
+    entry = app.entry()
     assert (entry.state, entry.message_id, entry.last_step["reason"]) == (
         State.ACCEPTED,
         None,
         "no_message_id",
     )
-    assert road.due() == []
-    await road.send(reference, redelivered=True)
-    assert len(road.io.sent) == 1
+    assert app.due() == []
+    await app.send(reference, redelivered=True)
+    assert len(app.io.sent) == 1
 
 
 @pytest.mark.parametrize(
@@ -145,160 +154,162 @@ async def test_answer_without_an_id_is_accepted_and_never_repeated(road: Road, r
     ],
 )
 async def test_what_surely_was_not_sent_is_deferred(
-    road: Road, reference: str, error: IoError, failures: int, least: float, most: float
+    app: FakeApp, reference: str, error: IoError, failures: int, least: float, most: float
 ) -> None:
     """A message that surely did not leave comes back in its language, and nobody is told."""
-    road.io.submitted = error
-    await road.send(road.reference(language="en_GB"))
-    entry = road.entry()
+    app.io.submitted = error
+    await app.send(app.reference(language="en_GB"))
+    entry = app.entry()
     assert (entry.state, entry.last_step["reason"]) == (State.DEFERRED, error.reason)
     assert (entry.failures, entry.sequence) == (failures, 1)
-    assert road.ledger.request_of(entry).request_id == "r-1"
-    message = road.queues.only(MESSAGE_SENDS)
+    assert app.ledger.request_of(entry).request_id == "r-1"
+    message = app.queues.only(MESSAGE_SENDS)
     assert (json.loads(message.body)["language"], json.loads(message.body)["sequence"]) == ("en_GB", 1)
     assert least <= message.delay.total_seconds() <= most
-    assert list(road.queues.messages) == [MESSAGE_SENDS]
+    assert list(app.queues.messages) == [MESSAGE_SENDS]
 
 
-async def test_deferred_message_is_sent_later_once(road: Road, reference: str) -> None:
+async def test_deferred_message_is_sent_later_once(app: FakeApp, reference: str) -> None:
     """The deferred copy sends the message, and the older copies that are still about do not."""
-    road.io.submitted = Unreachable(reason="unreachable")
-    await road.send(reference)
-    road.io.submitted = "M1"
-    await road.send(reference)
-    await road.run()
-    await road.send(reference)
-    entry = road.entry()
-    assert (entry.state, entry.attempt, len(road.io.sent)) == (State.ACCEPTED, 2, 2)
-    assert road.history() == ["REQUESTED", "SENDING", "DEFERRED", "SENDING", "ACCEPTED"]
+    app.io.submitted = Unreachable(reason="unreachable")
+    await app.send(reference)
+    app.io.submitted = "M1"
+    await app.send(reference)
+    await app.run()
+    await app.send(reference)
+    entry = app.entry()
+    assert (entry.state, entry.attempt, len(app.io.sent)) == (State.ACCEPTED, 2, 2)
+    assert app.history() == ["REQUESTED", "SENDING", "DEFERRED", "SENDING", "ACCEPTED"]
 
 
-async def test_refused_message_is_told_and_parked(road: Road, reference: str) -> None:
+async def test_refused_message_is_told_and_parked(app: FakeApp, reference: str) -> None:
     """What IO will never take is told with its reason, and kept whole for an operator."""
-    road.io.submitted = Refused(reason="payment_amount_not_allowed", status=400)
-    await road.send(reference)
-    entry = road.entry()
+    app.io.submitted = Refused(reason="payment_amount_not_allowed", status=400)
+    await app.send(reference)
+    entry = app.entry()
     assert (entry.state, entry.last_step["http_status"]) == (State.REFUSED, 400)
-    assert len(road.queues.bodies(poison(MESSAGE_SENDS))) == 1
-    assert road.ledger.request_of(entry).request_id == "r-1"
-    await road.run()
-    assert road.told() == ["r-1/0/refused", "r-1/0/parked"]
-    assert road.events()[0]["data"]["reason"] == "payment_amount_not_allowed"
+    assert len(app.queues.bodies(poison(MESSAGE_SENDS))) == 1
+    assert app.ledger.request_of(entry).request_id == "r-1"
+    await app.run()
+    assert app.told() == ["r-1/0/refused", "r-1/0/parked"]
+    assert app.events()[0]["data"]["reason"] == "payment_amount_not_allowed"
 
 
 @pytest.mark.parametrize("redelivered", [False, True])
 async def test_message_in_doubt_is_told_and_never_sent_again(
-    road: Road, reference: str, redelivered: bool
+    app: FakeApp, reference: str, redelivered: bool
 ) -> None:
     """A message that may have arrived is not repeated by any copy, however late."""
-    road.io.submitted = InDoubt(reason="timeout")
-    await road.send(reference)
-    road.io.submitted = "M1"
+    app.io.submitted = InDoubt(reason="timeout")
+    await app.send(reference)
+    app.io.submitted = "M1"
     for _ in range(3):
-        road.clock.advance(days=1)
-        await road.send(reference, redelivered=redelivered)
-        await road.check(a_body(translations={"en_GB": ENGLISH}), redelivered=redelivered)
-        await road.run()
-    entry = road.entry()
-    assert (entry.state, entry.last_step["reason"], len(road.io.sent)) == (State.IN_DOUBT, "timeout", 1)
-    assert set(road.told()) == {"r-1/0/in_doubt"}
-    assert road.ledger.request_of(entry).request_id == "r-1"
+        app.clock.advance(days=1)
+        await app.send(reference, redelivered=redelivered)
+        await app.check(a_body(translations={"en_GB": ENGLISH}), redelivered=redelivered)
+        await app.run()
+    entry = app.entry()
+    assert (entry.state, entry.last_step["reason"], len(app.io.sent)) == (State.IN_DOUBT, "timeout", 1)
+    assert set(app.told()) == {"r-1/0/in_doubt"}
+    assert app.ledger.request_of(entry).request_id == "r-1"
 
 
-async def test_failure_that_nobody_knows_leaves_the_message_in_doubt(road: Road, reference: str) -> None:
+async def test_failure_that_nobody_knows_leaves_the_message_in_doubt(app: FakeApp, reference: str) -> None:
     """An exception without meaning proves nothing: after the lease the request is in doubt."""
-    road.io.submitted = RuntimeError()
+    app.io.submitted = RuntimeError()
     with pytest.raises(RuntimeError):
-        await road.send(reference)
-    road.io.submitted = "M1"
-    await road.send(reference, redelivered=True)
-    assert road.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
-    await road.run()
-    assert (road.entry().state, len(road.io.sent)) == (State.IN_DOUBT, 1)
-    assert road.told() == ["r-1/0/in_doubt"]
+        await app.send(reference)
+    app.io.submitted = "M1"
+    await app.send(reference, redelivered=True)
+    assert app.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
+    await app.run()
+    assert (app.entry().state, len(app.io.sent)) == (State.IN_DOUBT, 1)
+    assert app.told() == ["r-1/0/in_doubt"]
 
 
-async def test_late_answer_heals_a_message_put_in_doubt(road: Road, reference: str) -> None:
+async def test_late_answer_heals_a_message_put_in_doubt(app: FakeApp, reference: str) -> None:
     """When another worker finds the lease over during a POST, the answer that comes at last counts."""
 
     async def others_look() -> None:
-        road.clock.advance(seconds=LEASE.total_seconds())
-        await road.send(reference, redelivered=True)
+        app.clock.advance(seconds=LEASE.total_seconds())
+        await app.send(reference, redelivered=True)
 
-    road.io.while_sending = others_look
-    await road.send(reference)
-    entry = road.entry()
-    assert (entry.state, entry.message_id, entry.body) == (State.ACCEPTED, road.io.submitted, {})
-    assert road.told() == ["r-1/0/in_doubt", "r-1/0/accepted"]
-    assert (len(road.io.sent), len(road.due())) == (1, 1)
+    app.io.while_sending = others_look
+    await app.send(reference)
+    entry = app.entry()
+    assert (entry.state, entry.message_id, entry.body) == (State.ACCEPTED, app.io.submitted, {})
+    assert app.told() == ["r-1/0/in_doubt", "r-1/0/accepted"]
+    assert (len(app.io.sent), len(app.due())) == (1, 1)
 
 
-async def test_late_answer_written_after_the_visit_is_looked_after_again(road: Road, reference: str) -> None:
+async def test_late_answer_written_after_the_visit_is_looked_after_again(
+    app: FakeApp, reference: str
+) -> None:
     """A late answer that is written after the next visit is handed over, though its worker dies then."""
 
     async def others_look() -> None:
-        road.clock.advance(seconds=LEASE.total_seconds())
-        await road.send(reference, redelivered=True)
+        app.clock.advance(seconds=LEASE.total_seconds())
+        await app.send(reference, redelivered=True)
 
     def visit() -> None:
-        road.clock.advance(seconds=LEASE.total_seconds())
-        (copy,) = road.queues.take(MESSAGE_SENDS)
-        at_once(road.send(copy))
-        road.steps.fail_after(Died(), skip=3)  # the row again, another copy, the write, and no more
+        app.clock.advance(seconds=LEASE.total_seconds())
+        (copy,) = app.queues.take(MESSAGE_SENDS)
+        at_once(app.send(copy))
+        app.steps.fail_after(Died(), skip=3)  # the row again, another copy, the write, and no more
 
-    road.io.while_sending = others_look
-    road.steps.do_before(visit, skip=11)
+    app.io.while_sending = others_look
+    app.steps.do_before(visit, skip=11)
     with pytest.raises(Died):
-        await road.send(reference)
-    assert (road.entry().state, road.due()) == (State.ACCEPTED, [])
-    await road.run()
-    assert (road.entry().state, len(road.due()), len(road.io.sent)) == (State.ACCEPTED, 1, 1)
-    assert "r-1/0/accepted" in road.told()
+        await app.send(reference)
+    assert (app.entry().state, app.due()) == (State.ACCEPTED, [])
+    await app.run()
+    assert (app.entry().state, len(app.due()), len(app.io.sent)) == (State.ACCEPTED, 1, 1)
+    assert "r-1/0/accepted" in app.told()
 
 
-async def test_late_not_sent_stays_in_doubt_and_is_not_sent_again(road: Road, reference: str) -> None:
+async def test_late_not_sent_stays_in_doubt_and_is_not_sent_again(app: FakeApp, reference: str) -> None:
     """Once a request is in doubt, a late "not sent" does not put it back in motion."""
 
     async def others_look() -> None:
-        road.clock.advance(seconds=LEASE.total_seconds())
-        await road.send(reference, redelivered=True)
+        app.clock.advance(seconds=LEASE.total_seconds())
+        await app.send(reference, redelivered=True)
 
-    road.io.while_sending = others_look
-    road.io.submitted = Unreachable(reason="unreachable")
-    await road.send(reference)
-    await road.run()
-    assert (road.entry().state, len(road.io.sent)) == (State.IN_DOUBT, 1)
+    app.io.while_sending = others_look
+    app.io.submitted = Unreachable(reason="unreachable")
+    await app.send(reference)
+    await app.run()
+    assert (app.entry().state, len(app.io.sent)) == (State.IN_DOUBT, 1)
 
 
-async def test_claim_that_took_most_of_its_lease_does_not_post(road: Road, reference: str) -> None:
+async def test_claim_that_took_most_of_its_lease_does_not_post(app: FakeApp, reference: str) -> None:
     """A POST that could outlive its lease is not begun: the message is deferred."""
     too_long = (LEASE - LONGEST_POST).total_seconds() + 1
-    road.steps.do_before(lambda: road.clock.advance(seconds=too_long), skip=2)
-    await road.send(reference)
-    assert road.io.sent == []
-    assert road.entry().last_step["reason"] == "lease_too_short"
-    assert len(road.queues.bodies(MESSAGE_SENDS)) == 1
+    app.steps.do_before(lambda: app.clock.advance(seconds=too_long), skip=2)
+    await app.send(reference)
+    assert app.io.sent == []
+    assert app.entry().last_step["reason"] == "lease_too_short"
+    assert len(app.queues.bodies(MESSAGE_SENDS)) == 1
 
 
 @pytest.mark.parametrize(
-    "error", [Stopped(reason="paused"), RateLimited(reason="budget_spent"), Misconfigured(reason="gone")]
+    "error", [Suspended(reason="paused"), RateLimited(reason="budget_spent"), Misconfigured(reason="gone")]
 )
-async def test_no_turn_no_claim(road: Road, reference: str, error: IoError) -> None:
+async def test_no_turn_no_claim(app: FakeApp, reference: str, error: IoError) -> None:
     """A message that gets no turn is put off as it is: not claimed, not sent, not counted as its failure."""
-    road.io.turn = error
-    await road.send(reference)
-    entry = road.entry()
+    app.io.permit = error
+    await app.send(reference)
+    entry = app.entry()
     assert (entry.state, entry.last_step["reason"]) == (State.DEFERRED, error.reason)
-    assert (entry.attempt, entry.failures, road.io.sent) == (0, 0, [])
-    assert len(road.queues.bodies(MESSAGE_SENDS)) == 1
+    assert (entry.attempt, entry.failures, app.io.sent) == (0, 0, [])
+    assert len(app.queues.bodies(MESSAGE_SENDS)) == 1
 
 
-async def test_claim_that_left_enough_of_its_lease_posts(road: Road, reference: str) -> None:
+async def test_claim_that_left_enough_of_its_lease_posts(app: FakeApp, reference: str) -> None:
     """A slow claim is no reason to wait while the POST is sure to end within the lease."""
     just_in_time = (LEASE - LONGEST_POST).total_seconds()
-    road.steps.do_before(lambda: road.clock.advance(seconds=just_in_time), skip=2)
-    await road.send(reference)
-    assert len(road.io.sent) == 1
+    app.steps.do_before(lambda: app.clock.advance(seconds=just_in_time), skip=2)
+    await app.send(reference)
+    assert len(app.io.sent) == 1
 
 
 @pytest.mark.parametrize(
@@ -310,177 +321,177 @@ async def test_claim_that_left_enough_of_its_lease_posts(road: Road, reference: 
     ],
 )
 async def test_two_copies_at_once_make_one_message_and_one_of_each_event(
-    road: Road, reference: str, answer: str | IoError, told: list[str]
+    app: FakeApp, reference: str, answer: str | IoError, told: list[str]
 ) -> None:
     """Whoever meets a request under way looks after it later, and adds nothing to what came of it."""
 
     async def second_copy() -> None:
-        await road.send(reference)
+        await app.send(reference)
 
-    road.io.while_sending = second_copy
-    road.io.submitted = answer
-    await road.send(reference)
-    await road.run()
-    assert (len(road.io.sent), len(road.due())) == (1, int(answer == "M1"))
-    assert sorted(set(road.told())) == told
+    app.io.while_sending = second_copy
+    app.io.submitted = answer
+    await app.send(reference)
+    await app.run()
+    assert (len(app.io.sent), len(app.due())) == (1, int(answer == "M1"))
+    assert sorted(set(app.told())) == told
 
 
-async def test_copy_that_looks_after_another_keeps_its_language(road: Road, reference: str) -> None:
+async def test_copy_that_looks_after_another_keeps_its_language(app: FakeApp, reference: str) -> None:
     """A message that two copies deferred leaves in the language that its profile chose."""
-    english = road.reference(language="en_GB")
+    english = app.reference(language="en_GB")
 
     async def second_copy() -> None:
-        road.io.while_sending = no_more
-        await road.send(english)
+        app.io.while_sending = no_more
+        await app.send(english)
 
     async def no_more() -> None:
         pass
 
-    road.io.while_sending = second_copy
-    road.io.submitted = _limited(600)
-    await road.send(english)
-    road.io.submitted = "M1"
-    road.clock.advance(hours=1)
-    road.queues.messages[MESSAGE_SENDS].sort(key=lambda message: "en_GB" in message.body)
-    for body in road.queues.take(MESSAGE_SENDS):
-        await road.send(body)
-    _, (message, _) = road.io.sent
+    app.io.while_sending = second_copy
+    app.io.submitted = _limited(600)
+    await app.send(english)
+    app.io.submitted = "M1"
+    app.clock.advance(hours=1)
+    app.queues.messages[MESSAGE_SENDS].sort(key=lambda message: "en_GB" in message.body)
+    for body in app.queues.take(MESSAGE_SENDS):
+        await app.send(body)
+    _, (message, _) = app.io.sent
     assert message.content.subject == ENGLISH["subject"]
 
 
-async def test_message_sent_again_by_an_operator_keeps_its_language(road: Road, reference: str) -> None:
+async def test_message_sent_again_by_an_operator_keeps_its_language(app: FakeApp, reference: str) -> None:
     """A resend is the same message, in the language that the profile chose."""
-    road.io.submitted = InDoubt(reason="timeout")
-    await road.send(road.reference(language="en_GB"))
-    road.io.submitted = "M1"
-    await resend(road.entry(), ledger=road.ledger, handover=road.handover, clock=road.clock)
-    await road.run()
-    assert [message.content.subject for message, _ in road.io.sent] == [ENGLISH["subject"]] * 2
+    app.io.submitted = InDoubt(reason="timeout")
+    await app.send(app.reference(language="en_GB"))
+    app.io.submitted = "M1"
+    await resend(app.entry(), ledger=app.ledger, dispatcher=app.dispatcher, clock=app.clock)
+    await app.run()
+    assert [message.content.subject for message, _ in app.io.sent] == [ENGLISH["subject"]] * 2
 
 
-async def test_loser_of_the_claim_does_not_post(road: Road, reference: str) -> None:
+async def test_loser_of_the_claim_does_not_post(app: FakeApp, reference: str) -> None:
     """A worker that read the request before another claimed it loses, and its message looks again."""
 
     def another_claims() -> None:
-        ((at, row),) = road.ledger_table.rows_by_key.items()
+        ((at, row),) = app.ledger_table.rows_by_key.items()
         theirs = dict(row.values) | {"state": "SENDING", "owner": "another"}
-        road.ledger_table.rows_by_key[at] = replace(row, values=theirs, etag="another")
+        app.ledger_table.rows_by_key[at] = replace(row, values=theirs, etag="another")
 
-    road.steps.do_before(another_claims, skip=1)
-    await road.send(reference)
-    assert (road.io.sent, road.entry().owner) == ([], "another")
-    assert road.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
+    app.steps.do_before(another_claims, skip=1)
+    await app.send(reference)
+    assert (app.io.sent, app.entry().owner) == ([], "another")
+    assert app.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
 
 
 @pytest.mark.parametrize(
     "body", ["not json", a_body(), '{"reference": 1, "request_id": "nobody"}', '{"reference": 1}']
 )
 async def test_body_that_is_no_reference_goes_to_the_poison_queue(
-    road: Road, body: str, caplog: pytest.LogCaptureFixture
+    app: FakeApp, body: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Only references to known requests are sent; anything else is given up as it is, with a log line."""
-    await road.send(body)
-    assert road.queues.bodies(poison(MESSAGE_SENDS)) == [body]
-    assert road.io.sent == []
+    await app.send(body)
+    assert app.queues.bodies(poison(MESSAGE_SENDS)) == [body]
+    assert app.io.sent == []
     assert "reference cannot be taken" in caplog.text
 
 
-async def test_expired_message_is_not_sent(road: Road) -> None:
+async def test_expired_message_is_not_sent(app: FakeApp) -> None:
     """A message that waited on the queue past its expires_at is told as expired."""
-    await road.ledger.open(a_request(expires_at="2026-11-24T09:00:00Z"))
-    await road.send(road.reference())
-    assert (road.told(), road.io.sent) == (["r-1/0/expired"], [])
+    await app.ledger.open(a_request(expires_at="2026-11-24T09:00:00Z"))
+    await app.send(app.reference())
+    assert (app.told(), app.io.sent) == (["r-1/0/expired"], [])
 
 
-async def test_message_before_its_time_is_not_sent(road: Road) -> None:
-    """not_before holds on this road too."""
-    await road.ledger.open(a_request(not_before="2026-11-24T10:00:00Z"))
-    await road.send(road.reference())
-    assert road.io.sent == []
-    assert road.queues.only(MESSAGE_SENDS).delay == timedelta(hours=1, seconds=1)
+async def test_message_before_its_time_is_not_sent(app: FakeApp) -> None:
+    """not_before holds on this app too."""
+    await app.ledger.open(a_request(not_before="2026-11-24T10:00:00Z"))
+    await app.send(app.reference())
+    assert app.io.sent == []
+    assert app.queues.only(MESSAGE_SENDS).delay == timedelta(hours=1, seconds=1)
 
 
-async def test_endless_trouble_ends_parked(road: Road) -> None:
+async def test_endless_trouble_ends_parked(app: FakeApp) -> None:
     """A message that IO could never be reached for is dead and parked, told once, and was never accepted."""
-    road.io.submitted = Unreachable(reason="unreachable")
-    await road.queues.put(MESSAGE_REQUESTS, a_body())
-    await road.run()
-    entry = road.entry()
+    app.io.submitted = Unreachable(reason="unreachable")
+    await app.queues.put(MESSAGE_REQUESTS, a_body())
+    await app.run()
+    entry = app.entry()
     assert (entry.state, entry.last_step["reason"]) == (State.DEAD, "exhausted")
     assert entry.updated_at - entry.created_at > MAX_AGE
-    assert road.told() == ["r-1/0/parked"]
-    (parked,) = [message async for message in road.parked.all()]
+    assert app.told() == ["r-1/0/parked"]
+    (parked,) = [message async for message in app.parked.all()]
     assert (parked.queue, parked.reason) == (MESSAGE_SENDS, "exhausted")
-    assert road.history() == ["REQUESTED", "SENDING", "DEFERRED", "DEAD"]
+    assert app.history() == ["REQUESTED", "SENDING", "DEFERRED", "DEAD"]
 
 
-async def test_wrong_key_burns_no_message_for_a_week(road: Road) -> None:
+async def test_wrong_key_burns_no_message_for_a_week(app: FakeApp) -> None:
     """While a key is wrong its messages wait, and they leave when it is mended."""
-    road.io.submitted = Misconfigured(reason="invalid_key", status=401)
-    await road.ledger.open(a_request())
-    body = road.reference()
-    while road.clock() < datetime(2026, 11, 30, 9, tzinfo=UTC):
-        await road.send(body)
-        message = road.queues.only(MESSAGE_SENDS)
-        road.clock.now = message.visible_at + timedelta(seconds=1)
-        (body,) = road.queues.take(MESSAGE_SENDS)
-    road.io.submitted = "M1"
-    await road.send(body)
-    assert road.entry().state is State.ACCEPTED
+    app.io.submitted = Misconfigured(reason="invalid_key", status=401)
+    await app.ledger.open(a_request())
+    body = app.reference()
+    while app.clock() < datetime(2026, 11, 30, 9, tzinfo=UTC):
+        await app.send(body)
+        message = app.queues.only(MESSAGE_SENDS)
+        app.clock.now = message.visible_at + timedelta(seconds=1)
+        (body,) = app.queues.take(MESSAGE_SENDS)
+    app.io.submitted = "M1"
+    await app.send(body)
+    assert app.entry().state is State.ACCEPTED
 
 
 @pytest.mark.parametrize("step", range(6))
 @pytest.mark.parametrize("answer", ["M1", Unreachable(reason="unreachable"), Refused(reason="x", status=400)])
-async def test_death_at_any_step_sends_once_and_tells(road: Road, step: int, answer: str | IoError) -> None:
+async def test_death_at_any_step_sends_once_and_tells(app: FakeApp, step: int, answer: str | IoError) -> None:
     """Whatever step a worker dies before, no message leaves twice and its end is told."""
-    await road.ledger.open(a_request())
-    await road.queues.put(MESSAGE_SENDS, road.reference())
-    road.io.submitted = answer
-    road.steps.fail_before(Died(), skip=step)
+    await app.ledger.open(a_request())
+    await app.queues.put(MESSAGE_SENDS, app.reference())
+    app.io.submitted = answer
+    app.steps.fail_before(Died(), skip=step)
 
     async def mended() -> None:
-        road.io.submitted = "M1" if isinstance(answer, Unreachable) and len(road.io.sent) > 1 else answer
+        app.io.submitted = "M1" if isinstance(answer, Unreachable) and len(app.io.sent) > 1 else answer
 
-    road.io.while_sending = mended
-    await road.run()
-    entry = road.entry()
+    app.io.while_sending = mended
+    await app.run()
+    entry = app.entry()
     ends = {"M1": State.ACCEPTED, "x": State.REFUSED}
     expected = ends.get(getattr(answer, "reason", "M1"), State.ACCEPTED)
-    assert (road.steps.to_come, entry.state in (expected, State.IN_DOUBT)) == (0, True)
-    assert f"r-1/0/{entry.state.lower()}" in road.told()
-    assert len(road.io.sent) <= (2 if isinstance(answer, Unreachable) else 1)
-    assert bool(road.due()) == (entry.state is State.ACCEPTED)
+    assert (app.steps.to_come, entry.state in (expected, State.IN_DOUBT)) == (0, True)
+    assert f"r-1/0/{entry.state.lower()}" in app.told()
+    assert len(app.io.sent) <= (2 if isinstance(answer, Unreachable) else 1)
+    assert bool(app.due()) == (entry.state is State.ACCEPTED)
 
 
 @pytest.mark.parametrize("step", range(6))
-async def test_lost_answer_of_any_step_sends_once_and_tells(road: Road, step: int) -> None:
+async def test_lost_answer_of_any_step_sends_once_and_tells(app: FakeApp, step: int) -> None:
     """Whatever step's answer from the storage account is lost, the message is sent once and told."""
-    await road.ledger.open(a_request())
-    await road.queues.put(MESSAGE_SENDS, road.reference())
-    road.steps.fail_after(Unanswered(), skip=step)
-    await road.run()
-    entry = road.entry()
-    assert (road.steps.to_come, entry.state in (State.ACCEPTED, State.IN_DOUBT)) == (0, True)
-    assert f"r-1/0/{entry.state.lower()}" in road.told()
-    assert len(road.io.sent) == 1
+    await app.ledger.open(a_request())
+    await app.queues.put(MESSAGE_SENDS, app.reference())
+    app.steps.fail_after(Unanswered(), skip=step)
+    await app.run()
+    entry = app.entry()
+    assert (app.steps.to_come, entry.state in (State.ACCEPTED, State.IN_DOUBT)) == (0, True)
+    assert f"r-1/0/{entry.state.lower()}" in app.told()
+    assert len(app.io.sent) == 1
 
 
 async def test_log_line_tells_the_outcome_before_the_ledger_does(
-    road: Road, reference: str, caplog: pytest.LogCaptureFixture
+    app: FakeApp, reference: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """When the write after a 201 is lost, the log still holds IO's id and the attempt."""
     caplog.set_level(logging.INFO)
-    road.steps.fail_before(Died(), skip=4)
+    app.steps.fail_before(Died(), skip=4)
     with pytest.raises(Died):
-        await road.send(reference)
-    assert road.entry().state is State.SENDING
+        await app.send(reference)
+    assert app.entry().state is State.SENDING
     assert (
-        f"outcome request_id=r-1 attempt=1 state=ACCEPTED reason=None message_id={road.io.submitted}"
+        f"outcome request_id=r-1 attempt=1 state=ACCEPTED reason=None message_id={app.io.submitted}"
         in caplog.text
     )
 
 
-async def test_nothing_personal_shows_on_the_road(road: Road, caplog: pytest.LogCaptureFixture) -> None:
+async def test_nothing_personal_shows_on_the_road(app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
     """However it ends, no key, column, queue, event or log line shows the person or the content."""
     caplog.set_level(logging.DEBUG)
     answers = [
@@ -492,16 +503,16 @@ async def test_nothing_personal_shows_on_the_road(road: Road, caplog: pytest.Log
         RuntimeError(),
     ]
     for number, answer in enumerate(answers):
-        road.io.submitted = answer
-        await road.ledger.open(a_request(request_id=f"r-{number}", content=payment()))
-        body = road.reference(f"r-{number}")
+        app.io.submitted = answer
+        await app.ledger.open(a_request(request_id=f"r-{number}", content=payment()))
+        body = app.reference(f"r-{number}")
         if isinstance(answer, RuntimeError):
             with pytest.raises(RuntimeError):
-                await road.send(body)
+                await app.send(body)
         else:
-            await road.send(body)
-    kept = [*road.everything_kept(), ("log", caplog.text)]
+            await app.send(body)
+    kept = [*app.everything_kept(), ("log", caplog.text)]
     assert len(kept) > 50
     assert not [(place, found) for place, text in kept if (found := personal_data_in(text))]
-    sealed = sum(bool(row.values.get("body0")) for row in road.ledger_table.rows_by_key.values())
+    sealed = sum(bool(row.values.get("body0")) for row in app.ledger_table.rows_by_key.values())
     assert sealed == 4

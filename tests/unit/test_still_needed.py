@@ -9,8 +9,8 @@ import pytest
 
 from contract.reminders import ReminderPolicy, UnpaidReminders, UnreadReminders
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
+from tests.fake_app import FakeApp
 from tests.fakes import seen
-from tests.road import Road
 from tests.samples import a_body, payment
 
 POLICY = ReminderPolicy(unread=UnreadReminders(after_days=3), unpaid=UnpaidReminders(days_before_due=[1]))
@@ -18,54 +18,54 @@ PREMIUM: dict[str, Any] = {"feature_level_type": "ADVANCED", "campaign": "tari",
 
 
 class Waiting:
-    """A road on which something happens while a message waits for its turn."""
+    """A app on which something happens while a message waits for its permit."""
 
-    def __init__(self, road: Road, happens: Callable[[], Awaitable[None]]) -> None:
-        before = road.io.turn_to_send
+    def __init__(self, app: FakeApp, happens: Callable[[], Awaitable[None]]) -> None:
+        before = app.io.permit_to_send
 
         @asynccontextmanager
-        async def turn_to_send(service: str) -> Any:
-            async with before(service) as turn:
+        async def permit_to_send(service: str) -> Any:
+            async with before(service) as permit:
                 await happens()
-                yield turn
+                yield permit
 
-        road.io.turn_to_send = turn_to_send  # type: ignore[method-assign]
+        app.io.permit_to_send = permit_to_send  # type: ignore[method-assign]
 
 
-def _end(road: Road, request_id: str = "r-1") -> tuple[str, str | None]:
-    entry = road.entry(request_id)
+def _end(app: FakeApp, request_id: str = "r-1") -> tuple[str, str | None]:
+    entry = app.entry(request_id)
     return entry.state, entry.last_step.get("reason")
 
 
 @pytest.mark.parametrize(("seconds", "end"), [(59, "ACCEPTED"), (60, "EXPIRED"), (100, "EXPIRED")])
 async def test_message_that_expires_while_it_waits_for_its_turn(seconds: int, end: str) -> None:
     """The deadline is looked at again just before the claim, not only when the queue delivers."""
-    road = Road()
+    app = FakeApp()
 
     async def happens() -> None:
-        road.clock.advance(seconds=seconds)
+        app.clock.advance(seconds=seconds)
 
-    Waiting(road, happens)
-    await road.check(a_body(expires_at=(road.clock() + timedelta(seconds=60)).isoformat()))
-    await road.run()
-    assert _end(road)[0] == end
-    assert len(road.io.sent) == (end == "ACCEPTED")
+    Waiting(app, happens)
+    await app.check(a_body(expires_at=(app.clock() + timedelta(seconds=60)).isoformat()))
+    await app.run()
+    assert _end(app)[0] == end
+    assert len(app.io.sent) == (end == "ACCEPTED")
 
 
-async def _reminder() -> tuple[Road, str]:
+async def _reminder() -> tuple[FakeApp, str]:
     """A reminder to read that was decided on, and waits on message-sends; nothing was sent since."""
-    road = Road()
-    road.policies = {"default": POLICY}
-    await road.accepted(**PREMIUM)
-    road.io.status = seen("PROCESSED", "UNREAD", "NOT_PAID")
-    await road.follow()
-    while MESSAGE_REQUESTS not in road.queues.messages:
-        await _decide_next(road)
-    for body in road.queues.take(MESSAGE_REQUESTS):
-        await road.check(body)
-    road.io.sent.clear()
-    (reference,) = road.queues.take(MESSAGE_SENDS)
-    return road, reference
+    app = FakeApp()
+    app.policies = {"default": POLICY}
+    await app.accepted(**PREMIUM)
+    app.io.status = seen("PROCESSED", "UNREAD", "NOT_PAID")
+    await app.follow()
+    while MESSAGE_REQUESTS not in app.queues.messages:
+        await _decide_next(app)
+    for body in app.queues.take(MESSAGE_REQUESTS):
+        await app.check(body)
+    app.io.sent.clear()
+    (reference,) = app.queues.take(MESSAGE_SENDS)
+    return app, reference
 
 
 @pytest.mark.parametrize(
@@ -76,55 +76,55 @@ async def test_reminder_of_what_was_read_or_paid_meanwhile(
     answer: tuple[str, str], reason: str | None
 ) -> None:
     """A reminder that a pause held back is not sent when its first message has been seen read or paid."""
-    road, reference = await _reminder()
-    road.io.status = seen("PROCESSED", *answer)
-    road.clock.now = max(road.clock(), road.due_entries()[0].due_at)
-    await road.follow()
-    await road.send(reference)
-    assert _end(road, "r-1:unread-1") == (("SKIPPED", reason) if reason else ("ACCEPTED", None))
-    assert len(road.io.sent) == (reason is None)
+    app, reference = await _reminder()
+    app.io.status = seen("PROCESSED", *answer)
+    app.clock.now = max(app.clock(), app.due_entries()[0].due_at)
+    await app.follow()
+    await app.send(reference)
+    assert _end(app, "r-1:unread-1") == (("SKIPPED", reason) if reason else ("ACCEPTED", None))
+    assert len(app.io.sent) == (reason is None)
 
 
 async def test_reminder_of_a_campaign_that_was_stopped_meanwhile() -> None:
     """Stopping a campaign's reminders counts for those that were decided on and have not left."""
-    road, reference = await _reminder()
-    await road.campaigns.stop("tari", by="rossi@pc")
-    await road.send(reference)
-    assert (_end(road, "r-1:unread-1"), road.io.sent) == (("SKIPPED", "campaign_stopped"), [])
+    app, reference = await _reminder()
+    await app.campaigns.stop("tari", by="rossi@pc")
+    await app.send(reference)
+    assert (_end(app, "r-1:unread-1"), app.io.sent) == (("SKIPPED", "campaign_stopped"), [])
 
 
 async def test_needless_reminder_is_no_sign_that_the_citizen_turned_away() -> None:
     """A reminder that was stopped leaves those to come as they were."""
-    road, reference = await _reminder()
-    await road.campaigns.stop("tari", by="rossi@pc")
-    await road.send(reference)
-    await road.campaigns.resume("tari")
-    road.queues.messages.clear()
-    await _decide_all(road)
-    reasons = {line.get("reason") for line in road.entry().history if line["what"] == "NOT_REMINDED"}
+    app, reference = await _reminder()
+    await app.campaigns.stop("tari", by="rossi@pc")
+    await app.send(reference)
+    await app.campaigns.resume("tari")
+    app.queues.messages.clear()
+    await _decide_all(app)
+    reasons = {line.get("reason") for line in app.entry().history if line["what"] == "NOT_REMINDED"}
     assert "recipient_turned_away" not in reasons
 
 
 async def test_stopped_campaign_holds_no_first_message_back() -> None:
     """What an operator stops is the reminders of a campaign."""
-    road = Road()
-    await road.campaigns.stop("tari", by="rossi@pc")
-    await road.check(a_body(**PREMIUM))
-    await road.run()
-    assert _end(road)[0] == "ACCEPTED"
+    app = FakeApp()
+    await app.campaigns.stop("tari", by="rossi@pc")
+    await app.check(a_body(**PREMIUM))
+    await app.run()
+    assert _end(app)[0] == "ACCEPTED"
 
 
-def _next_decision(road: Road) -> datetime:
-    rows = [key for key in road.reminders_table.rows_by_key if key[0] != "control"]
+def _next_decision(app: FakeApp) -> datetime:
+    rows = [key for key in app.reminders_table.rows_by_key if key[0] != "control"]
     bucket, key = min(rows, key=lambda row: (row[0][:12], row[1]))
     return datetime.fromisoformat(f"{bucket[:8]}T{bucket[8:12]}{key[:2]}Z")
 
 
-async def _decide_all(road: Road) -> None:
-    while any(key[0] != "control" for key in road.reminders_table.rows_by_key):
-        await _decide_next(road)
+async def _decide_all(app: FakeApp) -> None:
+    while any(key[0] != "control" for key in app.reminders_table.rows_by_key):
+        await _decide_next(app)
 
 
-async def _decide_next(road: Road) -> None:
-    road.clock.now = max(_next_decision(road), road.clock() + timedelta(minutes=15))
-    await road.remind()
+async def _decide_next(app: FakeApp) -> None:
+    app.clock.now = max(_next_decision(app), app.clock() + timedelta(minutes=15))
+    await app.remind()

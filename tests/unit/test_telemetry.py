@@ -37,7 +37,9 @@ def written() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
-@pytest.mark.parametrize("logger", ["send_message.turn", "azure.core.pipeline", "httpx", "somebody.elses"])
+@pytest.mark.parametrize(
+    "logger", ["send_message.delivery", "azure.core.pipeline", "httpx", "somebody.elses"]
+)
 def test_message_is_masked_whoever_writes_it(written: io.StringIO, logger: str) -> None:
     """A fiscal code in the text of any logger is masked, third parties' included."""
     logging.getLogger(logger).warning(f"GET /messages/{FISCAL_CODE}/01ABC")
@@ -143,7 +145,7 @@ def test_own_lines_are_not_left_out(written: io.StringIO) -> None:
 def test_stop_that_nobody_confirms_is_let_go() -> None:
     """A process that makes no calls any more does not go on telling of a stop that may be over."""
     seconds = 0.0
-    stopped = telemetry.StoppedCalls(lambda: seconds)
+    stopped = telemetry.SuspendedCalls(lambda: seconds)
     stopped.tell("tributi", "submit_message", "paused")
     (observed,) = stopped.observed(CallbackOptions())
     assert observed.attributes == {"service": "tributi", "operation": "submit_message", "reason": "paused"}

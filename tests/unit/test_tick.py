@@ -10,11 +10,11 @@ import pytest
 from io_api.errors import RateLimited
 from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
-from storage import drain
-from storage.drain import BUDGET, LONGEST_VISIT
+from storage import due_processing
 from storage.due_index import LEASE
+from storage.due_processing import BUDGET, LONGEST_HANDLING
+from tests.fake_app import FakeApp
 from tests.fakes import FakeIo, seen
-from tests.road import Road
 
 MANY = 60
 
@@ -22,9 +22,9 @@ MANY = 60
 class SlowIo(FakeIo):
     """IO that lets the others work while it answers, and takes `seconds` of the world's clock."""
 
-    def __init__(self, road: Road, seconds: float) -> None:
-        super().__init__(steps=road.steps)
-        self.road = road
+    def __init__(self, app: FakeApp, seconds: float) -> None:
+        super().__init__(steps=app.steps)
+        self.app = app
         self.seconds = seconds
 
     async def get_message(
@@ -32,79 +32,79 @@ class SlowIo(FakeIo):
     ) -> MessageStatus:
         for _ in range(3):
             await asyncio.sleep(0)
-        self.road.clock.advance(seconds=self.seconds)
+        self.app.clock.advance(seconds=self.seconds)
         return await super().get_message(fiscal_code, message_id, service=service)
 
 
-async def _road(seconds: float = 0, messages: int = MANY) -> Road:
+async def _road(seconds: float = 0, messages: int = MANY) -> FakeApp:
     """Delivered Premium messages that nobody has read, all due."""
-    road = Road()
+    app = FakeApp()
     for number in range(messages):
-        await road.accepted(f"r-{number}", feature_level_type="ADVANCED")
-    road.queues.messages.clear()
-    road.io = SlowIo(road, seconds)
-    road.io.status = seen("PROCESSED", "UNREAD")
-    road.clock.advance(minutes=5)
-    return road
+        await app.accepted(f"r-{number}", feature_level_type="ADVANCED")
+    app.queues.messages.clear()
+    app.io = SlowIo(app, seconds)
+    app.io.status = seen("PROCESSED", "UNREAD")
+    app.clock.advance(minutes=5)
+    return app
 
 
 async def test_two_hosts_never_look_at_one_message_twice() -> None:
     """Of two hosts whose timers fire at the same moment one looks, and each message is asked for once."""
-    road = await _road()
-    await asyncio.gather(road.follow(), road.follow(), road.follow())
-    assert len(road.io.asked) == MANY
-    assert Counter(road.told()) == Counter(f"r-{number}/0/processed" for number in range(MANY))
-    assert len(road.due()) == MANY
+    app = await _road()
+    await asyncio.gather(app.follow(), app.follow(), app.follow())
+    assert len(app.io.asked) == MANY
+    assert Counter(app.told()) == Counter(f"r-{number}/0/processed" for number in range(MANY))
+    assert len(app.due()) == MANY
 
 
 async def test_tick_that_takes_long_keeps_its_turn() -> None:
-    """A host that looks for minutes prolongs its turn, so that a second one finds nothing to do."""
-    road = await _road(seconds=3)
-    first = asyncio.create_task(road.follow())
+    """A host that looks for minutes prolongs its lease, so that a second one finds nothing to do."""
+    app = await _road(seconds=3)
+    first = asyncio.create_task(app.follow())
     while not first.done():
-        await road.follow()
+        await app.follow()
         await asyncio.sleep(0)
     await first
-    assert len(road.io.asked) == MANY
+    assert len(app.io.asked) == MANY
     assert LEASE.total_seconds() < MANY * 3
 
 
 async def test_every_look_ends_within_the_turn() -> None:
-    """A look begins only when the longest look would end before another host may have the turn."""
-    assert drain.LEAST_LEASE >= LONGEST_VISIT
-    assert timedelta(minutes=5) > BUDGET + LONGEST_VISIT
+    """A look begins only when the longest look would end before another host may have the lease."""
+    assert due_processing.LEAST_LEASE >= LONGEST_HANDLING
+    assert timedelta(minutes=5) > BUDGET + LONGEST_HANDLING
 
 
 async def test_tick_ends_in_time_and_the_next_goes_on() -> None:
     """What a tick has no time for is left due, and the next tick takes it, each message once."""
-    road = await _road(seconds=10)
-    began = road.clock()
-    await road.follow()
-    first = len(road.io.asked)
+    app = await _road(seconds=10)
+    began = app.clock()
+    await app.follow()
+    first = len(app.io.asked)
     assert 0 < first < MANY
-    assert road.clock() - began < BUDGET + LONGEST_VISIT + timedelta(seconds=80)
-    while len(road.io.asked) < MANY:
-        await road.follow()
-    assert Counter(road.told()) == Counter(f"r-{number}/0/processed" for number in range(MANY))
+    assert app.clock() - began < BUDGET + LONGEST_HANDLING + timedelta(seconds=80)
+    while len(app.io.asked) < MANY:
+        await app.follow()
+    assert Counter(app.told()) == Counter(f"r-{number}/0/processed" for number in range(MANY))
 
 
 async def test_host_that_lost_its_turn_stops() -> None:
     """A host that was suspended past its lease starts no more looks, and the other one makes them."""
-    road = await _road()
-    first = asyncio.create_task(road.follow())
+    app = await _road()
+    first = asyncio.create_task(app.follow())
     await asyncio.sleep(0)
-    road.clock.now += LEASE
-    await asyncio.gather(first, road.follow())
-    asked = Counter(call[1:] for call in road.io.asked)
-    assert len(road.due()) == MANY
-    assert asked.total() <= MANY + drain.CONCURRENT_VISITS
+    app.clock.now += LEASE
+    await asyncio.gather(first, app.follow())
+    asked = Counter(call[1:] for call in app.io.asked)
+    assert len(app.due()) == MANY
+    assert asked.total() <= MANY + due_processing.CONCURRENCY
 
 
 class Limiting(SlowIo):
     """IO that answers 429 to the first looks; `times` are those of all looks, in seconds."""
 
-    def __init__(self, road: Road, limited: int) -> None:
-        super().__init__(road, 0)
+    def __init__(self, app: FakeApp, limited: int) -> None:
+        super().__init__(app, 0)
         self.times: list[float] = []
         self.limited = limited
 
@@ -121,24 +121,24 @@ class Limiting(SlowIo):
 
 async def test_rate_limit_holds_the_whole_tick_up() -> None:
     """After a 429 nobody asks before IO's wait is over, and then the tick goes on."""
-    messages = drain.CONCURRENT_VISITS + 20
-    road = await _road(messages=messages)
-    limiting = Limiting(road, drain.CONCURRENT_VISITS)
+    messages = due_processing.CONCURRENCY + 20
+    app = await _road(messages=messages)
+    limiting = Limiting(app, due_processing.CONCURRENCY)
     limiting.status = seen("PROCESSED", "UNREAD")
-    road.io = limiting
-    await road.follow()
+    app.io = limiting
+    await app.follow()
     assert len(limiting.times) == messages
-    waited = limiting.times[drain.CONCURRENT_VISITS] - limiting.times[drain.CONCURRENT_VISITS - 1]
+    waited = limiting.times[due_processing.CONCURRENCY] - limiting.times[due_processing.CONCURRENCY - 1]
     assert waited >= 0.05
-    assert len(road.due()) == messages
+    assert len(app.due()) == messages
 
 
 async def test_look_that_hangs_is_cut_off(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A look that would outlive the turn is given up, its message stays due, and the others are looked at."""
-    monkeypatch.setattr(drain, "LONGEST_VISIT", timedelta(seconds=1))
-    road = await _road(messages=3)
+    """A poll that would outlive the lease is cancelled; its message stays due and the others are polled."""
+    monkeypatch.setattr(due_processing, "LONGEST_HANDLING", timedelta(seconds=1))
+    app = await _road(messages=3)
 
     class Hanging(SlowIo):
         async def get_message(
@@ -149,57 +149,57 @@ async def test_look_that_hangs_is_cut_off(
                 await asyncio.Event().wait()
             return await super().get_message(fiscal_code, message_id, service=service)
 
-    road.io = Hanging(road, 0)
-    road.io.status = seen("PROCESSED", "READ")
-    await road.follow()
-    assert len(road.due()) == 1
+    app.io = Hanging(app, 0)
+    app.io.status = seen("PROCESSED", "READ")
+    await app.follow()
+    assert len(app.due()) == 1
     assert "visit cut off, it stays due request_id=r-" in caplog.text
-    await road.follow()
-    assert road.due() == []
+    await app.follow()
+    assert app.due() == []
 
 
 async def test_failing_message_is_not_passed_by() -> None:
     """The watermark stays at the oldest message that was left, however many ticks fail on it."""
-    road = await _road(messages=2)
-    damaged = next(at for at in road.ledger_table.rows_by_key if at[1] == "r-0")
-    whole = road.ledger_table.rows_by_key.pop(damaged)
-    road.ledger_table.rows_by_key[damaged] = type(whole)(
+    app = await _road(messages=2)
+    damaged = next(at for at in app.ledger_table.rows_by_key if at[1] == "r-0")
+    whole = app.ledger_table.rows_by_key.pop(damaged)
+    app.ledger_table.rows_by_key[damaged] = type(whole)(
         whole.partition, whole.key, dict(whole.values) | {"sealed_fiscal_code": b"x"}, whole.etag
     )
     for _ in range(3):
         with pytest.raises(ExceptionGroup):
-            await road.follow()
-        road.clock.advance(hours=1)
-    road.ledger_table.rows_by_key[damaged] = whole
-    await road.follow()
-    assert "r-0/0/processed" in road.told()
+            await app.follow()
+        app.clock.advance(hours=1)
+    app.ledger_table.rows_by_key[damaged] = whole
+    await app.follow()
+    assert "r-0/0/processed" in app.told()
 
 
 async def test_two_rows_of_a_message_are_not_looked_at_together() -> None:
     """Of two rows that a death left, the second is the next tick's, which knows what the first look found."""
-    road = await _road(messages=1)
-    await road.due_index.put("r-0", road.clock())
-    road.io.status = seen("PROCESSED", "READ")
-    await road.follow()
-    assert (len(road.io.asked), len(road.due())) == (1, 1)
-    await road.follow()
-    assert (len(road.io.asked), road.due()) == (1, [])
+    app = await _road(messages=1)
+    await app.due_index.put("r-0", app.clock())
+    app.io.status = seen("PROCESSED", "READ")
+    await app.follow()
+    assert (len(app.io.asked), len(app.due())) == (1, 1)
+    await app.follow()
+    assert (len(app.io.asked), app.due()) == (1, [])
 
 
 async def test_tick_says_how_far_behind_it_is(caplog: pytest.LogCaptureFixture) -> None:
     """One line a tick tells how many looks it made and how late the latest of them was."""
     caplog.set_level(logging.INFO)
-    road = await _road(messages=3)
-    road.clock.advance(days=1, hours=12)
-    await road.follow()
+    app = await _road(messages=3)
+    app.clock.advance(days=1, hours=12)
+    await app.follow()
     assert "followed visits=3 left=0 days_behind=1.50" in caplog.text
 
 
 async def test_late_message_is_looked_at_more_rarely() -> None:
     """A message whose look came days late skips looks: that is how the looks become as many as IO allows."""
     early, late = await _road(messages=1), await _road(messages=1)
-    for road, days in ((early, 0), (late, 3)):
-        road.clock.advance(days=days)
-        await road.follow()
-    waits = [road.due_entries()[0].due_at - road.clock() for road in (early, late)]
+    for app, days in ((early, 0), (late, 3)):
+        app.clock.advance(days=days)
+        await app.follow()
+    waits = [app.due_entries()[0].due_at - app.clock() for app in (early, late)]
     assert waits[1] > 3 * waits[0]

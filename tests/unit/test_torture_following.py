@@ -23,7 +23,7 @@ async def test_no_message_leaves_unfinished_and_none_is_looked_at_for_ever(seed:
 @settings(EXAMPLES, max_examples=15)
 @given(seed=st.integers(min_value=0, max_value=2**32))
 async def test_without_a_fault_each_look_is_made_once(seed: int) -> None:
-    """Several hosts that tick at the same moment make no look twice, and none beyond the rungs."""
+    """Several hosts that tick at the same moment make no look twice, and none beyond the times."""
     world = Following(seed, 0)
     await world.run()
     assert +world.broken == {}

@@ -1,4 +1,4 @@
-"""Turns: several workers over one table, in real time."""
+"""RateLimiter: several workers over one table, in real time."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ import pytest
 from io_api.answers import Answer
 from io_api.errors import RateLimited
 from io_api.rate_budget import Budget, Priority
-from io_api.turns import BUDGET, FULL_SECONDS, PARTITION, Turns
+from io_api.rate_limiter import BUDGET, FULL_SECONDS, PARTITION, RateLimiter
 from local.io_simulator.rate_limit import RateLimit as SimulatedLimit
 from local.io_simulator.rate_limit import SlidingWindow
 from settings import RateLimit
@@ -19,10 +19,10 @@ from tests.fakes import FakeTable, Steps
 LIMIT = RateLimit(60, 1)
 
 
-def _workers(number: int, table: FakeTable, limit: RateLimit = LIMIT) -> list[Turns]:
+def _workers(number: int, table: FakeTable, limit: RateLimit = LIMIT) -> list[RateLimiter]:
     """Workers whose machines' clocks are hours apart."""
     skews = [3600.0 * worker for worker in range(number)]
-    return [Turns(table, limit, monotonic=partial(_skewed, skew)) for skew in skews]
+    return [RateLimiter(table, limit, monotonic=partial(_skewed, skew)) for skew in skews]
 
 
 def _skewed(skew: float) -> float:
@@ -35,10 +35,10 @@ async def test_workers_share_one_limit() -> None:
     answers: list[bool] = []
     end = time.monotonic() + 3
 
-    async def call_all_the_time(worker: Turns) -> None:
+    async def call_all_the_time(worker: RateLimiter) -> None:
         while time.monotonic() < end:
-            turn = await worker.reserve(Priority.SEND)
-            await turn.has_come()
+            permit = await worker.reserve(Priority.SEND)
+            await permit.wait_until_due()
             answers.append(window.admit(time.monotonic()).retry_after is None)
 
     workers = _workers(3, FakeTable())
@@ -53,10 +53,10 @@ async def test_limit_is_kept_when_the_time_is_told_in_whole_seconds() -> None:
     answers: list[bool] = []
     end = time.monotonic() + 3
 
-    async def call_all_the_time(worker: Turns) -> None:
+    async def call_all_the_time(worker: RateLimiter) -> None:
         while time.monotonic() < end:
-            turn = await worker.reserve(Priority.SEND)
-            await turn.has_come()
+            permit = await worker.reserve(Priority.SEND)
+            await permit.wait_until_due()
             answers.append(window.admit(time.monotonic()).retry_after is None)
 
     workers = _workers(3, FakeTable(etags_tell_time=False))
@@ -67,23 +67,23 @@ async def test_limit_is_kept_when_the_time_is_told_in_whole_seconds() -> None:
 
 async def test_turn_that_was_missed_is_made_up_for() -> None:
     """A call that comes too late for its instant waits for another one."""
-    worker = Turns(FakeTable(), LIMIT)
-    turn = await worker.reserve(Priority.SEND)
+    worker = RateLimiter(FakeTable(), LIMIT)
+    permit = await worker.reserve(Priority.SEND)
     time.sleep(0.2)  # noqa: ASYNC251 - the whole process stands still
     returned_at = time.monotonic()
-    await turn.has_come()
+    await permit.wait_until_due()
     other = await worker.reserve(Priority.SEND)
-    await other.has_come()
+    await other.wait_until_due()
     assert time.monotonic() - returned_at < 1
 
 
 async def test_full_window_is_not_called() -> None:
     """After an answer that leaves no call in the window the next instants are given up, for later ones."""
-    worker = Turns(FakeTable(), LIMIT)
-    await (await worker.reserve(Priority.SEND)).has_come()
+    worker = RateLimiter(FakeTable(), LIMIT)
+    await (await worker.reserve(Priority.SEND)).wait_until_due()
     worker.observe(Answer(200, {"x-rate-limit-remaining": "0"}, b""))
     told_at = time.monotonic()
-    await (await worker.reserve(Priority.SEND)).has_come()
+    await (await worker.reserve(Priority.SEND)).wait_until_due()
     assert time.monotonic() - told_at >= FULL_SECONDS
 
 
@@ -93,7 +93,7 @@ async def test_nobody_waits_longer_than_patience() -> None:
     ahead = Budget(rate=1, next_free=time.time() + 90).values()
     await table.insert(PARTITION, BUDGET, ahead)
     with pytest.raises(RateLimited) as raised:
-        await Turns(table, LIMIT).reserve(Priority.SEND)
+        await RateLimiter(table, LIMIT).reserve(Priority.SEND)
     assert raised.value.reason == "budget_spent"
     assert raised.value.retry_after == pytest.approx(90, abs=5)
     assert table.rows_by_key[PARTITION, BUDGET].values == ahead
@@ -105,20 +105,20 @@ async def test_poll_that_never_gets_a_turn_gives_up() -> None:
     outranked = Budget(rate=30, sending_until=soon, poll_from=soon)
     await table.insert(PARTITION, BUDGET, outranked.values())
     with pytest.raises(RateLimited):
-        await Turns(table, LIMIT, patience_seconds=0.3).reserve(Priority.POLL)
+        await RateLimiter(table, LIMIT, max_wait_seconds=0.3).reserve(Priority.POLL)
 
 
 async def test_storage_that_does_not_answer_fails_those_who_wait() -> None:
     """Without the row nobody calls: all who wait learn why, and the next ones try again."""
     steps = Steps()
-    worker = Turns(FakeTable(steps=steps), LIMIT)
+    worker = RateLimiter(FakeTable(steps=steps), LIMIT)
     steps.fail_before(Unanswered("no answer"))
     results = await asyncio.gather(
         *(worker.reserve(Priority.CHECK) for _ in range(3)), return_exceptions=True
     )
     assert [type(result) for result in results] == [Unanswered] * 3
-    turn = await worker.reserve(Priority.CHECK)
-    await turn.has_come()
+    permit = await worker.reserve(Priority.CHECK)
+    await permit.wait_until_due()
 
 
 async def test_refused_calls_slow_everybody_down() -> None:
@@ -137,6 +137,6 @@ async def test_refused_calls_slow_everybody_down() -> None:
 async def test_waiting_costs_two_operations_a_chunk() -> None:
     """Those who wait at the same time are served by one read and one write."""
     steps = Steps()
-    worker = Turns(FakeTable("io", steps), LIMIT)
+    worker = RateLimiter(FakeTable("io", steps), LIMIT)
     await asyncio.gather(*(worker.reserve(Priority.SEND) for _ in range(20)))
     assert steps.done == ["io.upsert", "io.upsert", "io.get", "io.insert"]

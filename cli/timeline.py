@@ -1,4 +1,4 @@
-"""The dossier of one request: what the ledger and the parked messages know of it, without personal data."""
+"""The timeline of one request: what the ledger and the parked messages know of it, without personal data."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ FROM_LEDGER = (
 FROM_PARKED = ("parked_id", "queue", "reason", "violations", "times", "first_at", "last_at")
 
 
-def dossier(request_id: str, entry: Entry | None, parked: list[ParkedMessage]) -> dict[str, Any]:
+def timeline(request_id: str, entry: Entry | None, parked: list[ParkedMessage]) -> dict[str, Any]:
     """What the ledger and the parked messages know of a request; at least one of them does.
 
     `parked` in it is the newest, `parked_ids` names all.

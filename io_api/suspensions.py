@@ -67,7 +67,7 @@ class Circuit(BaseModel):
         return f"{self.service}:{self.key}:{self.operation}"
 
 
-class Stops(BaseModel):
+class Suspensions(BaseModel):
     """Pauses by service ("*": all of them), circuits by name."""
 
     model_config = ConfigDict(frozen=True)
@@ -101,7 +101,7 @@ class Stops(BaseModel):
         found = (self.circuits[name] for name in names if name in self.circuits)
         return next((circuit for circuit in found if circuit.fingerprint == key.fingerprint), None)
 
-    def stop_of(self, keys: tuple[Key, ...], operation: str) -> Pause | Circuit | None:
+    def suspension_of(self, keys: tuple[Key, ...], operation: str) -> Pause | Circuit | None:
         """What holds a service back: its pause, or that IO takes none of its keys."""
         return self.pause_of(keys[0].service) or self.all_open(keys, operation)
 
@@ -120,13 +120,13 @@ class Stops(BaseModel):
         known = self.circuits.get(circuit.name)
         return known is not None and known.fingerprint == circuit.fingerprint and known.probe_at > circuit.at
 
-    def with_pause(self, service: str, pause: Pause | None) -> "Stops":
+    def with_pause(self, service: str, pause: Pause | None) -> "Suspensions":
         """These, with a service paused (None: going on); the first pause stays as it is."""
         others = {name: one for name, one in self.pauses.items() if name != service}
         kept = {service: self.pauses.get(service, pause)} if pause else {}
         return self.model_copy(update={"pauses": others | kept})
 
-    def with_circuits(self, *circuits: Circuit) -> "Stops":
+    def with_circuits(self, *circuits: Circuit) -> "Suspensions":
         """These, with some more open; one that is open already keeps its beginning."""
         since = {(name, circuit.fingerprint): circuit.at for name, circuit in self.circuits.items()}
         new = {
@@ -135,7 +135,7 @@ class Stops(BaseModel):
         }
         return self.model_copy(update={"circuits": {**self.circuits, **new}})
 
-    def without(self, circuit: Circuit) -> "Stops":
+    def without(self, circuit: Circuit) -> "Suspensions":
         """These, with one closed; a right that the service has again it has with either key."""
         others = {name: one for name, one in self.circuits.items() if not _ends_with(one, circuit)}
         return self.model_copy(update={"circuits": others})

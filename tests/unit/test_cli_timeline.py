@@ -1,8 +1,8 @@
-"""The dossier of a request that was parked more than once."""
+"""The timeline of a request that was parked more than once."""
 
 from datetime import UTC, datetime
 
-from cli.dossier import dossier
+from cli.timeline import timeline
 from storage.parked import ParkedMessage
 
 NINE, TEN = datetime(2026, 11, 24, 9, tzinfo=UTC), datetime(2026, 11, 24, 10, tzinfo=UTC)
@@ -12,7 +12,7 @@ def test_the_newest_parked_message_counts_and_all_are_named() -> None:
     """Of several parked messages the newest gives the state, and none of them is lost."""
     newer = ParkedMessage("message-requests", "body-2", "invalid", first_at=TEN, last_at=TEN)
     older = ParkedMessage("message-requests", "body-1", "failed_repeatedly", first_at=NINE, last_at=NINE)
-    known = dossier("r-1", None, [newer, older])
+    known = timeline("r-1", None, [newer, older])
     assert (known["state"], known["created_at"], known["updated_at"]) == ("INVALID", NINE, TEN)
     assert known["parked"]["parked_id"] == "body-2"
     assert known["parked_ids"] == ["body-1", "body-2"]

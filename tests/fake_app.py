@@ -1,4 +1,4 @@
-"""The road of a message: the product's own parts over the fakes, and what drives a message along it."""
+"""The app of a message: the product's own parts over the fakes, and what drives a message along it."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
@@ -16,8 +16,8 @@ from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
 from storage.campaigns import Campaigns
 from storage.cipher import Cipher
+from storage.dispatcher import Dispatcher
 from storage.due_index import DueEntry, DueIndex
-from storage.handover import Handover
 from storage.ledger import Entry, Ledger, entry_of
 from storage.notices import Notices
 from storage.outcomes import Outcomes
@@ -31,8 +31,8 @@ MAX_DEQUEUE_COUNT = 5
 LEASE_OF_THE_PLATFORM = timedelta(minutes=10)
 
 
-class Road:
-    """The product's own parts over the fakes, with the road of a message to drive it on."""
+class FakeApp:
+    """The product's own parts over the fakes, with the app of a message to drive it on."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -51,7 +51,9 @@ class Road:
         self.outcomes = Outcomes(self.queues)
         self.reminders_table = FakeTable("reminders", self.steps)
         self.reminder_index = DueIndex(self.reminders_table, self.clock)
-        self.handover = Handover(self.queues, self.due_index, self.reminder_index, self.outcomes, self.clock)
+        self.dispatcher = Dispatcher(
+            self.queues, self.due_index, self.reminder_index, self.outcomes, self.clock
+        )
         self.policies: dict[str, ReminderPolicy] = {}
         self.most_per_day = 2
         self.campaigns = Campaigns(FakeTable("campaigns", self.steps), self.clock)
@@ -65,7 +67,7 @@ class Road:
             ledger=self.ledger,
             io=self.io,
             notices=self.notices,
-            handover=self.handover,
+            dispatcher=self.dispatcher,
             clock=self.clock,
         )
 
@@ -76,7 +78,7 @@ class Road:
             redelivered=redelivered,
             ledger=self.ledger,
             io=self.io,
-            handover=self.handover,
+            dispatcher=self.dispatcher,
             campaigns=self.campaigns,
             reminders=self.policies,
             clock=self.clock,
@@ -132,12 +134,12 @@ class Road:
             ledger=self.ledger,
             parked=self.parked,
             outcomes=self.outcomes,
-            handover=self.handover,
+            dispatcher=self.dispatcher,
             clock=self.clock,
         )
 
     async def run(self) -> None:
-        """Deliver until the road is empty, as the platform does; time moves on to what is visible next."""
+        """Deliver until the app is empty, as the platform does; time moves on to what is visible next."""
         functions: dict[str, Callable[..., Awaitable[None]]] = {
             MESSAGE_REQUESTS: self.check,
             MESSAGE_SENDS: self.send,

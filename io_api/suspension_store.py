@@ -1,4 +1,4 @@
-"""The board on which all workers read what is stopped, and write it.
+"""The board on which all workers read what is suspended, and write it.
 
 Nobody calls IO on news older than about a second, so that a pause, a refused key or the end of either is
 known everywhere within that time.
@@ -12,16 +12,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import telemetry
-from io_api.errors import Misconfigured, Stopped
-from io_api.stops import EVERY, WRONG_KEY, Circuit, Key, Pause, Stops
+from io_api.errors import Misconfigured, Suspended
+from io_api.suspensions import EVERY, WRONG_KEY, Circuit, Key, Pause, Suspensions
 from storage.table import Changed, Row, Table, Unanswered
 
-PARTITION: Final = "stops"
-COLUMN: Final = "stop"
+PARTITION: Final = "suspensions"
+COLUMN: Final = "suspension"
 
-NEWS_SECONDS = 1.0
+REFRESH_SECONDS = 1.0
 # So long a call whose answer is in hand waits until the others are told what it says of a key.
-TELL_SECONDS = 5.0
+SHARE_SECONDS = 5.0
 PROBE_AFTER = timedelta(seconds=30)
 SHORTEST_WAIT = 5.0
 LONGEST_WAIT = 900.0
@@ -32,7 +32,7 @@ type Usable = tuple[Key, Circuit | None]
 log = logging.getLogger(__name__)
 
 
-class StopBoard:
+class SuspensionStore:
     """Reads and writes the rows; `clock` gives the time in UTC."""
 
     def __init__(
@@ -46,11 +46,11 @@ class StopBoard:
         self._clock = clock
         self._monotonic = monotonic
         self._reading = asyncio.Lock()
-        self._known = Stops()
+        self._known = Suspensions()
         self._known_at = float("-inf")
 
-    async def news(self) -> Stops:
-        """What is stopped, as of a second ago at most; raises Unanswered."""
+    async def current(self) -> Suspensions:
+        """What is suspended, as of a second ago at most; raises Unanswered."""
         if self._is_old():
             async with self._reading:
                 if self._is_old():
@@ -59,48 +59,54 @@ class StopBoard:
                     self._known_at = asked_at
         return self._known
 
-    async def pause(self, service: str, by: str) -> Stops:
+    async def pause(self, service: str, by: str) -> Suspensions:
         """Let nobody call for this service ("*": for any) until it is resumed; raises Unanswered.
 
-        Returns what is stopped after that.
+        Returns what is suspended after that.
         """
-        await self._change(lambda stops: stops.with_pause(service, Pause(at=self._clock(), by=by)))
+        await self._change(
+            lambda suspensions: suspensions.with_pause(service, Pause(at=self._clock(), by=by))
+        )
         return self._known
 
-    async def resume(self, service: str) -> Stops:
-        """Take a pause back; returns what is stopped after that. Raises Unanswered."""
-        await self._change(lambda stops: stops.with_pause(service, None))
+    async def resume(self, service: str) -> Suspensions:
+        """Take a pause back; returns what is suspended after that. Raises Unanswered."""
+        await self._change(lambda suspensions: suspensions.with_pause(service, None))
         return self._known
 
-    async def why_stopped(self, keys: tuple[Key, ...], operation: str) -> Stopped | None:
+    async def suspended_error(self, keys: tuple[Key, ...], operation: str) -> Suspended | None:
         """Why it is no use to wait for a turn: paused, or no key is taken and none is due a probe."""
-        stops, now = await self.news(), self._clock()
-        stop = stops.stop_of(keys, operation)
-        telemetry.io_stopped.tell(keys[0].service, operation, stop.reason if stop else None)
-        circuits = [stops.circuit_of(key, operation) for key in keys]
+        suspensions, now = await self.current(), self._clock()
+        suspension = suspensions.suspension_of(keys, operation)
+        telemetry.io_suspended.tell(keys[0].service, operation, suspension.reason if suspension else None)
+        circuits = [suspensions.circuit_of(key, operation) for key in keys]
         may_probe = any(circuit and circuit.probe_at <= now for circuit in circuits)
-        return self._stopped(stop) if isinstance(stop, Pause) or (stop and not may_probe) else None
+        return (
+            self._suspended(suspension)
+            if isinstance(suspension, Pause) or (suspension and not may_probe)
+            else None
+        )
 
     async def usable(
         self, keys: tuple[Key, ...], operation: str, held: Collection[Usable] = ()
     ) -> list[Usable]:
-        """The keys to try, in this order, with the circuit that each probes; raises Stopped.
+        """The keys to try, in this order, with the circuit that each probes; raises Suspended.
 
         A key whose probe is due goes to one caller only. `held` is what the same caller was given less than
         PROBE_AFTER ago: the probes in it are still its own.
         """
-        stops = await self.news()
-        stopped = stops.pause_of(keys[0].service)
+        suspensions = await self.current()
+        suspended = suspensions.pause_of(keys[0].service)
         own = {circuit.name for _, circuit in held if circuit}
-        circuits = [(key, stops.circuit_of(key, operation)) for key in keys]
-        usable = [pair for pair in circuits if not stopped and await self._may_try(pair[1], own)]
+        circuits = [(key, suspensions.circuit_of(key, operation)) for key in keys]
+        usable = [pair for pair in circuits if not suspended and await self._may_try(pair[1], own)]
         # A wrong key does no harm, and one that works again is found only by trying it before the other.
         usable.sort(key=lambda pair: pair[1] is None or pair[1].reason != WRONG_KEY)
         if not usable:
-            raise self._stopped(stopped or circuits[0][1])
+            raise self._suspended(suspended or circuits[0][1])
         return usable
 
-    async def refused(self, key: Key, operation: str, error: Misconfigured) -> None:
+    async def open_circuit(self, key: Key, operation: str, error: Misconfigured) -> None:
         """Open a key's circuit everywhere; a wrong key is wrong for every kind of call. Never fails."""
         now = self._clock()
         circuit = Circuit(
@@ -113,13 +119,15 @@ class StopBoard:
             at=now,
             probe_at=now + PROBE_AFTER,
         )
-        self._known = self._known.with_circuits(circuit)  # this process stops before the others know
-        if await self._tell(lambda stops: None if stops.covers(circuit) else stops.with_circuits(circuit)):
+        self._known = self._known.with_circuits(circuit)  # this process suspensions before the others know
+        if await self._share(
+            lambda suspensions: None if suspensions.covers(circuit) else suspensions.with_circuits(circuit)
+        ):
             log.warning("circuit opened %s", _described(circuit))
 
-    async def works(self, probed: Circuit) -> None:
+    async def close_circuit(self, probed: Circuit) -> None:
         """Close the circuit of a key that IO took again, and those that say the same. Never fails."""
-        if await self._tell(lambda stops: stops.without(probed)):
+        if await self._share(lambda suspensions: suspensions.without(probed)):
             log.info("circuit closed %s", _described(probed))
 
     async def _may_try(self, circuit: Circuit | None, own: Collection[str]) -> bool:
@@ -130,45 +138,49 @@ class StopBoard:
             return False
         probing = circuit.model_copy(update={"probe_at": now + PROBE_AFTER})
 
-        def take(stops: Stops) -> Stops | None:
-            return stops.with_circuits(probing) if stops.circuits.get(circuit.name) == circuit else None
+        def take(suspensions: Suspensions) -> Suspensions | None:
+            return (
+                suspensions.with_circuits(probing)
+                if suspensions.circuits.get(circuit.name) == circuit
+                else None
+            )
 
         return await self._change(take)
 
-    def _stopped(self, by: Pause | Circuit | None) -> Stopped:
+    def _suspended(self, by: Pause | Circuit | None) -> Suspended:
         assert by is not None
-        error = Stopped(reason=by.reason, status=by.http_status)
+        error = Suspended(reason=by.reason, status=by.http_status)
         age = (self._clock() - by.at).total_seconds()
         error.retry_after = min(LONGEST_WAIT, max(SHORTEST_WAIT, age / 2))
         return error
 
     def _is_old(self) -> bool:
-        return self._monotonic() - self._known_at > NEWS_SECONDS
+        return self._monotonic() - self._known_at > REFRESH_SECONDS
 
-    async def _read(self) -> tuple[dict[str, Row], Stops]:
+    async def _read(self) -> tuple[dict[str, Row], Suspensions]:
         found = self._table.rows("PartitionKey eq @partition", partition=PARTITION)
         rows = {row.key: row async for row in found}
-        return rows, Stops.of({key: row.values[COLUMN] for key, row in rows.items()})
+        return rows, Suspensions.of({key: row.values[COLUMN] for key, row in rows.items()})
 
-    async def _tell(self, decide: Callable[[Stops], Stops | None]) -> bool:
+    async def _share(self, decide: Callable[[Suspensions], Suspensions | None]) -> bool:
         """Change the rows if that can be done soon: what IO answered must not be lost over it.
 
         If it cannot, the next call learns the same of the key, and tells it then.
         """
         try:
-            async with asyncio.timeout(TELL_SECONDS):
+            async with asyncio.timeout(SHARE_SECONDS):
                 return await self._change(decide)
         except (TimeoutError, Unanswered) as error:
             log.warning("news of a key not shared reason=%s", type(error).__name__)
             return False
 
-    async def _change(self, decide: Callable[[Stops], Stops | None]) -> bool:
+    async def _change(self, decide: Callable[[Suspensions], Suspensions | None]) -> bool:
         """Write what `decide` makes of the rows, however often others are faster; None: nothing."""
         while True:
-            rows, stops = await self._read()
-            after = decide(stops)
-            if after is None or after == stops:
-                self._known = stops
+            rows, suspensions = await self._read()
+            after = decide(suspensions)
+            if after is None or after == suspensions:
+                self._known = suspensions
                 return False
             if await self._write(rows, after.rows()):
                 self._known = after

@@ -17,7 +17,7 @@ FIRST_CHECK = timedelta(seconds=10)
 FIRST_REMINDER = timedelta(hours=8)
 
 
-class Handover:
+class Dispatcher:
     """What each state owes: a copy on a queue, a row in the due index, an event. Twice does no harm."""
 
     def __init__(
@@ -34,22 +34,22 @@ class Handover:
         self._outcomes = outcomes
         self._clock = clock
 
-    async def after(
-        self, entry: Entry, queue: str, language: Language | None = None, *, retell: bool = False
+    async def dispatch(
+        self, entry: Entry, queue: str, language: Language | None = None, *, republish: bool = False
     ) -> None:
         """Do what the entry's state owes, on the road that `queue` stands for.
 
-        `retell`: who moved the request may have died right after, so its whole history is told again.
+        `republish`: who moved the request may have died right after, so its whole history is told again.
         """
         reference = reference_to(entry, language)
         if entry.state is State.ACCEPTED and entry.message_id:
             await self._accepted(entry, entry.accepted_at or entry.updated_at)
         if entry.state in GIVEN_UP:  # told when it is parked, with all that it went through
-            await self.park(reference.to_json(), queue)
+            await self.poison(reference.to_json(), queue)
             return
-        await self._outcomes.announce(entry, newest=len(entry.history) if retell else 1)
+        await self._outcomes.publish(entry, newest=len(entry.history) if republish else 1)
         if entry.state is State.DEFERRED:
-            await self.again(reference, queue, (entry.next_at or self._clock()) - self._clock())
+            await self.requeue(reference, queue, (entry.next_at or self._clock()) - self._clock())
 
     async def _accepted(self, entry: Entry, at: datetime) -> None:
         # In this order: once it is in the due index its state moves on, and nobody would come back here.
@@ -57,15 +57,15 @@ class Handover:
             await self._reminder_index.put(entry.request_id, at + FIRST_REMINDER)
         await self._due_index.put(entry.request_id, at + FIRST_CHECK)
 
-    async def to_send(self, entry: Entry, language: Language | None) -> None:
+    async def enqueue_send(self, entry: Entry, language: Language | None) -> None:
         """The recipient can be contacted: on to message-sends."""
         await self._queues.put(MESSAGE_SENDS, reference_to(entry, language).to_json())
 
-    async def again(self, reference: Reference, queue: str, delay: timedelta) -> None:
+    async def requeue(self, reference: Reference, queue: str, delay: timedelta) -> None:
         """Put a reference back on its queue for later; it does not use up the platform's dequeue count."""
         await self._queues.put(queue, reference.to_json(), delay=max(delay, timedelta(0)))
 
-    async def look_after(
+    async def enqueue_recheck(
         self, entry: Entry, queue: str, delay: timedelta, language: Language | None = None
     ) -> None:
         """Come back for a request that another worker holds, in case that one dies before handing it over.
@@ -73,9 +73,9 @@ class Handover:
         The copy is ahead of the ledger, so that it is not stale whatever the other worker does.
         """
         ahead = reference_to(entry, language).model_copy(update={"sequence": entry.sequence + 1})
-        await self.again(ahead, queue, delay)
+        await self.requeue(ahead, queue, delay)
 
-    async def park(self, body: str, queue: str) -> None:
+    async def poison(self, body: str, queue: str) -> None:
         """Give up a body as it is, on the road of the platform's own failures."""
         await self._queues.put(poison(queue), body)
 

@@ -6,20 +6,20 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
-from storage.due_index import LEASE, DueEntry, DueIndex, OutOfTurn, Turn
+from storage.due_index import LEASE, DueEntry, DueIndex, Lease, LeaseLost
 
 log = logging.getLogger(__name__)
 
-# Enough for what IO's limit leaves to them, each of which waits for its turn and for its answer.
-CONCURRENT_VISITS = 24
+# Enough for what IO's limit leaves to them, each of which waits for its lease and for its answer.
+CONCURRENCY = 24
 # With the last visit the tick ends before the platform ends it after five minutes (host.json).
 BUDGET = timedelta(seconds=240)
-# The turn is prolonged in time for every visit to end within it, so that no two hosts make the same one.
-LONGEST_VISIT = timedelta(seconds=45)
+# The lease is prolonged in time for every visit to end within it, so that no two hosts make the same one.
+LONGEST_HANDLING = timedelta(seconds=45)
 LEAST_LEASE = LEASE - timedelta(seconds=30)
 
 
-async def drain(
+async def process_due(
     due_index: DueIndex,
     visit: Callable[[DueEntry], Awaitable[None]],
     *,
@@ -33,33 +33,33 @@ async def drain(
     are raised together at the end.
     """
     try:
-        turn = await due_index.begin()
-    except OutOfTurn:
+        lease = await due_index.acquire()
+    except LeaseLost:
         log.info("not %s: another host is at it", what)
         return
-    await _Tick(turn, due_index, visit, what, wait, clock).run()
+    await _Tick(lease, due_index, visit, what, wait, clock).run()
 
 
 class _Tick:
     def __init__(
         self,
-        turn: Turn,
+        lease: Lease,
         due_index: DueIndex,
         visit: Callable[[DueEntry], Awaitable[None]],
         what: str,
         wait: Callable[[datetime], float],
         clock: Callable[[], datetime],
     ) -> None:
-        self._turn = turn
+        self._lease = lease
         self._due_index = due_index
         self._visit = visit
         self._what = what
         self._wait = wait
         self._clock = clock
-        self._places = asyncio.Semaphore(CONCURRENT_VISITS)
+        self._places = asyncio.Semaphore(CONCURRENCY)
         self._visits: dict[str, asyncio.Task[None]] = {}
         self._made = 0
-        self._behind = timedelta(0)
+        self._lag = timedelta(0)
         self._left = 0
         self._oldest_left: DueEntry | None = None
         self._failures: list[Exception] = []
@@ -72,13 +72,13 @@ class _Tick:
         await self._end()
         log.info(
             "%s visits=%d left=%d days_behind=%.2f",
-            self._what, self._made, self._left, self._behind / timedelta(days=1),
+            self._what, self._made, self._left, self._lag / timedelta(days=1),
         )  # fmt: skip
         if self._failures:
             raise ExceptionGroup(f"messages that could not be {self._what} stay due", self._failures)
 
     async def _take_all(self) -> None:
-        async with aclosing(self._due_index.due(self._turn.since)) as rows:
+        async with aclosing(self._due_index.due(self._lease.since)) as rows:
             async for due in rows:
                 if due.request_id in self._visits:  # a death left two rows; the second is the next tick's
                     self._leave(due)
@@ -92,28 +92,28 @@ class _Tick:
     async def _has_time(self) -> bool:
         """Whether one more visit may begin, after the wait that IO asks for."""
         wait = self._wait(self._clock())
-        if self._clock() + timedelta(seconds=wait) > self._turn.began_at + BUDGET:
+        if self._clock() + timedelta(seconds=wait) > self._lease.began_at + BUDGET:
             return False
         await asyncio.sleep(wait)
-        return await self._has_turn()
+        return await self._holds_lease()
 
-    async def _has_turn(self) -> bool:
-        if self._turn.ends_at - self._clock() >= LEAST_LEASE:
+    async def _holds_lease(self) -> bool:
+        if self._lease.ends_at - self._clock() >= LEAST_LEASE:
             return True
         try:
-            self._turn = await self._due_index.go_on(self._turn)
-        except OutOfTurn:
+            self._lease = await self._due_index.renew(self._lease)
+        except LeaseLost:
             return False
         return True
 
     def _start(self, due: DueEntry) -> None:
         self._made += 1
-        self._behind = max(self._behind, self._clock() - due.due_at)
+        self._lag = max(self._lag, self._clock() - due.due_at)
         self._visits[due.request_id] = asyncio.create_task(self._try(due))
 
     async def _try(self, due: DueEntry) -> None:
         try:
-            async with asyncio.timeout(LONGEST_VISIT.total_seconds()):
+            async with asyncio.timeout(LONGEST_HANDLING.total_seconds()):
                 await self._visit(due)
         except TimeoutError:
             log.warning("visit cut off, it stays due request_id=%s", due.request_id)
@@ -131,6 +131,6 @@ class _Tick:
 
     async def _end(self) -> None:
         try:
-            await self._due_index.end(self._turn, self._oldest_left)
-        except OutOfTurn:
-            log.warning("another host took the turn while this one was at it")
+            await self._due_index.release(self._lease, self._oldest_left)
+        except LeaseLost:
+            log.warning("another host took the lease while this one was at it")

@@ -12,7 +12,7 @@ from typing import Final
 import telemetry
 from io_api.answers import Answer
 from io_api.errors import RateLimited
-from io_api.rate_budget import LATEST, Budget, Priority, Seen, Slot
+from io_api.rate_budget import LATEST, Budget, Feedback, Priority, Slot
 from settings import RateLimit
 from storage.storage_clock import StorageClock
 from storage.table import Row, Table
@@ -22,7 +22,7 @@ PARTITION: Final = "account"
 BUDGET: Final = "budget"
 CLOCK: Final = "clock"
 
-PATIENCE_SECONDS = 60.0
+MAX_WAIT_SECONDS = 60.0
 """Who cannot call by then comes back later; an invocation lasts five minutes at most (host.json)."""
 # The next chunk is asked for while the last one is still being used.
 AHEAD_SECONDS = 1.0
@@ -34,7 +34,7 @@ LOOK_AGAIN_SECONDS = 0.2
 LONGEST_JITTER_SECONDS = 0.03
 
 
-class Turns:
+class RateLimiter:
     """Gives each call its instant. One for all services: IO counts the calls of the account.
 
     Reserves for all that wait in this process at once. A write whose answer is lost loses a chunk, no more.
@@ -45,44 +45,44 @@ class Turns:
         table: Table,
         limit: RateLimit,
         *,
-        patience_seconds: float = PATIENCE_SECONDS,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._table = table
         self._limit = limit
-        self._patience_seconds = patience_seconds
+        self._max_wait_seconds = max_wait_seconds
         self._monotonic = monotonic
         self._clock = StorageClock(monotonic)
         self._waiting: dict[Priority, deque[asyncio.Future[Slot]]] = {one: deque() for one in Priority}
         self._reserving: asyncio.Task[None] | None = None
-        self._seen = Seen()
+        self._feedback = Feedback()
         self._full_until = 0.0
         self._last_at = 0.0  # the last instant that this process was given
 
     def observe(self, answer: Answer) -> None:
         """Learn from an answer of IO how much of the limit is left."""
-        left, seen = answer.calls_left, self._seen
+        left, feedback = answer.calls_left, self._feedback
         if left is not None:
             telemetry.io_utilisation.record(max(0.0, 1 - left / self._limit.calls))
         if answer.status == 429 or left is not None:
             self._full_until = self._monotonic() + (FULL_SECONDS if not left else 0)
         if answer.status == 429:
-            longest = max(seen.retry_after, answer.retry_after)
-            self._seen = replace(seen, refused=True, retry_after=longest)
+            longest = max(feedback.retry_after, answer.retry_after)
+            self._feedback = replace(feedback, refused=True, retry_after=longest)
         elif left is not None:
-            least = left if seen.least_left is None else min(left, seen.least_left)
-            self._seen = replace(seen, least_left=least)
+            least = left if feedback.least_left is None else min(left, feedback.least_left)
+            self._feedback = replace(feedback, least_left=least)
         else:
-            self._seen = replace(seen, answered=True)
+            self._feedback = replace(feedback, answered=True)
 
-    async def reserve(self, priority: Priority) -> "Turn":
+    async def reserve(self, priority: Priority) -> "Permit":
         """Wait for an instant of one's own, which is still to come; raises RateLimited, Unanswered."""
         asked_at = self._monotonic()
         slot = await self._slot(priority)
         still = max(0.0, slot.at - self._clock.now())
         waited = self._monotonic() - asked_at + still
-        telemetry.io_turn_wait.record(waited, {"priority": priority.name.lower()})
-        return Turn(self, slot)
+        telemetry.io_permit_wait.record(waited, {"priority": priority.name.lower()})
+        return Permit(self, slot)
 
     async def budget(self) -> Budget:
         """The account's budget as it is now; raises Unanswered."""
@@ -106,7 +106,7 @@ class Turns:
         if self._reserving is None or self._reserving.done():
             self._reserving = asyncio.create_task(self._reserve_for_all())
         try:
-            async with asyncio.timeout(self._patience_seconds):
+            async with asyncio.timeout(self._max_wait_seconds):
                 return await place
         except TimeoutError:
             raise RateLimited(reason="budget_spent") from None
@@ -139,14 +139,16 @@ class Turns:
     async def _written_slots(self) -> list[Slot] | None:
         """The instants that were reserved for those who wait here; None: another worker was faster."""
         row = await self._table.get(PARTITION, BUDGET)
-        now, seen = self._clock.now(), self._seen
-        budget, slots = self._budget_in(row).steered(self._safe_limit, seen, now).reserve(self._wants(), now)
-        if slots and slots[0].at - now > self._patience_seconds:
+        now, feedback = self._clock.now(), self._feedback
+        budget, slots = (
+            self._budget_in(row).adjusted(self._safe_limit, feedback, now).reserve(self._wants(), now)
+        )
+        if slots and slots[0].at - now > self._max_wait_seconds:
             raise _spent(slots[0].at - now)
         if slots and not await self._write(row, budget):
             return None
-        if slots and self._seen is seen:
-            self._seen = Seen()
+        if slots and self._feedback is feedback:
+            self._feedback = Feedback()
         return slots
 
     def _budget_in(self, row: Row | None) -> Budget:
@@ -186,24 +188,24 @@ class Turns:
 
 
 @dataclass(eq=False)
-class Turn:
+class Permit:
     """One call's turn."""
 
-    _turns: Turns
+    _rate_limiter: RateLimiter
     _slot: Slot
 
-    async def is_near(self, seconds: float) -> None:
+    async def wait_until_near(self, seconds: float) -> None:
         """Wait until so many seconds before its instant."""
-        await self._turns.wait_until(self._slot, before=seconds)
+        await self._rate_limiter.wait_until(self._slot, before=seconds)
 
     def is_in_time(self) -> bool:
         """Whether its instant was not missed."""
-        return self._turns.is_in_time(self._slot)
+        return self._rate_limiter.is_in_time(self._slot)
 
-    async def has_come(self) -> None:
+    async def wait_until_due(self) -> None:
         """Wait for its instant; one that is no good is made up for by another. Raises as `reserve`."""
-        while not await self._turns.wait_until(self._slot):
-            self._slot = await self._turns._slot(self._slot.priority)
+        while not await self._rate_limiter.wait_until(self._slot):
+            self._slot = await self._rate_limiter._slot(self._slot.priority)
 
 
 def _served(place: asyncio.Future[Slot], slot: Slot) -> bool:

@@ -19,7 +19,7 @@ AtMost = Annotated[int | None, typer.Option("--max", min=1, help="Al più così 
 WOULD = "would"
 
 
-def carry_out[Target](
+def run_bulk_action[Target](
     action: str,
     find: Callable[[Stores], Awaitable[Mapping[str, Target]]],
     act: Callable[[Stores, Target], Awaitable[str]],

@@ -7,9 +7,16 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from io_api.errors import Misconfigured, Stopped
-from io_api.stop_board import COLUMN, LONGEST_WAIT, NEWS_SECONDS, PARTITION, PROBE_AFTER, StopBoard
-from io_api.stops import EVERY, Key
+from io_api.errors import Misconfigured, Suspended
+from io_api.suspension_store import (
+    COLUMN,
+    LONGEST_WAIT,
+    PARTITION,
+    PROBE_AFTER,
+    REFRESH_SECONDS,
+    SuspensionStore,
+)
+from io_api.suspensions import EVERY, Key
 from tests.fakes import FakeClock, FakeTable, Steps
 
 FIRST = Key("tributi", "primary", SecretStr("first-key"))
@@ -28,10 +35,11 @@ class Workers:
         self.table = FakeTable("io", self.steps)
         self.clock = FakeClock()
         self.here, self.there = (
-            StopBoard(self.table, self.clock, monotonic=lambda: self.clock().timestamp()) for _ in range(2)
+            SuspensionStore(self.table, self.clock, monotonic=lambda: self.clock().timestamp())
+            for _ in range(2)
         )
 
-    def wait(self, seconds: float = NEWS_SECONDS + 0.1) -> None:
+    def wait(self, seconds: float = REFRESH_SECONDS + 0.1) -> None:
         """Let the news get old."""
         self.clock.advance(seconds=seconds)
 
@@ -42,11 +50,11 @@ def workers() -> Workers:
 
 
 async def _usable(
-    board: StopBoard, keys: tuple[Key, ...] = KEYS, operation: str = "get_profile"
+    board: SuspensionStore, keys: tuple[Key, ...] = KEYS, operation: str = "get_profile"
 ) -> list[str]:
     try:
         return [key.name for key, _ in await board.usable(keys, operation)]
-    except Stopped:
+    except Suspended:
         return []
 
 
@@ -57,7 +65,7 @@ async def test_pause_is_known_everywhere_within_a_second(workers: Workers) -> No
     workers.wait()
     assert await _usable(workers.there) == []
     assert await _usable(workers.there, OTHERS) == ["primary"]
-    stopped = await workers.there.why_stopped(KEYS, "get_profile")
+    stopped = await workers.there.suspended_error(KEYS, "get_profile")
     assert stopped is not None
     assert stopped.reason == "paused"
     await workers.here.resume("tributi")
@@ -79,13 +87,13 @@ async def test_pause_said_twice_keeps_its_beginning(workers: Workers) -> None:
     await workers.here.pause(EVERY, by="rossi@pc")
     workers.wait(60)
     await workers.there.pause(EVERY, by="bianchi@pc")
-    pause = (await workers.here.news()).pauses[EVERY]
+    pause = (await workers.here.current()).pauses[EVERY]
     assert (pause.by, workers.clock() - pause.at) == ("rossi@pc", timedelta(seconds=60))
 
 
 async def test_wrong_key_is_used_by_nobody(workers: Workers) -> None:
     """A key that one worker saw refused is skipped by all, for every kind of call; the other key serves."""
-    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     assert await _usable(workers.here) == ["secondary"]
     workers.wait()
     assert await _usable(workers.there, operation="submit_message") == ["secondary"]
@@ -94,17 +102,17 @@ async def test_wrong_key_is_used_by_nobody(workers: Workers) -> None:
 async def test_service_with_two_wrong_keys_is_stopped(workers: Workers) -> None:
     """Without a key that IO takes no call is made, and the reason is told."""
     for key in KEYS:
-        await workers.here.refused(key, "get_profile", WRONG_KEY)
+        await workers.here.open_circuit(key, "get_profile", WRONG_KEY)
     assert await _usable(workers.here) == []
-    stopped = await workers.here.why_stopped(KEYS, "get_profile")
+    stopped = await workers.here.suspended_error(KEYS, "get_profile")
     assert stopped is not None
     assert (stopped.reason, stopped.status) == ("invalid_key", 401)
 
 
 async def test_missing_right_stops_one_kind_of_call(workers: Workers) -> None:
-    """A 403 that means configuration stops what was asked for, and nothing else."""
+    """A 403 that means configuration suspensions what was asked for, and nothing else."""
     for key in KEYS:
-        await workers.here.refused(key, "get_message", NO_SCOPE)
+        await workers.here.open_circuit(key, "get_message", NO_SCOPE)
     assert await _usable(workers.here, operation="get_message") == []
     assert await _usable(workers.here, operation="submit_message") == ["primary", "secondary"]
 
@@ -112,7 +120,7 @@ async def test_missing_right_stops_one_kind_of_call(workers: Workers) -> None:
 async def test_probe_is_its_callers_own_until_the_call_is_made(workers: Workers) -> None:
     """A caller that missed its instant after it got a probe still has it at the next; nobody else does."""
     for key in KEYS:
-        await workers.here.refused(key, "get_profile", WRONG_KEY)
+        await workers.here.open_circuit(key, "get_profile", WRONG_KEY)
     workers.wait(PROBE_AFTER.total_seconds())
     held = await workers.here.usable(KEYS, "get_profile")
     workers.wait()
@@ -126,9 +134,9 @@ async def test_probe_is_its_callers_own_until_the_call_is_made(workers: Workers)
 async def test_one_call_in_a_while_probes(workers: Workers) -> None:
     """When a probe is due, one caller of all workers gets the key; the next one only after as long again."""
     for key in KEYS:
-        await workers.here.refused(key, "get_profile", WRONG_KEY)
+        await workers.here.open_circuit(key, "get_profile", WRONG_KEY)
     workers.wait(PROBE_AFTER.total_seconds())
-    assert await workers.there.why_stopped(KEYS, "get_profile") is None
+    assert await workers.there.suspended_error(KEYS, "get_profile") is None
     assert await _usable(workers.here) == ["primary", "secondary"]
     assert await _usable(workers.there) == []
     workers.wait(PROBE_AFTER.total_seconds())
@@ -137,38 +145,38 @@ async def test_one_call_in_a_while_probes(workers: Workers) -> None:
 
 async def test_probe_that_works_closes_the_circuit(workers: Workers) -> None:
     """A key that IO takes again is used by all."""
-    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     workers.wait(PROBE_AFTER.total_seconds())
     (_, probed), *_ = await workers.here.usable(KEYS, "get_profile")
     assert probed is not None
-    await workers.here.works(probed)
+    await workers.here.close_circuit(probed)
     workers.wait()
-    assert (await workers.there.news()).circuits == {}
+    assert (await workers.there.current()).circuits == {}
 
 
 async def test_new_key_is_used_at_once(workers: Workers) -> None:
     """A circuit counts for the very key that was refused, not for the one that replaces it."""
-    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     renewed = (FIRST._replace(secret=SecretStr("brand-new-key")),)
     assert await _usable(workers.here, renewed) == ["primary"]
 
 
 async def test_new_key_that_is_refused_too_has_its_own_beginning(workers: Workers) -> None:
     """When the key that replaces a refused one is refused as well, that is told from then on."""
-    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     workers.wait(60)
     renewed = FIRST._replace(secret=SecretStr("brand-new-key"))
-    await workers.here.refused(renewed, "get_profile", WRONG_KEY)
-    (circuit,) = (await workers.there.news()).circuits_of((renewed,))
+    await workers.here.open_circuit(renewed, "get_profile", WRONG_KEY)
+    (circuit,) = (await workers.there.current()).circuits_of((renewed,))
     assert circuit.at == workers.clock()
 
 
 async def test_many_refusals_are_one(workers: Workers) -> None:
     """Calls that were under way when the key was refused neither write again nor put off the probe."""
-    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     written = dict(workers.table.rows_by_key)
     workers.wait(1)
-    await workers.there.refused(FIRST, "submit_message", WRONG_KEY)
+    await workers.there.open_circuit(FIRST, "submit_message", WRONG_KEY)
     assert workers.table.rows_by_key == written
 
 
@@ -178,29 +186,29 @@ async def test_the_longer_it_is_stopped_the_longer_messages_wait(workers: Worker
     waits = []
     for seconds in (0, 60, 7200):
         workers.wait(seconds)
-        stopped = await workers.here.why_stopped(KEYS, "get_profile")
+        stopped = await workers.here.suspended_error(KEYS, "get_profile")
         assert stopped is not None
         waits.append(stopped.retry_after)
     assert waits == [5, 30, LONGEST_WAIT]
 
 
 async def test_two_workers_that_write_at_once_both_count(workers: Workers) -> None:
-    """Workers that change different stops do not meet: each has its row."""
+    """Workers that change different suspensions do not meet: each has its row."""
     await workers.here.pause("tributi", by="rossi@pc")
     await workers.there.pause("anagrafe", by="bianchi@pc")
     workers.wait()
-    assert set((await workers.here.news()).pauses) == {"tributi", "anagrafe"}
+    assert set((await workers.here.current()).pauses) == {"tributi", "anagrafe"}
     assert workers.steps.done == ["io.rows", "io.insert", "io.rows", "io.insert", "io.rows"]
 
 
 async def test_change_that_loses_a_race_is_made_again(workers: Workers) -> None:
     """Both keys' circuits close although another worker writes one of their rows at the same moment."""
     for key in KEYS:
-        await workers.here.refused(key, "get_profile", NO_SCOPE)
+        await workers.here.open_circuit(key, "get_profile", NO_SCOPE)
     workers.wait(PROBE_AFTER.total_seconds())
     (probed, *_) = [circuit for _, circuit in await workers.here.usable(KEYS, "get_profile") if circuit]
     workers.steps.do_before(lambda: _touch(workers, "circuit:tributi:secondary:get_profile"), skip=2)
-    await workers.here.works(probed)
+    await workers.here.close_circuit(probed)
     assert workers.steps.done[-4:] == ["io.delete", "io.delete", "io.rows", "io.delete"]
     assert workers.table.rows_by_key == {}
 
@@ -219,10 +227,10 @@ async def test_no_row_grows_with_the_services(workers: Workers) -> None:
         for name in ("primary", "secondary"):
             key = Key(service, name, SecretStr(f"{number}-{name}"))
             for operation in ("get_profile", "submit_message", "get_message", "list_services"):
-                await workers.here.refused(key, operation, NO_SCOPE)
+                await workers.here.open_circuit(key, operation, NO_SCOPE)
     workers.wait()
-    stops = await workers.there.news()
-    assert (len(stops.pauses), len(stops.circuits)) == (50, 400)
+    suspensions = await workers.there.current()
+    assert (len(suspensions.pauses), len(suspensions.circuits)) == (50, 400)
     assert max(len(row.values[COLUMN]) for row in workers.table.rows_by_key.values()) < 400
 
 
@@ -235,7 +243,7 @@ async def test_news_cost_one_read_a_second(workers: Workers) -> None:
 
 async def test_no_key_is_written_down(workers: Workers) -> None:
     """The rows hold no key, only what tells one from another."""
-    await workers.here.refused(FIRST, "get_profile", WRONG_KEY)
+    await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     assert "first-key" not in str(workers.table.rows_by_key)
 
 
@@ -243,12 +251,12 @@ async def test_circuit_that_opens_and_closes_is_told_once_each(
     workers: Workers, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The log has a warning when IO stops taking a key and a line when it takes it again, never the key."""
-    caplog.set_level(logging.INFO, "io_api.stop_board")
+    caplog.set_level(logging.INFO, "io_api.suspension_store")
     for worker in (workers.here, workers.there):
-        await worker.refused(FIRST, "get_profile", WRONG_KEY)
-    (circuit,) = (await workers.here.news()).circuits.values()
+        await worker.open_circuit(FIRST, "get_profile", WRONG_KEY)
+    (circuit,) = (await workers.here.current()).circuits.values()
     for worker in (workers.here, workers.there):
-        await worker.works(circuit)
+        await worker.close_circuit(circuit)
     told = "service=tributi key=primary operation=* reason=invalid_key http_status=401"
     assert [(record.levelname, record.getMessage()) for record in caplog.records] == [
         ("WARNING", f"circuit opened {told}"),
@@ -259,16 +267,16 @@ async def test_circuit_that_opens_and_closes_is_told_once_each(
 async def test_right_that_the_service_has_again_closes_both_keys(workers: Workers) -> None:
     """A 403 is the service's matter, whichever key was used: one good probe closes the circuits of both."""
     for key in KEYS:
-        await workers.here.refused(key, "get_profile", NO_SCOPE)
+        await workers.here.open_circuit(key, "get_profile", NO_SCOPE)
     workers.wait(PROBE_AFTER.total_seconds())
     (probed, *_) = [circuit for _, circuit in await workers.here.usable(KEYS, "get_profile") if circuit]
-    await workers.here.works(probed)
-    assert (await workers.here.news()).circuits_of(KEYS) == []
+    await workers.here.close_circuit(probed)
+    assert (await workers.here.current()).circuits_of(KEYS) == []
 
 
 async def test_key_that_works_again_is_found_while_the_other_serves(workers: Workers) -> None:
     """The probe of a refused key goes before the key that works: a 401 costs one call and harms nobody."""
-    await workers.here.refused(SECOND, "get_profile", WRONG_KEY)
+    await workers.here.open_circuit(SECOND, "get_profile", WRONG_KEY)
     assert await _usable(workers.here) == ["primary"]
     workers.wait(PROBE_AFTER.total_seconds())
     assert await _usable(workers.here) == ["secondary", "primary"]

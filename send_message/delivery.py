@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from contract.reference import Reference
-from send_message.still_needed import ended
-from storage.handover import Handover
-from storage.ledger import WAITING, Entry, Ledger, NotMine, State, Step
+from send_message.still_needed import expired_or_paid
+from storage.dispatcher import Dispatcher
+from storage.ledger import WAITING, Entry, Ledger, LostRace, State, Step
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +27,19 @@ class Delivery:
     redelivered: bool
 
 
-class Turn(Enum):
+class Action(Enum):
     """What a delivery of a queue message should do now."""
 
-    GO = auto()
+    PROCEED = auto()
     WAIT = auto()
-    OVER = auto()
-    EXHAUSTED = auto()
-    LEASE_OVER = auto()
-    HAND_OVER = auto()  # the ledger has moved on, but the worker that moved it may have died right after
-    STALE = auto()
+    CLOSE = auto()
+    GIVE_UP = auto()
+    MARK_IN_DOUBT = auto()
+    DISPATCH = auto()  # the ledger has moved on, but the worker that moved it may have died right after
+    DROP = auto()
 
 
-def turn(entry: Entry, delivery: Delivery, now: datetime) -> Turn:
+def next_action(entry: Entry, delivery: Delivery, now: datetime) -> Action:
     """Decide by the entry's state.
 
     A message that is behind the ledger is a stale copy, unless it is redelivered: then its first delivery
@@ -47,36 +47,36 @@ def turn(entry: Entry, delivery: Delivery, now: datetime) -> Turn:
     whoever moved the request on has handed it over.
     """
     if entry.state is State.SENDING:
-        return Turn.LEASE_OVER if entry.lease_until and entry.lease_until <= now else Turn.WAIT
+        return Action.MARK_IN_DOUBT if entry.lease_until and entry.lease_until <= now else Action.WAIT
     if delivery.reference.sequence < entry.sequence:
-        return Turn.HAND_OVER if delivery.redelivered else Turn.STALE
-    return _waiting_turn(entry, now) if entry.state in WAITING else Turn.HAND_OVER
+        return Action.DISPATCH if delivery.redelivered else Action.DROP
+    return _action_when_waiting(entry, now) if entry.state in WAITING else Action.DISPATCH
 
 
-def _waiting_turn(entry: Entry, now: datetime) -> Turn:
-    if ended(entry, now):
-        return Turn.OVER
+def _action_when_waiting(entry: Entry, now: datetime) -> Action:
+    if expired_or_paid(entry, now):
+        return Action.CLOSE
     if entry.next_at and entry.next_at > now:
-        return Turn.WAIT
+        return Action.WAIT
     if now - entry.waiting_since > MAX_AGE:
-        return Turn.EXHAUSTED
-    return Turn.GO
+        return Action.GIVE_UP
+    return Action.PROCEED
 
 
-def until_turn(entry: Entry, now: datetime) -> timedelta:
+def time_to_wait(entry: Entry, now: datetime) -> timedelta:
     """How long a message whose turn is WAIT should stay out of sight."""
     if entry.state is State.SENDING:
         return LOOK_AGAIN
     return (entry.next_at or now) - now + timedelta(seconds=1)
 
 
-async def take_turn(
+async def handle_delivery(
     entry: Entry,
     delivery: Delivery,
     *,
     go: Callable[[Entry], Awaitable[Entry | None]],
     ledger: Ledger,
-    handover: Handover,
+    dispatcher: Dispatcher,
     clock: Callable[[], datetime],
 ) -> None:
     """Do what it is this delivery's turn to do; `go` returns the entry to hand over, None when it has.
@@ -84,41 +84,41 @@ async def take_turn(
     Who loses a race comes back to look when the winner must be done or dead.
     """
     reference, queue = delivery.reference, delivery.queue
-    match turn(entry, delivery, clock()):
-        case Turn.STALE:
+    match next_action(entry, delivery, clock()):
+        case Action.DROP:
             log.info("stale copy dropped request_id=%s state=%s", entry.request_id, entry.state)
-        case Turn.WAIT if entry.state is State.SENDING:
-            await handover.look_after(entry, queue, until_turn(entry, clock()), reference.language)
-        case Turn.WAIT:
-            await handover.again(reference, queue, until_turn(entry, clock()))
+        case Action.WAIT if entry.state is State.SENDING:
+            await dispatcher.enqueue_recheck(entry, queue, time_to_wait(entry, clock()), reference.language)
+        case Action.WAIT:
+            await dispatcher.requeue(reference, queue, time_to_wait(entry, clock()))
         case what:
             try:
                 after = await _act(what, entry, go, ledger, clock())
-            except NotMine:
-                await handover.look_after(entry, queue, LOOK_AGAIN, reference.language)
+            except LostRace:
+                await dispatcher.enqueue_recheck(entry, queue, LOOK_AGAIN, reference.language)
                 return
             if after:
-                retell = what is Turn.HAND_OVER
-                await handover.after(after, queue, reference.language, retell=retell)
+                republish = what is Action.DISPATCH
+                await dispatcher.dispatch(after, queue, reference.language, republish=republish)
 
 
 async def _act(
-    what: Turn,
+    action: Action,
     entry: Entry,
     go: Callable[[Entry], Awaitable[Entry | None]],
     ledger: Ledger,
     now: datetime,
 ) -> Entry | None:
-    match what:
-        case Turn.GO:
+    match action:
+        case Action.PROCEED:
             return await go(entry)
-        case Turn.OVER if step := ended(entry, now):
+        case Action.CLOSE if step := expired_or_paid(entry, now):
             return await ledger.advance(entry, step, body={})
-        case Turn.EXHAUSTED:
+        case Action.GIVE_UP:
             return await ledger.advance(entry, Step(State.DEAD, "exhausted"))
-        case Turn.LEASE_OVER:
+        case Action.MARK_IN_DOUBT:
             return await ledger.advance(entry, Step(State.IN_DOUBT, "lease_over"))
-        case Turn.HAND_OVER if entry.state is State.IN_DOUBT:
+        case Action.DISPATCH if entry.state is State.IN_DOUBT:
             # Written as it is: a late answer that is on its way into this row must look again, because its
             # worker may die after writing it, and this visit was the one to see to that.
             return await ledger.advance(entry)

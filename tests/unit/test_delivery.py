@@ -1,0 +1,295 @@
+"""Whose turn it is: every state of the ledger against every kind of delivery."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contract.reference import Reference
+from send_message.delivery import (
+    LOOK_AGAIN,
+    MAX_AGE,
+    Action,
+    Delivery,
+    UnknownRequest,
+    handle_delivery,
+    look_up,
+    next_action,
+    time_to_wait,
+)
+from storage.ledger import LEASE, Entry, LostRace, State, Step
+from storage.queues import MESSAGE_SENDS, poison
+from tests.fake_app import FakeApp
+from tests.samples import a_request
+
+MOVED_ON = sorted(set(State) - {State.REQUESTED, State.DEFERRED, State.SENDING})
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def app() -> FakeApp:
+    return FakeApp()
+
+
+@pytest.fixture
+async def entry(app: FakeApp) -> Entry:
+    return await app.ledger.open(a_request())
+
+
+def _delivery(sequence: int = 0, *, redelivered: bool = False) -> Delivery:
+    reference = Reference(request_id="r-1", sequence=sequence, language="fr_FR")
+    return Delivery(reference, MESSAGE_SENDS, redelivered)
+
+
+def _action(app: FakeApp, entry: Entry, *, redelivered: bool = False, **changes: Any) -> Action:
+    return next_action(replace(entry, **changes), _delivery(redelivered=redelivered), app.clock())
+
+
+@pytest.mark.parametrize("state", [State.REQUESTED, State.DEFERRED])
+@pytest.mark.parametrize("redelivered", [False, True])
+async def test_waiting_request_may_go(app: FakeApp, entry: Entry, state: State, redelivered: bool) -> None:
+    """A request that waits goes, also when its message has been delivered before."""
+    assert _action(app, entry, state=state, redelivered=redelivered) is Action.PROCEED
+
+
+@pytest.mark.parametrize("state", MOVED_ON)
+@pytest.mark.parametrize("redelivered", [False, True])
+async def test_message_of_a_request_that_moved_on_hands_over_again(
+    app: FakeApp, entry: Entry, state: State, redelivered: bool
+) -> None:
+    """Whoever moved the request on may have died before handing it over, so the next message sees to it."""
+    assert _action(app, entry, state=state, redelivered=redelivered) is Action.DISPATCH
+
+
+@pytest.mark.parametrize("state", [State.REQUESTED, State.DEFERRED, *MOVED_ON])
+async def test_copy_older_than_the_ledger_is_stale(app: FakeApp, entry: Entry, state: State) -> None:
+    """Only the newest copy goes on; an older one is dropped, or hands over again if its delivery died."""
+    assert _action(app, entry, state=state, sequence=1) is Action.DROP
+    assert _action(app, entry, state=state, sequence=1, redelivered=True) is Action.DISPATCH
+
+
+@pytest.mark.parametrize("redelivered", [False, True])
+async def test_request_being_sent_waits_until_its_lease_is_over(
+    app: FakeApp, entry: Entry, redelivered: bool
+) -> None:
+    """Nobody touches a request that another worker is sending, before its lease has run out."""
+    sending = replace(entry, state=State.SENDING, lease_until=app.clock() + LEASE)
+    assert _action(app, sending, redelivered=redelivered) is Action.WAIT
+    app.clock.advance(seconds=LEASE.total_seconds() - 1)
+    assert _action(app, sending, redelivered=redelivered) is Action.WAIT
+    app.clock.advance(seconds=1)
+    assert _action(app, sending, redelivered=redelivered) is Action.MARK_IN_DOUBT
+
+
+async def test_expired_request_does_not_go(app: FakeApp, entry: Entry) -> None:
+    """From its expires_at on a request is not sent, whatever else holds."""
+    now = app.clock()
+    assert _action(app, entry, expires_at=now + SECOND) is Action.PROCEED
+    assert _action(app, entry, expires_at=now) is Action.CLOSE
+    assert _action(app, entry, expires_at=now, next_at=now + SECOND) is Action.CLOSE
+
+
+async def test_request_waits_for_its_time(app: FakeApp, entry: Entry) -> None:
+    """Neither not_before nor a deferral is jumped."""
+    now = app.clock()
+    assert _action(app, entry, next_at=now + SECOND) is Action.WAIT
+    assert _action(app, entry, next_at=now) is Action.PROCEED
+
+
+async def test_request_that_waited_too_long_is_exhausted(app: FakeApp, entry: Entry) -> None:
+    """Trying ends by age, and not by how often IO failed: that is not the message's fault."""
+    assert _action(app, entry, failures=1000) is Action.PROCEED
+    app.clock.advance(seconds=MAX_AGE.total_seconds())
+    assert _action(app, entry) is Action.PROCEED
+    app.clock.advance(seconds=1)
+    assert _action(app, entry) is Action.GIVE_UP
+
+
+async def test_request_for_a_distant_day_is_not_exhausted_by_waiting(app: FakeApp) -> None:
+    """The time until not_before is not a time of failed attempts."""
+    day = app.clock() + timedelta(days=30)
+    entry = await app.ledger.open(a_request(not_before=day.isoformat()))
+    assert _action(app, entry) is Action.WAIT
+    app.clock.now = day
+    assert _action(app, entry) is Action.PROCEED
+
+
+async def test_wait_lasts_until_just_after_what_it_waits_for(app: FakeApp, entry: Entry) -> None:
+    """The message comes back when its time has come, and soon while another worker is at it."""
+    now = app.clock()
+    waiting = replace(entry, next_at=now + timedelta(minutes=5))
+    sending = replace(waiting, state=State.SENDING, lease_until=now + LEASE)
+    assert time_to_wait(waiting, now) == timedelta(minutes=5) + SECOND
+    assert time_to_wait(sending, now) == LOOK_AGAIN
+
+
+async def _take(
+    app: FakeApp,
+    entry: Entry,
+    delivery: Delivery,
+    go: Callable[[Entry], Awaitable[Entry | None]] | None = None,
+) -> None:
+    async def forbidden(entry: Entry) -> Entry | None:
+        raise AssertionError("it was not its turn")
+
+    await handle_delivery(
+        entry,
+        delivery,
+        go=go or forbidden,
+        ledger=app.ledger,
+        dispatcher=app.dispatcher,
+        clock=app.clock,
+    )
+
+
+async def test_stale_copy_is_dropped_with_a_log_line(
+    app: FakeApp, entry: Entry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A dropped copy leaves nothing but a line that says which."""
+    caplog.set_level(logging.INFO)
+    deferred = await app.ledger.advance(entry, Step(State.DEFERRED, "unreachable"), sequence=1)
+    await _take(app, deferred, _delivery(sequence=0))
+    assert app.queues.messages == {}
+    assert "stale copy dropped request_id=r-1 state=DEFERRED" in caplog.text
+
+
+async def test_message_before_its_time_is_put_back_as_it_is(app: FakeApp) -> None:
+    """Before its time the same reference comes back then, and the ledger is left alone."""
+    entry = await app.ledger.open(a_request(not_before="2026-11-24T10:00:00Z"))
+    await _take(app, entry, _delivery())
+    message = app.queues.only(MESSAGE_SENDS)
+    assert message.delay == timedelta(hours=1) + SECOND
+    assert json.loads(message.body) == {
+        "reference": 1,
+        "request_id": "r-1",
+        "sequence": 0,
+        "language": "fr_FR",
+    }
+    assert app.entry() == entry
+
+
+async def test_message_of_a_request_being_sent_comes_back_to_look_after_it(
+    app: FakeApp, entry: Entry
+) -> None:
+    """It comes back soon, ahead of the ledger, and hands over what the other may not have."""
+    claimed = await app.claim(entry)
+    await _take(app, claimed, _delivery())
+    message = app.queues.only(MESSAGE_SENDS)
+    assert message.delay == LOOK_AGAIN
+    assert app.entry() == claimed
+    accepted = await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
+    ahead = Delivery(Reference.model_validate_json(message.body), MESSAGE_SENDS, redelivered=False)
+    assert next_action(accepted, ahead, app.clock()) is Action.DISPATCH
+
+
+async def test_lease_that_ran_out_leaves_the_request_in_doubt(app: FakeApp, entry: Entry) -> None:
+    """A POST whose worker vanished is never repeated: upstream hears of the doubt, no queue carries it."""
+    claimed = await app.claim(entry)
+    app.clock.advance(seconds=LEASE.total_seconds())
+    await _take(app, claimed, _delivery(redelivered=True))
+    assert (app.entry().state, app.told()) == (State.IN_DOUBT, ["r-1/0/in_doubt"])
+    assert app.queues.bodies(MESSAGE_SENDS) == []
+    assert app.events()[0]["data"]["reason"] == "lease_over"
+
+
+async def test_expired_request_ends_without_its_body(app: FakeApp) -> None:
+    """EXPIRED is an outcome, and the content is not kept for it."""
+    entry = await app.ledger.open(a_request(expires_at="2026-11-24T08:00:00Z"))
+    await _take(app, entry, _delivery())
+    ended = app.entry()
+    assert (ended.state, ended.body, app.told()) == (State.EXPIRED, {}, ["r-1/0/expired"])
+    assert app.queues.bodies(poison(MESSAGE_SENDS)) == []
+
+
+async def test_exhausted_request_is_dead_and_goes_to_be_parked(app: FakeApp, entry: Entry) -> None:
+    """A request that will not be tried again keeps its body and waits for an operator."""
+    app.clock.advance(seconds=MAX_AGE.total_seconds() + 1)
+    await _take(app, entry, _delivery())
+    ended = app.entry()
+    assert (ended.state, ended.last_step["reason"]) == (State.DEAD, "exhausted")
+    assert app.ledger.request_of(ended) == a_request()
+    assert len(app.queues.bodies(poison(MESSAGE_SENDS))) == 1
+
+
+async def test_entry_that_go_returns_is_handed_over(app: FakeApp, entry: Entry) -> None:
+    """What its turn made of the request is handed over with the language of the message."""
+    later = app.clock() + timedelta(seconds=9)
+
+    async def go(entry: Entry) -> Entry | None:
+        return await app.ledger.advance(entry, Step(State.DEFERRED, "x"), next_at=later, sequence=1)
+
+    await _take(app, entry, _delivery(), go)
+    message = app.queues.only(MESSAGE_SENDS)
+    assert (message.delay, json.loads(message.body)["language"]) == (timedelta(seconds=9), "fr_FR")
+
+
+async def test_nothing_is_handed_over_when_go_has_done_it(app: FakeApp, entry: Entry) -> None:
+    """A turn that passed the request on itself returns nothing to hand over."""
+
+    async def go(entry: Entry) -> Entry | None:
+        return None
+
+    await _take(app, entry, _delivery(), go)
+    assert app.queues.messages == {}
+
+
+async def test_loser_of_a_race_looks_again_when_the_winner_must_be_done(app: FakeApp, entry: Entry) -> None:
+    """Who loses stops at once, and its message comes back: the winner may have died."""
+
+    async def go(entry: Entry) -> Entry | None:
+        raise LostRace
+
+    await _take(app, entry, _delivery(), go)
+    assert app.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
+
+
+async def test_two_who_find_the_lease_over_make_one_doubt(app: FakeApp, entry: Entry) -> None:
+    """Of two messages that find the same lease over one moves the request, and the other looks again."""
+    claimed = await app.claim(entry)
+    app.clock.advance(seconds=LEASE.total_seconds())
+    await _take(app, claimed, _delivery())
+    await _take(app, claimed, _delivery())
+    assert app.history() == ["REQUESTED", "SENDING", "IN_DOUBT"]
+    assert app.told() == ["r-1/0/in_doubt"]
+    assert app.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
+
+
+async def test_failure_of_go_is_the_platforms(app: FakeApp, entry: Entry) -> None:
+    """An unexpected failure is neither caught nor handed over: the platform delivers again."""
+
+    async def go(entry: Entry) -> Entry | None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await _take(app, entry, _delivery(), go)
+    assert app.queues.messages == {}
+
+
+async def test_redelivered_deferral_gets_its_copy(app: FakeApp, entry: Entry) -> None:
+    """A worker that died between the ledger and the queue loses no request."""
+    later = app.clock() + timedelta(seconds=30)
+    deferred = await app.ledger.advance(entry, Step(State.DEFERRED, "x"), next_at=later, sequence=1)
+    app.clock.advance(minutes=10)
+    await _take(app, deferred, _delivery(sequence=0, redelivered=True))
+    message = app.queues.only(MESSAGE_SENDS)
+    assert (json.loads(message.body)["sequence"], message.delay) == (1, timedelta(0))
+
+
+async def test_redelivered_acceptance_tells_what_its_worker_could_not(app: FakeApp, entry: Entry) -> None:
+    """A message that has been looked at since is told as accepted all the same."""
+    claimed = await app.claim(entry)
+    accepted = await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
+    seen = await app.ledger.advance(accepted, Step(State.PROCESSED), status="PROCESSED")
+    await _take(app, seen, _delivery(redelivered=True))
+    assert app.told() == ["r-1/0/accepted", "r-1/0/processed"]
+
+
+async def test_reference_to_an_unknown_request_is_an_error(app: FakeApp, entry: Entry) -> None:
+    """A reference is only worth what the ledger holds."""
+    assert await look_up(Reference(request_id="r-1"), app.ledger) == entry
+    with pytest.raises(UnknownRequest):
+        await look_up(Reference(request_id="r-2"), app.ledger)
