@@ -1,90 +1,68 @@
-"""Looks at one message that is due, records what changed, and decides when to look again."""
+"""Polls one message that is due, records what changed, and decides when to poll again."""
 
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import telemetry
 from check_status.schedule import is_over, next_poll, next_poll_after_failure, postponed, stretch
-from io_api.account import IoAccount
+from context import Context
 from io_api.backoff import Backoff
 from io_api.errors import IoError, MessageForbidden, MessageNotFound, NotSent, Unavailable
 from io_api.observe import record
-from storage.due_index import DueEntry, DueIndex
+from storage.due_index import DueEntry
 from storage.ledger import MISSING, UNCONFIRMED, Entry, Ledger, State, Step
-from storage.outcomes import Outcomes
+from storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
 
-async def follow(
-    due: DueEntry,
-    *,
-    backoff: Backoff,
-    ledger: Ledger,
-    io: IoAccount,
-    due_index: DueIndex,
-    outcomes: Outcomes,
-    clock: Callable[[], datetime],
-) -> None:
-    """Look at one message: the event, the ledger, the next row of the index, and only then this row goes.
+async def follow(due: DueEntry, backoff: Backoff, context: Context) -> None:
+    """Poll one message, in this order: event, ledger, next row of the index; only then this row is removed.
 
-    Dying between any two of them repeats the rest at the next tick, with the same event id.
+    A crash between any two of them repeats the rest at the next tick, with the same event id.
     """
-    entry = await ledger.get(due.request_id)
+    entry = await context.ledger.get(due.request_id)
     next_at = None
-    if entry and entry.message_id and not is_over(entry, clock()):
+    if entry and entry.message_id and not is_over(entry, context.clock()):
         with telemetry.visiting("follow", entry.request_id, entry.traceparent):
-            next_at = await _poll(
-                entry, due, backoff=backoff, ledger=ledger, io=io, outcomes=outcomes, clock=clock
-            )
+            next_at = await _poll(entry, due, backoff, context)
     if next_at is None and entry:
-        await _end(entry, ledger, outcomes)
-    if next_at and await due_index.put(due.request_id, next_at) == due:
+        await _end(entry, context)
+    if next_at and await context.due_index.put(due.request_id, next_at) == due:
         return
-    await due_index.remove(due)
+    await context.due_index.remove(due)
 
 
-async def _end(before: Entry, ledger: Ledger, outcomes: Outcomes) -> None:
-    """Nobody looks any more: that IO never said what became of a message is told, once."""
+async def _end(before: Entry, stores: Stores) -> None:
+    """Polling is over. If IO never confirmed the message, publish that once."""
     if before.state is not State.ACCEPTED:
         return
-    entry = await ledger.get(before.request_id)
+    entry = await stores.ledger.get(before.request_id)
     if entry is None or entry.state is not State.ACCEPTED or entry.has(UNCONFIRMED):
         return
-    planned = ledger.plan(entry, Step(UNCONFIRMED))
-    await outcomes.publish(planned)
-    await ledger.commit(planned)
+    planned = stores.ledger.plan(entry, Step(UNCONFIRMED))
+    await stores.outcomes.publish(planned)
+    await stores.ledger.commit(planned)
 
 
-async def _poll(
-    entry: Entry,
-    due: DueEntry,
-    *,
-    backoff: Backoff,
-    ledger: Ledger,
-    io: IoAccount,
-    outcomes: Outcomes,
-    clock: Callable[[], datetime],
-) -> datetime | None:
-    """Ask IO and write down what is new; returns the time of the next look."""
+async def _poll(entry: Entry, due: DueEntry, backoff: Backoff, context: Context) -> datetime | None:
+    """Ask IO and record what is new; return the time of the next poll."""
     if wait := backoff.delay_for(entry.service):
-        return postponed(entry, wait, clock())
+        return postponed(entry, wait, context.clock())
+    fiscal_code = context.ledger.fiscal_code_of(entry)
     try:
-        seen = await io.get_message(
-            ledger.fiscal_code_of(entry), str(entry.message_id), service=entry.service
-        )
+        seen = await context.io.get_message(fiscal_code, str(entry.message_id), service=entry.service)
     except NotSent as error:
-        return _not_made(entry, error, backoff, clock())
+        return _not_made(entry, error, backoff, context.clock())
     except Unavailable as error:
-        entry = await _unanswered(entry, error, ledger)
-        return next_poll_after_failure(entry, clock(), stretch(clock() - due.due_at))
-    entry = await record(entry, seen, ledger, outcomes)
-    return next_poll(entry, clock(), stretch(clock() - due.due_at))
+        entry = await _unanswered(entry, error, context.ledger)
+        return next_poll_after_failure(entry, context.clock(), stretch(context.clock() - due.due_at))
+    entry = await record(entry, seen, context)
+    return next_poll(entry, context.clock(), stretch(context.clock() - due.due_at))
 
 
 def _not_made(entry: Entry, error: NotSent, backoff: Backoff, now: datetime) -> datetime:
-    """A call that was not made costs the message no look: it is made up for."""
+    """A call that was not made does not use up a poll: make it later."""
     _report(entry, error)
     backoff.record(entry.service, error, now)
     wait = backoff.delay_for(entry.service)
@@ -92,7 +70,7 @@ def _not_made(entry: Entry, error: NotSent, backoff: Backoff, now: datetime) -> 
 
 
 async def _unanswered(entry: Entry, error: Unavailable, ledger: Ledger) -> Entry:
-    """What is known stays; that IO does not know the message is written down once."""
+    """Keep what is known. Record once that IO does not know the message."""
     _report(entry, error)
     if not isinstance(error, MessageNotFound) or entry.has(MISSING):
         return entry
@@ -100,6 +78,6 @@ async def _unanswered(entry: Entry, error: Unavailable, ledger: Ledger) -> Entry
 
 
 def _report(entry: Entry, error: IoError) -> None:
-    # IO writes a message before it answers 201: one that is not found afterwards is an alarm, not a delay.
+    # IO stores a message before it answers 201: one that is not found afterwards is an alarm, not a delay.
     level = logging.ERROR if isinstance(error, MessageNotFound | MessageForbidden) else logging.WARNING
     log.log(level, "status unknown request_id=%s reason=%s", entry.request_id, error.reason)

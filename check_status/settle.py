@@ -1,17 +1,15 @@
 """Takes the creditor's word that a notice was paid: it comes before IO's, and for every way of paying."""
 
 import logging
-from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import telemetry
 from contract.settlement import Settlement, parse_settlement
 from contract.violations import InvalidRequest
 from io_api.observe import PAID_UPSTREAM
-from storage.ledger import DELIVERED, Entry, Ledger, LostRace, State
-from storage.notices import Notices
-from storage.outcomes import Outcomes
-from storage.queues import MESSAGE_SETTLED, Queues, poison
+from storage.ledger import DELIVERED, Entry, LostRace, State
+from storage.queues import MESSAGE_SETTLED, poison
+from storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -23,54 +21,46 @@ class UnknownRequest(Exception):
     """The settlement names a request that the ledger does not hold."""
 
 
-async def settle_payment(
-    body: str,
-    *,
-    ledger: Ledger,
-    notices: Notices,
-    outcomes: Outcomes,
-    queues: Queues,
-    clock: Callable[[], datetime],
-) -> None:
+async def settle_payment(body: str, stores: Stores) -> None:
     """Take a settlement from `message-settled`: each request it means is paid, which is told once.
 
     It comes back later for a request that another worker has in hand.
     """
     try:
         settlement = parse_settlement(body)
-        paid_at = settlement.paid_at or clock()
+        paid_at = settlement.paid_at or stores.clock()
         # First: a request that is checked meanwhile finds either this or its settlement.
-        await notices.settle(settlement.notice_number or str(settlement.request_id), paid_at)
-        entries = await _meant(settlement, ledger, notices)
+        await stores.notices.settle(settlement.notice_number or str(settlement.request_id), paid_at)
+        entries = await _meant(settlement, stores)
     except (InvalidRequest, UnknownRequest) as error:
         log.warning("settlement cannot be taken: %s", type(error).__name__)
-        await queues.put(poison(MESSAGE_SETTLED), body)
+        await stores.queues.put(poison(MESSAGE_SETTLED), body)
         return
-    done = [await _visit(entry, paid_at, ledger, outcomes) for entry in entries]
+    done = [await _visit(entry, paid_at, stores) for entry in entries]
     if not all(done):
-        await queues.put(MESSAGE_SETTLED, body, delay=COME_BACK)
+        await stores.queues.put(MESSAGE_SETTLED, body, delay=COME_BACK)
 
 
-async def _meant(settlement: Settlement, ledger: Ledger, notices: Notices) -> list[Entry]:
+async def _meant(settlement: Settlement, stores: Stores) -> list[Entry]:
     """A creditor tells of all its notices: one that no request carried is none of ours, and no mistake."""
     if settlement.request_id:
-        entry = await ledger.get(settlement.request_id)
+        entry = await stores.ledger.get(settlement.request_id)
         if entry is None:
             raise UnknownRequest(UnknownRequest.__doc__)
         return [entry]
-    names = [name async for name in notices.requests(settlement.notice_number or "")]
+    names = [name async for name in stores.notices.requests(settlement.notice_number or "")]
     if not names:
         log.info("settlement of a notice that no request carried")
-    found = [await ledger.get(name) for name in names]
+    found = [await stores.ledger.get(name) for name in names]
     return [entry for entry in found if entry]
 
 
-async def _visit(entry: Entry, paid_at: datetime, ledger: Ledger, outcomes: Outcomes) -> bool:
+async def _visit(entry: Entry, paid_at: datetime, stores: Stores) -> bool:
     with telemetry.visiting("settle", entry.request_id, entry.traceparent):
-        return await _settle(entry, paid_at, ledger, outcomes)
+        return await _settle(entry, paid_at, stores)
 
 
-async def _settle(entry: Entry, paid_at: datetime, ledger: Ledger, outcomes: Outcomes) -> bool:
+async def _settle(entry: Entry, paid_at: datetime, stores: Stores) -> bool:
     """Whether it is written down; the event comes first, so that a death in between repeats it.
 
     A payment that comes before the message is delivered is told with its delivery.
@@ -81,10 +71,10 @@ async def _settle(entry: Entry, paid_at: datetime, ledger: Ledger, outcomes: Out
         return False
     news = entry.state in DELIVERED and entry.payment_status != "PAID"
     steps = [PAID_UPSTREAM] if news else []
-    planned = ledger.plan(entry, *steps, payment_status="PAID", settled_at=paid_at)
-    await outcomes.publish(planned, newest=len(steps))
+    planned = stores.ledger.plan(entry, *steps, payment_status="PAID", settled_at=paid_at)
+    await stores.outcomes.publish(planned, newest=len(steps))
     try:
-        await ledger.commit(planned)
+        await stores.ledger.commit(planned)
     except LostRace:
         return False
     return True

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.connection import Stores, ask
+from cli.connection import Operator, ask
 from cli.printing import NOT_FOUND, give_up, print_json, print_table, tell
 
 Execute = Annotated[
@@ -21,8 +21,8 @@ WOULD = "would"
 
 def run_bulk_action[Target](
     action: str,
-    find: Callable[[Stores], Awaitable[Mapping[str, Target]]],
-    act: Callable[[Stores, Target], Awaitable[str]],
+    find: Callable[[Operator], Awaitable[Mapping[str, Target]]],
+    act: Callable[[Operator, Target], Awaitable[str]],
     *,
     execute: bool,
     rate: float,
@@ -35,7 +35,7 @@ def run_bulk_action[Target](
     not found any more, or does no harm when done twice.
     """
 
-    async def work(stores: Stores) -> dict[str, str]:
+    async def work(stores: Operator) -> dict[str, str]:
         targets = dict(list((await find(stores)).items())[:at_most])
         if not execute:
             return dict.fromkeys(targets, WOULD)
@@ -51,10 +51,10 @@ def run_bulk_action[Target](
 
 
 async def _do[Target](
-    stores: Stores,
+    stores: Operator,
     action: str,
     targets: Mapping[str, Target],
-    act: Callable[[Stores, Target], Awaitable[str]],
+    act: Callable[[Operator, Target], Awaitable[str]],
     rate: float,
 ) -> dict[str, str]:
     results: dict[str, str] = {}

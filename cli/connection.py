@@ -16,37 +16,24 @@ from io_api.rate_limiter import RateLimiter
 from io_api.suspension_store import SuspensionStore
 from io_api.suspensions import Key, named_keys
 from settings import RateLimit, Settings, SettingsError, Thresholds
-from storage import audit, campaigns, due_index, key_checks, ledger, parked
+from storage import audit, key_checks
 from storage.account import StorageAccount
 from storage.audit import Audit
-from storage.campaigns import Campaigns
 from storage.cipher import Cipher, Undecipherable
-from storage.dispatcher import Dispatcher
-from storage.due_index import DueIndex
 from storage.key_checks import KeyChecks
-from storage.ledger import Ledger
-from storage.outcomes import Outcomes
-from storage.parked import Parked
-from storage.queues import Queues
 from storage.readiness import Readiness
+from storage.stores import Stores
 from storage.table import Unanswered
 
 # The clients sit out an outage of a minute, and a scan of the ledger can take longer.
 NOTICE_SECONDS = 10
 
 
-@dataclass(frozen=True)
-class Stores:
-    """What a command may ask or change."""
+@dataclass(frozen=True, kw_only=True)
+class Operator(Stores):
+    """The stores that a command may read or change, with what only operators need."""
 
-    ledger: Ledger
-    parked: Parked
-    queues: Queues
-    due_index: DueIndex
-    reminder_index: DueIndex
-    dispatcher: Dispatcher
     audit: Audit
-    campaigns: Campaigns
     suspensions: SuspensionStore
     breakers: Breakers
     rate_limiter: RateLimiter
@@ -63,7 +50,7 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def ask[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> Answer:
+def ask[Answer](question: Callable[[Operator], Awaitable[Answer]]) -> Answer:
     """The answer of the stores; a setting or a storage account that prevents it ends the command."""
     try:
         return asyncio.run(_answer(question))
@@ -84,7 +71,7 @@ def ask[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> Answer:
         )
 
 
-async def _answer[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> Answer:
+async def _answer[Answer](question: Callable[[Operator], Awaitable[Answer]]) -> Answer:
     configured = settings.load()
     cipher = Cipher(configured.encryption_keys)
     account = _account(configured)
@@ -99,29 +86,25 @@ async def _answer[Answer](question: Callable[[Stores], Awaitable[Answer]]) -> An
         await account.aclose()
 
 
-def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Stores:
-    queues = account.queues()
-    due = DueIndex(account.table(due_index.TABLE), clock)
-    to_remind = DueIndex(account.table(due_index.REMINDERS_TABLE), clock)
+def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Operator:
     shared = account.table(rate_limiter.TABLE)
-    return Stores(
-        Ledger(account.table(ledger.TABLE), cipher, clock),
-        Parked(account.table(parked.TABLE), cipher),
-        queues,
-        due,
-        to_remind,
-        Dispatcher(queues, due, to_remind, Outcomes(queues), clock),
-        Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
-        Campaigns(account.table(campaigns.TABLE), clock),
-        SuspensionStore(shared, clock),
-        Breakers(shared, clock),
-        RateLimiter(shared, configured.io_rate_limit),
-        {name: named_keys(name, one.key, one.secondary_key) for name, one in configured.services.items()},
-        configured.io_rate_limit,
-        configured.reminder_policies,
-        configured.doctor_thresholds,
-        Readiness.of(account, cipher, rate_limiter.TABLE),
-        KeyChecks(account.table(key_checks.TABLE), cipher),
+    return Operator.on(
+        account.table,
+        account.queues(),
+        cipher,
+        clock,
+        audit=Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
+        suspensions=SuspensionStore(shared, clock),
+        breakers=Breakers(shared, clock),
+        rate_limiter=RateLimiter(shared, configured.io_rate_limit),
+        keys={
+            name: named_keys(name, one.key, one.secondary_key) for name, one in configured.services.items()
+        },
+        limit=configured.io_rate_limit,
+        policies=configured.reminder_policies,
+        thresholds=configured.doctor_thresholds,
+        readiness=Readiness.of(account, cipher, rate_limiter.TABLE),
+        key_checks=KeyChecks(account.table(key_checks.TABLE), cipher),
     )
 
 

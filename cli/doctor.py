@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import typer
 
-from cli.connection import Stores, ask, clock
+from cli.connection import Operator, ask, clock
 from cli.health import fault_facts, health, print_faults, print_health
 from cli.meanings import ADVICE, OPERATIONS
 from cli.pauses import pause_facts, print_pauses
@@ -73,7 +73,7 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(ATTENTION)
 
 
-async def _examine(stores: Stores) -> tuple[Suspensions, dict[str, Any]]:
+async def _examine(stores: Operator) -> tuple[Suspensions, dict[str, Any]]:
     faults = await stores.readiness.faults()  # raises Unanswered when no table answers
     if faults:  # nothing else can be read, or be trusted
         return Suspensions(), {"attention": ["storage"], "storage": fault_facts(faults)}

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import typer
 
-from cli.connection import Stores, clock
+from cli.connection import Operator, clock
 from cli.printing import print_table
 from settings import Thresholds
 from storage.ledger import Pending, State
@@ -43,7 +43,7 @@ WORDS: Final = {
 }
 
 
-async def health(stores: Stores) -> list[dict[str, Any]]:
+async def health(stores: Operator) -> list[dict[str, Any]]:
     """What needs somebody, as facts with `topic`, `of`, `number`, `threshold` and `advice`."""
     now = clock()
     pending = [one async for one in stores.ledger.pending()]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.bulk_action import AtMost, Execute, Rate, run_bulk_action
-from cli.connection import Stores, ask, clock
+from cli.connection import Operator, ask
 from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_json, print_table
 from cli.selection import Campaign, Service, Since, Until, between, equal, need_selection
 from cli.show import show as show_request
@@ -46,7 +46,7 @@ def list_(
 ) -> None:
     """Elenca le richieste in dubbio, dalla meno recente, con il motivo."""
 
-    async def find(stores: Stores) -> list[Entry]:
+    async def find(stores: Operator) -> list[Entry]:
         return await _in_doubt(stores, service, campaign, since, until)
 
     facts = [_facts(entry) for entry in ask(find)]
@@ -97,14 +97,14 @@ def resend(
     wanted = equal(service=service, campaign=campaign)
     need_selection(request_ids, wanted, since, until, "Indica i REQUEST_ID, o un filtro come --campaign C.")
 
-    async def find(stores: Stores) -> Mapping[str, Entry]:
+    async def find(stores: Operator) -> Mapping[str, Entry]:
         if request_ids:
             return await _named(stores, request_ids, _can_be_resent)
         return {entry.request_id: entry for entry in await _in_doubt(stores, service, campaign, since, until)}
 
-    async def act(stores: Stores, entry: Entry) -> str:
+    async def act(stores: Operator, entry: Entry) -> str:
         try:
-            await resend_one(entry, ledger=stores.ledger, dispatcher=stores.dispatcher, clock=clock)
+            await resend_one(entry, stores)
         except (NotInDoubt, LostRace):
             return "not_in_doubt"
         except TooLate:
@@ -136,19 +136,12 @@ def settle(
     if message_id is not None and not (accepted and CreatedMessage.is_id(message_id)):
         give_up(WRONG, "--message-id va con --accepted ed è l'id di IO, come 01J5Q8ZC4V7R2M9T6W1X3Y5B7D.")
 
-    async def find(stores: Stores) -> Mapping[str, Entry]:
+    async def find(stores: Operator) -> Mapping[str, Entry]:
         return await _named(stores, [request_id], _is_in_doubt)
 
-    async def act(stores: Stores, entry: Entry) -> str:
+    async def act(stores: Operator, entry: Entry) -> str:
         try:
-            entry = await settle_one(
-                entry,
-                accepted=accepted,
-                message_id=message_id,
-                ledger=stores.ledger,
-                dispatcher=stores.dispatcher,
-                reminders=stores.policies,
-            )
+            entry = await settle_one(entry, stores, stores.policies, accepted=accepted, message_id=message_id)
         except (NotInDoubt, LostRace):
             return "not_in_doubt"
         return str(entry.state)
@@ -157,7 +150,7 @@ def settle(
 
 
 async def _in_doubt(
-    stores: Stores,
+    stores: Operator,
     service: str | None,
     campaign: str | None,
     since: datetime | None,
@@ -170,7 +163,7 @@ async def _in_doubt(
 
 
 async def _named(
-    stores: Stores, request_ids: list[str], can_be_decided: Callable[[Entry], bool]
+    stores: Operator, request_ids: list[str], can_be_decided: Callable[[Entry], bool]
 ) -> Mapping[str, Entry]:
     entries = {name: await stores.ledger.get(name) for name in request_ids}
     found = {name: entry for name, entry in entries.items() if entry and can_be_decided(entry)}

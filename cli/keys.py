@@ -5,7 +5,7 @@ from typing import Annotated, Final
 import typer
 
 from cli.bulk_action import Execute, run_bulk_action
-from cli.connection import Stores
+from cli.connection import Operator
 from cli.printing import AsJson
 
 FORGOTTEN: Final = "dimenticata"
@@ -21,10 +21,10 @@ def forget(name: Name, execute: Execute = False, as_json: AsJson = False) -> Non
     Se la chiave esiste ancora va rimessa in fondo a ENCRYPTION_KEYS, e questo comando non serve.
     """
 
-    async def find(stores: Stores) -> dict[str, str]:
+    async def find(stores: Operator) -> dict[str, str]:
         return {missing: missing for missing in await stores.key_checks.missing() if missing == name}
 
-    async def act(stores: Stores, missing: str) -> str:
+    async def act(stores: Operator, missing: str) -> str:
         await stores.key_checks.forget(missing)
         return FORGOTTEN
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.bulk_action import AtMost, Execute, Rate, run_bulk_action
-from cli.connection import Stores, ask, clock
+from cli.connection import Operator, ask
 from cli.masked_body import masked
 from cli.meanings import REASONS
 from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_facts, print_json, print_table
@@ -84,7 +84,7 @@ def show(
 ) -> None:
     """Mostra un messaggio parcheggiato: perché è qui e il corpo, con i dati personali coperti."""
 
-    async def find(stores: Stores) -> tuple[ParkedMessage, str]:
+    async def find(stores: Operator) -> tuple[ParkedMessage, str]:
         message = _only(parked_id, queue, await stores.parked.find(parked_id))
         if reveal:
             await stores.audit.record("reveal", message.parked_id)
@@ -117,11 +117,9 @@ def redrive(
     """
     wanted = equal(reason=reason, queue=queue, service=service, campaign=campaign)
 
-    async def act(stores: Stores, message: ParkedMessage) -> str:
+    async def act(stores: Operator, message: ParkedMessage) -> str:
         try:
-            await redrive_one(
-                message, ledger=stores.ledger, parked=stores.parked, queues=stores.queues, clock=clock
-            )
+            await redrive_one(message, stores)
         except (AlreadyOnItsWay, LostRace):
             return "already_on_its_way"
         except Changed:
@@ -158,9 +156,9 @@ def drop(
     """Scarta per sempre i messaggi parcheggiati e il loro testo; il registro ricorda com'è finita."""
     wanted = equal(reason=reason, queue=queue, service=service, campaign=campaign)
 
-    async def act(stores: Stores, message: ParkedMessage) -> str:
+    async def act(stores: Operator, message: ParkedMessage) -> str:
         try:
-            await drop_one(message, ledger=stores.ledger, parked=stores.parked)
+            await drop_one(message, stores)
         except (Changed, LostRace):
             return "parked_again"
         return "dropped"
@@ -177,7 +175,7 @@ def drop(
 
 
 async def _matching(
-    stores: Stores, wanted: Mapping[str, str], since: datetime | None, until: datetime | None
+    stores: Operator, wanted: Mapping[str, str], since: datetime | None, until: datetime | None
 ) -> list[ParkedMessage]:
     found = [message async for message in stores.parked.headers(**wanted)]
     by_age = sorted(found, key=lambda message: message.last_at)
@@ -185,7 +183,7 @@ async def _matching(
 
 
 async def _chosen(
-    stores: Stores,
+    stores: Operator,
     parked_ids: list[str] | None,
     wanted: Mapping[str, str],
     since: datetime | None,

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from cli.connection import Stores, ask
+from cli.connection import Operator, ask
 from cli.printing import WRONG, AsJson, give_up, print_json, print_table, tell
 from io_api.suspensions import EVERY, Suspensions
 
@@ -52,7 +52,7 @@ def _change(action: str, service: str | None, *, as_json: bool) -> None:
         _print_for_people(action, target, before, after)
 
 
-async def _act(stores: Stores, action: str, target: str) -> tuple[Suspensions, Suspensions]:
+async def _act(stores: Operator, action: str, target: str) -> tuple[Suspensions, Suspensions]:
     before = await stores.suspensions.current()
     # The pause of a service that is configured no more can still be taken back.
     _check_service(target, stores.keys.keys() | (before.pauses.keys() if action == RESUME else set()))

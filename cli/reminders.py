@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.connection import Stores, ask
+from cli.connection import Operator, ask
 from cli.printing import AsJson, checked, print_json, print_table, tell
 from contract.fields import Campaign as CampaignName
 
@@ -26,7 +26,7 @@ def stop(campaign: Campaign, as_json: AsJson = False) -> None:
     Quelli già inviati restano, come i messaggi stessi; quelli che scadono intanto non si recuperano.
     """
 
-    async def act(stores: Stores) -> list[dict[str, Any]]:
+    async def act(stores: Operator) -> list[dict[str, Any]]:
         await stores.audit.record("reminders stop", campaign)
         await stores.campaigns.stop(campaign, stores.audit.actor)
         return await stopped_campaigns(stores)
@@ -38,7 +38,7 @@ def stop(campaign: Campaign, as_json: AsJson = False) -> None:
 def resume(campaign: Campaign, as_json: AsJson = False) -> None:
     """Riprende i solleciti di una campagna che devono ancora venire: agisce senza --execute."""
 
-    async def act(stores: Stores) -> tuple[bool, list[dict[str, Any]]]:
+    async def act(stores: Operator) -> tuple[bool, list[dict[str, Any]]]:
         was_stopped = await stores.campaigns.is_stopped(campaign)
         await stores.audit.record("reminders resume", campaign)
         await stores.campaigns.resume(campaign)
@@ -55,7 +55,7 @@ def list_(as_json: AsJson = False) -> None:
     _tell(None, ask(stopped_campaigns), as_json=as_json)
 
 
-async def stopped_campaigns(stores: Stores) -> list[dict[str, Any]]:
+async def stopped_campaigns(stores: Operator) -> list[dict[str, Any]]:
     """The campaigns whose reminders are stopped, with since when and by whom."""
     return [campaign async for campaign in stores.campaigns.stopped()]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.connection import Stores, ask
+from cli.connection import Operator, ask
 from cli.meanings import NOTES, REASONS, STATES
 from cli.printing import NOT_FOUND, AsJson, checked, give_up, print_facts, print_json, print_table, shown
 from cli.timeline import timeline
@@ -46,7 +46,7 @@ def show(
 ) -> None:
     """Mostra tutto ciò che si sa di una richiesta, mai il codice fiscale né il testo."""
 
-    async def find(stores: Stores) -> tuple[Entry | None, list[ParkedMessage]]:
+    async def find(stores: Operator) -> tuple[Entry | None, list[ParkedMessage]]:
         found = await stores.parked.find(request_id)
         return await stores.ledger.get(request_id), [one for one in found if one.request_id == request_id]
 

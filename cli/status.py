@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.connection import Stores, ask
+from cli.connection import Operator, ask
 from cli.meanings import REASONS, STATES
 from cli.printing import AsJson, print_json, print_table
 from storage.ledger import DELIVERED, Standing, State
@@ -24,7 +24,7 @@ def status(
     richieste si paga una lettura. Le code e il ritardo sono di tutte le campagne.
     """
 
-    async def count(stores: Stores) -> dict[str, Any]:
+    async def count(stores: Operator) -> dict[str, Any]:
         only = {"campaign": campaign} if campaign else {}
         return {
             "campaign": campaign,
@@ -58,7 +58,7 @@ async def tally(standings: AsyncIterable[Standing]) -> dict[str, Any]:
     }
 
 
-async def waiting(stores: Stores, **only: str) -> dict[str, Any]:
+async def waiting(stores: Operator, **only: str) -> dict[str, Any]:
     """What waits: the parked messages with these columns, the queues, and looks at messages that are due."""
     return {
         "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),

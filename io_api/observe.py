@@ -1,8 +1,8 @@
 """What an answer of IO adds to what the ledger knows; the best that was known is never forgotten."""
 
 from io_api.models import MessageStatus
-from storage.ledger import Entry, Ledger, Step
-from storage.outcomes import Outcomes
+from storage.ledger import Entry, Step
+from storage.stores import Stores
 
 # What is final is never undone: neither by a poorer answer nor by UNAVAILABLE, which is not UNREAD.
 FINAL = {
@@ -35,11 +35,11 @@ def observe(entry: Entry, seen: MessageStatus) -> tuple[list[Step], dict[str, st
     return steps, changes
 
 
-async def record(entry: Entry, seen: MessageStatus, ledger: Ledger, outcomes: Outcomes) -> Entry:
-    """Tell and write down what is new in an answer, in this order: dying in between repeats the event."""
+async def record(entry: Entry, seen: MessageStatus, stores: Stores) -> Entry:
+    """Publish what is new in an answer, then write it to the ledger: a crash in between repeats the event."""
     steps, changes = observe(entry, seen)
     if not changes:
         return entry
-    planned = ledger.plan(entry, *steps, **changes)
-    await outcomes.publish(planned, newest=len(steps))
-    return await ledger.commit(planned)
+    planned = stores.ledger.plan(entry, *steps, **changes)
+    await stores.outcomes.publish(planned, newest=len(steps))
+    return await stores.ledger.commit(planned)

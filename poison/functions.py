@@ -1,17 +1,10 @@
 """The poison-queue triggers: one for each queue that the platform may give up on."""
 
-from collections.abc import Callable, Collection
-from datetime import datetime
-from functools import partial
-
 import azure.functions as func
 
+from context import Context
 from poison.park import park
-from storage.dispatcher import Dispatcher
 from storage.intake import Intake
-from storage.ledger import Ledger
-from storage.outcomes import Outcomes
-from storage.parked import Parked
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, poison
 
 STORAGE = "AzureWebJobsStorage"
@@ -20,31 +13,15 @@ STORAGE = "AzureWebJobsStorage"
 BINARY = func.DataType.BINARY
 
 
-def blueprint(
-    *,
-    intake: Intake,
-    services: Collection[str],
-    ledger: Ledger,
-    parked: Parked,
-    outcomes: Outcomes,
-    dispatcher: Dispatcher,
-    clock: Callable[[], datetime],
-) -> func.Blueprint:
+def blueprint(intake: Intake, context: Context) -> func.Blueprint:
     """Registers park_request, park_send and park_settlement."""
     functions = func.Blueprint()
 
     async def _park(function: str, message: func.QueueMessage, queue: str) -> None:
-        handle = partial(
-            park,
-            queue=queue,
-            services=services,
-            ledger=ledger,
-            parked=parked,
-            outcomes=outcomes,
-            dispatcher=dispatcher,
-            clock=clock,
-        )
-        await intake.take(function, poison(queue), message, lambda body, _: handle(body))
+        async def handle(body: str, _: bool) -> None:
+            await park(body, queue, context)
+
+        await intake.take(function, poison(queue), message, handle)
 
     @functions.function_name("park_request")
     @functions.queue_trigger("message", poison(MESSAGE_REQUESTS), STORAGE, data_type=BINARY)

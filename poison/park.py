@@ -1,19 +1,18 @@
 """Decides why a message is on a poison queue, and parks it with that reason."""
 
 import logging
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from context import Context
 from contract.reference import Reference, parse_reference
 from contract.request import MessageRequest, parse_request
 from contract.settlement import parse_settlement
 from contract.violations import InvalidRequest, Violation
-from storage.dispatcher import Dispatcher
 from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step
-from storage.outcomes import Outcomes
-from storage.parked import Parked, ParkedMessage
+from storage.parked import ParkedMessage
 from storage.queues import MESSAGE_SENDS, MESSAGE_SETTLED
+from storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -33,51 +32,41 @@ class Verdict:
     violations: tuple[Violation, ...] = ()
 
 
-async def park(
-    body: str,
-    *,
-    queue: str,
-    services: Collection[str],
-    ledger: Ledger,
-    parked: Parked,
-    outcomes: Outcomes,
-    dispatcher: Dispatcher,
-    clock: Callable[[], datetime],
-) -> None:
-    """Park what came to the poison queue of `queue`.
+async def park(body: str, queue: str, context: Context) -> None:
+    """Park a body of the poison queue of `queue`.
 
-    A request that was sent after all, or may have been, is handed over as its state asks and not parked. A
-    reference that still has to tell the ledger how its attempt ended goes back to its queue.
+    A request that was sent after all, or may have been, is dispatched by its state and not parked. A
+    reference with a result that the ledger still awaits goes back to its queue.
     """
-    found = await _judge(body, queue, services, ledger)
+    found = await _judge(body, queue, context)
     if isinstance(found, Reference):
-        await dispatcher.requeue(found, queue, timedelta(0))
+        await context.dispatcher.requeue(found, queue, timedelta(0))
         return
     if isinstance(found, Verdict):
-        kept = await parked.keep(_parked_body(found, queue, parked.id_of(body), clock()), body)
+        parked_id = context.parked.id_of(body)
+        kept = await context.parked.keep(_parked_body(found, queue, parked_id, context.clock()), body)
     else:
-        found = await _given_up(found, ledger, clock)
+        found = await _given_up(found, context)
         if found.state not in GIVEN_UP:
-            await dispatcher.dispatch(found, queue, republish=True)
+            await context.dispatcher.dispatch(found, queue, republish=True)
             return
         if not found.body:  # dropped by an operator meanwhile
             return
-        await outcomes.publish(found, newest=len(found.history))
-        kept = await parked.keep_sealed(_parked_entry(found, queue))
+        await context.outcomes.publish(found, newest=len(found.history))
+        kept = await context.parked.keep_sealed(_parked_entry(found, queue))
     log.warning("parked queue=%s parked_id=%s reason=%s", queue, kept.parked_id, kept.reason)
-    await outcomes.publish_parked(kept)
+    await context.outcomes.publish_parked(kept)
 
 
-async def _judge(
-    body: str, queue: str, services: Collection[str], ledger: Ledger
-) -> Entry | Verdict | Reference:
+async def _judge(body: str, queue: str, context: Context) -> Entry | Verdict | Reference:
+    ledger = context.ledger
     if queue == MESSAGE_SETTLED:
         return await _judge_settlement(body, ledger)
     try:
         reference = parse_reference(body)
         if reference is None and queue == MESSAGE_SENDS:
             return Verdict("invalid", violations=(NO_REFERENCE,))
-        named = reference or parse_request(body, services=services)
+        named = reference or parse_request(body, services=context.io.services)
     except InvalidRequest as error:
         return Verdict("invalid", error.request_id, error.violations)
     entry = await ledger.get(named.request_id)
@@ -101,14 +90,14 @@ async def _judge_settlement(body: str, ledger: Ledger) -> Verdict:
     return Verdict("failed_repeatedly", request_id)
 
 
-async def _given_up(entry: Entry, ledger: Ledger, clock: Callable[[], datetime]) -> Entry:
-    """The entry as it ends now that the platform gave up its message."""
+async def _given_up(entry: Entry, stores: Stores) -> Entry:
+    """Return the entry as it ends now that the platform has given up its message."""
     if entry.state in WAITING:
-        return await ledger.advance(entry, Step(State.DEAD, "failed_repeatedly"))
+        return await stores.ledger.advance(entry, Step(State.DEAD, "failed_repeatedly"))
     if entry.state is State.SENDING:
-        if entry.lease_until and entry.lease_until > clock():
+        if entry.lease_until and entry.lease_until > stores.clock():
             raise StillSending(StillSending.__doc__)
-        return await ledger.advance(entry, Step(State.IN_DOUBT, "lease_over"))
+        return await stores.ledger.advance(entry, Step(State.IN_DOUBT, "lease_over"))
     return entry
 
 

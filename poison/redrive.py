@@ -1,12 +1,12 @@
 """Puts a parked message back on its road, or drops it for good."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 from storage.dispatcher import reference_to
 from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step, is_full
-from storage.parked import Parked, ParkedMessage
-from storage.queues import MESSAGE_REQUESTS, Queues
+from storage.parked import ParkedMessage
+from storage.queues import MESSAGE_REQUESTS
+from storage.stores import Stores
 from storage.table import Changed
 
 
@@ -18,23 +18,17 @@ class TooOften(Exception):
     """The history of the request is full: put it again under another request_id, and drop this one."""
 
 
-async def redrive(
-    message: ParkedMessage,
-    *,
-    ledger: Ledger,
-    parked: Parked,
-    queues: Queues,
-    clock: Callable[[], datetime],
-) -> None:
-    """Put a message back. Done twice, it is still sent once.
+async def redrive(message: ParkedMessage, stores: Stores) -> None:
+    """Put a message back on its queue. Idempotent: the message is still sent once.
+
+    A request in the ledger starts over on message-requests, because the recipient may have changed their
+    preferences meanwhile. Any other body goes back to its own queue unchanged. The parked row is removed
+    last, and only if it has not changed since the operator saw it: a crash before that leaves a row that can
+    be redriven again, and that is removed once the request has moved on.
 
     Raises AlreadyOnItsWay, TooOften, LostRace, Changed.
-
-    A request that the ledger holds starts over on message-requests, because its recipient may have changed
-    his mind meanwhile; any other body goes back to its own queue as it came. The parked row goes last, if it
-    is still the one that was looked at: dying before that leaves a row that can be redriven again, and that
-    goes when the request has gone on.
     """
+    ledger, parked, queues = stores.ledger, stores.parked, stores.queues
     entry = await ledger.get(message.parked_id)
     if entry is None:
         whole = await parked.get(message.queue, message.parked_id)
@@ -43,7 +37,7 @@ async def redrive(
         await queues.put(message.queue, parked.body_of(whole))
     else:
         try:
-            entry = await _reopened(entry, ledger, clock())
+            entry = await _reopened(entry, ledger, stores.clock())
         except AlreadyOnItsWay:
             await parked.remove(message)
             raise
@@ -68,11 +62,12 @@ async def _reopened(entry: Entry, ledger: Ledger, now: datetime) -> Entry:
     return entry
 
 
-async def drop(message: ParkedMessage, *, ledger: Ledger, parked: Parked) -> None:
+async def drop(message: ParkedMessage, stores: Stores) -> None:
     """Forget a parked message and its body; the ledger keeps that the request existed and how it ended.
 
     Raises LostRace, Changed.
     """
+    ledger, parked = stores.ledger, stores.parked
     entry, there = await ledger.get(message.parked_id), await parked.get(message.queue, message.parked_id)
     if there and there.etag != message.etag:
         raise Changed(Changed.__doc__)

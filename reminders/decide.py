@@ -83,6 +83,14 @@ def decide(
     )
 
 
+def daily_cap(kind: Kind, most_per_day: int) -> int:
+    """Return a citizen's cap a day for this kind of reminder. The last of several places is for payments.
+
+    A reminder to read can wait until tomorrow, a reminder to pay cannot.
+    """
+    return most_per_day if kind is Kind.UNPAID else max(1, most_per_day - 1)
+
+
 def unanswered(planned: Planned, reason: str, now: datetime) -> Postpone | DoNotSend:
     """The decision when IO answers with an error of this `reason`: without an answer none is sent."""
     return _postpone(planned, _asked_again_at(planned, now), reason)

@@ -3,12 +3,12 @@
 import azure.functions as func
 
 import telemetry
-from reminders.desk import Desk
+from context import Context
 from reminders.tick import remind_due
 from storage.readiness import Readiness
 
 
-def blueprint(*, readiness: Readiness, schedule: str, desk: Desk) -> func.Blueprint:
+def blueprint(readiness: Readiness, context: Context, schedule: str) -> func.Blueprint:
     """Registers remind on an NCRONTAB schedule."""
     functions = func.Blueprint()
 
@@ -17,6 +17,6 @@ def blueprint(*, readiness: Readiness, schedule: str, desk: Desk) -> func.Bluepr
     async def _remind(timer: func.TimerRequest) -> None:
         with telemetry.ticking("remind"):
             await readiness.check()
-            await remind_due(desk)
+            await remind_due(context)
 
     return functions

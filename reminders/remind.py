@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import telemetry
+from context import Context
 from contract.reminder_policy import policy_for
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest
@@ -14,8 +15,7 @@ from io_api.observe import record
 from io_api.rate_budget import Priority
 from reminders.calendar import local_day, next_day
 from reminders.compose import compose
-from reminders.decide import AskIo, Decision, DoNotSend, Facts, Postpone, Send, decide, unanswered
-from reminders.desk import Desk
+from reminders.decide import AskIo, Decision, DoNotSend, Facts, Postpone, Send, daily_cap, decide, unanswered
 from reminders.plan import Planned, plan
 from storage.due_index import DueEntry
 from storage.ledger import NOT_REMINDED, REMINDED, Entry, LostRace, State, Step
@@ -28,22 +28,22 @@ TURNED_AWAY = frozenset({"recipient_not_found", "sender_not_allowed"})
 SOON = timedelta(minutes=1)
 
 
-async def visit(due: DueEntry, *, desk: Desk, backoff: Backoff) -> None:
+async def remind(due: DueEntry, backoff: Backoff, context: Context) -> None:
     """Decide on what is due of one message, note when the next is, and only then let this row go.
 
     A death in between repeats it: what was decided is in the ledger, what was sent has the same id again.
     """
-    entry = await desk.ledger.get(due.request_id)
+    entry = await context.ledger.get(due.request_id)
     next_at = None
     if entry and entry.may_remind:
         with telemetry.visiting("remind", entry.request_id, entry.traceparent):
             try:
-                next_at = await _Message(entry, desk, backoff).decide_all()
+                next_at = await _Message(entry, backoff, context).decide_all()
             except LostRace:
-                next_at = desk.clock() + SOON
-    if next_at and await desk.index.put(due.request_id, next_at) == due:
+                next_at = context.clock() + SOON
+    if next_at and await context.reminder_index.put(due.request_id, next_at) == due:
         return
-    await desk.index.remove(due)
+    await context.reminder_index.remove(due)
 
 
 @dataclass
@@ -51,20 +51,20 @@ class _Message:
     """A message with its reminders; `entry` is replaced by what each step leaves in the ledger."""
 
     entry: Entry
-    desk: Desk
     backoff: Backoff
+    context: Context
     is_turned_away: bool = False  # an earlier reminder found the citizen blocked or gone
 
     async def decide_all(self) -> datetime | None:
         """Decide on every reminder that is due; when to come back, None: nothing more can come."""
-        request = self.desk.ledger.request_of(self.entry)
-        policy = policy_for(request, self.desk.policies.get(self.entry.service, ReminderPolicy()))
+        request = self.context.ledger.request_of(self.entry)
+        policy = policy_for(request, self.context.policies.get(self.entry.service, ReminderPolicy()))
         planned = plan(request, self.entry.accepted_at or self.entry.updated_at, policy)
         await self._check_earlier(request, planned, policy)
         next_times = [await self._decide_and_act(request, one, policy) for one in self._undecided(planned)]
         if later := [next_at for next_at in next_times if next_at]:
             return min(later)
-        self.entry = await self.desk.ledger.advance(self.entry, body={}, may_remind=False)
+        self.entry = await self.context.ledger.advance(self.entry, body={}, may_remind=False)
         return None
 
     async def _check_earlier(
@@ -76,7 +76,7 @@ class _Message:
         """
         by_id = {one.request_id: one for one in planned}
         for line in self._reminded():
-            one, reply = by_id.get(line["reminder"]), await self.desk.ledger.get(line["reminder"])
+            one, reply = by_id.get(line["reminder"]), await self.context.ledger.get(line["reminder"])
             self.is_turned_away |= reply is not None and _was_turned_away(reply)
             if one and reply is None:
                 await self._enqueue(compose(request, one, policy, datetime.fromisoformat(line["at"])))
@@ -85,76 +85,78 @@ class _Message:
         self, request: MessageRequest, one: Planned, policy: ReminderPolicy
     ) -> datetime | None:
         """Decide on one reminder; when to decide again, None: it is decided."""
-        if one.at > self.desk.clock():
+        if one.at > self.context.clock():
             return one.at
         decision = await self._decide(one, policy)
         if isinstance(decision, Send):
             decision = await self._send(request, one, policy)
         if isinstance(decision, DoNotSend):
             step = Step(NOT_REMINDED, decision.reason, reminder=one.request_id)
-            self.entry = await self.desk.ledger.advance(self.entry, step)
+            self.entry = await self.context.ledger.advance(self.entry, step)
         return decision.when if isinstance(decision, Postpone) else None
 
     async def _decide(self, one: Planned, policy: ReminderPolicy) -> Decision:
-        most, facts = self.desk.most_for(one.kind), await self._facts(one)
-        decision = decide(one, facts, policy, most_per_day=most, now=self.desk.clock())
+        most, facts = daily_cap(one.kind, self.context.most_per_day), await self._facts(one)
+        decision = decide(one, facts, policy, most_per_day=most, now=self.context.clock())
         if not isinstance(decision, AskIo):
             return decision
         if self.backoff.delay_for(self.entry.service):
-            return Postpone(self.desk.clock() + LONGEST_DELAY, "not_asked")
+            return Postpone(self.context.clock() + LONGEST_DELAY, "not_asked")
         try:
             facts = await self._asked(facts)
         except NotSent as error:
-            self.backoff.record(self.entry.service, error, self.desk.clock())
-            return Postpone(self.desk.clock() + LONGEST_DELAY, error.reason)
+            self.backoff.record(self.entry.service, error, self.context.clock())
+            return Postpone(self.context.clock() + LONGEST_DELAY, error.reason)
         except Unavailable as error:
-            return unanswered(one, error.reason, self.desk.clock())
-        return decide(one, facts, policy, most_per_day=most, now=self.desk.clock())
+            return unanswered(one, error.reason, self.context.clock())
+        return decide(one, facts, policy, most_per_day=most, now=self.context.clock())
 
     async def _asked(self, facts: Facts) -> Facts:
         """The facts with IO's fresh answer, which is also news for the ledger."""
-        ledger, message_id = self.desk.ledger, self.entry.message_id or ""
-        seen = await self.desk.io.get_message(
+        ledger, message_id = self.context.ledger, self.entry.message_id or ""
+        seen = await self.context.io.get_message(
             ledger.fiscal_code_of(self.entry),
             message_id,
             service=self.entry.service,
             priority=Priority.REMINDER,
         )
-        seen_at = self.desk.clock()
-        self.entry = await record(self.entry, seen, ledger, self.desk.outcomes)
+        seen_at = self.context.clock()
+        self.entry = await record(self.entry, seen, self.context)
         return replace(facts, state=self.entry.state, seen=seen, seen_at=seen_at)
 
     async def _facts(self, one: Planned) -> Facts:
         reminded = self._reminded()
-        today = local_day(self.desk.clock())
+        today, cap = local_day(self.context.clock()), daily_cap(one.kind, self.context.most_per_day)
         return Facts(
             state=self.entry.state,
             settled_at=self.entry.settled_at,
-            is_campaign_stopped=await self.desk.campaigns.is_stopped(self.entry.campaign),
+            is_campaign_stopped=await self.context.campaigns.is_stopped(self.entry.campaign),
             is_turned_away=self.is_turned_away,
             last_reminded_at=datetime.fromisoformat(reminded[-1]["at"]) if reminded else None,
-            reminders_today=await self.desk.days.taken(
-                self.entry.recipient, today, self.desk.most_for(one.kind), reminder=one.request_id
+            reminders_today=await self.context.reminder_days.taken(
+                self.entry.recipient, today, cap, reminder=one.request_id
             ),
         )
 
     async def _send(self, request: MessageRequest, one: Planned, policy: ReminderPolicy) -> Decision:
         """Take a place in the citizen's day, write the decision down, tell it, and put the request."""
-        now, most = self.desk.clock(), self.desk.most_for(one.kind)
+        now, most = self.context.clock(), daily_cap(one.kind, self.context.most_per_day)
         if not fits(compose(request, one, policy, now).to_json()):
             return DoNotSend("too_long")
         day = local_day(now)
-        if not await self.desk.days.take(self.entry.recipient, day, most, reminder=one.request_id):
+        if not await self.context.reminder_days.take(
+            self.entry.recipient, day, most, reminder=one.request_id
+        ):
             return Postpone(next_day(now, one.avoided), "citizen_reminded_enough")
         step = Step(REMINDED, reminder=one.request_id)
-        self.entry = await self.desk.ledger.advance(self.entry, step)
+        self.entry = await self.context.ledger.advance(self.entry, step)
         await self._enqueue(compose(request, one, policy, self._decided_at()))
         return Send()
 
     async def _enqueue(self, reminder: MessageRequest) -> None:
         log.info("reminded request_id=%s reminder=%s", self.entry.request_id, reminder.request_id)
-        await self.desk.outcomes.publish_reminded(self.entry, reminder.request_id)
-        await self.desk.queues.put(MESSAGE_REQUESTS, reminder.to_json())
+        await self.context.outcomes.publish_reminded(self.entry, reminder.request_id)
+        await self.context.queues.put(MESSAGE_REQUESTS, reminder.to_json())
 
     def _decided_at(self) -> datetime:
         return datetime.fromisoformat(self.entry.last_step["at"])

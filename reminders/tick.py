@@ -1,17 +1,17 @@
 """One tick of the timer: decides on every reminder that is due."""
 
+from context import Context
 from io_api.backoff import Backoff
-from reminders.desk import Desk
-from reminders.remind import visit
+from reminders.remind import remind
 from storage.due_index import DueEntry
 from storage.due_processing import process_due
 
 
-async def remind_due(desk: Desk) -> None:
-    """One tick. A message whose visit fails stays due; the failures are raised together at the end."""
+async def remind_due(context: Context) -> None:
+    """Run one tick. A message that fails stays due; the failures are raised together at the end."""
     backoff = Backoff()
 
-    async def decide(due: DueEntry) -> None:
-        await visit(due, desk=desk, backoff=backoff)
+    async def handle(due: DueEntry) -> None:
+        await remind(due, backoff, context)
 
-    await process_due(desk.index, decide, what="reminded", wait=backoff.wait, clock=desk.clock)
+    await process_due(context.reminder_index, handle, what="reminded", wait=backoff.wait, clock=context.clock)

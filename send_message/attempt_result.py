@@ -1,18 +1,19 @@
-"""How an attempt ended: the ledger is told at once, or late when a lease or storage did not last that long.
+"""Records the result of an attempt to send: at once, or late when the lease or storage did not last.
 
-What storage does not take goes back to the queue in the reference. An outage of the tables therefore puts
-nothing in doubt as long as the queue takes messages.
+If storage rejects the write, the result goes back to the queue in the reference. An outage of the tables
+therefore puts nothing in doubt as long as the queue accepts messages.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
+from context import Context
 from contract.reference import AttemptResult
+from contract.reminder_policy import may_remind
 from contract.reminders import ReminderPolicy
-from send_message.kept import after_acceptance
-from storage.dispatcher import Dispatcher, reference_to
+from contract.request import MessageRequest
+from storage.dispatcher import reference_to
 from storage.intake import PutBack
 from storage.ledger import LEASE, Entry, Ledger, LostRace, State, Step
 from storage.queues import MESSAGE_SENDS
@@ -22,9 +23,9 @@ NOT_CLAIMED = Step(State.DEFERRED, "not_claimed")
 
 
 async def record(planned: Entry, end: Step, ledger: Ledger) -> Entry:
-    """Commit what was planned for an attempt that ended, or ends without this write, as `end` says.
+    """Commit the planned entry. `end` is the result of the attempt, should this write be lost.
 
-    Raises LostRace, and PutBack when storage does not answer.
+    Raises LostRace if another worker moved the request on, and PutBack if storage does not answer.
     """
     try:
         return await ledger.commit(planned)
@@ -33,37 +34,30 @@ async def record(planned: Entry, end: Step, ledger: Ledger) -> Entry:
     raise PutBack(body)
 
 
-async def record_late(
-    entry: Entry,
-    result: AttemptResult,
-    *,
-    ledger: Ledger,
-    dispatcher: Dispatcher,
-    reminders: Mapping[str, ReminderPolicy],
-    clock: Callable[[], datetime],
-) -> Entry:
-    """Write down how an attempt ended that others may have put in doubt meanwhile.
+async def record_late(entry: Entry, result: AttemptResult, context: Context) -> Entry:
+    """Record the result of an attempt that another worker may have marked IN_DOUBT meanwhile.
 
-    Raises LostRace when the ledger has moved on, and PutBack when storage does not answer.
+    Raises LostRace if the ledger has moved on, and PutBack if storage does not answer.
     """
     try:
         while True:
-            current = await ledger.get(entry.request_id)
+            current = await context.ledger.get(entry.request_id)
             if current is None or not current.awaits(result):
                 raise LostRace(LostRace.__doc__)
-            # This attempt's queue message may be gone: a copy sees to it that the request is handed over.
-            # If that copy comes before the write below it touches the row, and all this begins anew.
-            await dispatcher.enqueue_recheck(current, MESSAGE_SENDS, LEASE)
-            changes = _changes(current, result, ledger, reminders, clock())
+            # This attempt's queue message may be gone, so a copy makes sure that the request is dispatched.
+            # If the copy is handled before the write below, it changes the row and this loop starts again.
+            await context.dispatcher.enqueue_recheck(current, MESSAGE_SENDS, LEASE)
+            changes = _changes(current, result, context)
             with suppress(LostRace):
-                return await ledger.advance(current, _step(result), **changes)
+                step = Step(State(result.what), result.reason, result.http_status)
+                return await context.ledger.advance(current, step, **changes)
     except Unanswered:
         body = _with_result(entry, result)
     raise PutBack(body)
 
 
 def result_of(planned: Entry, end: Step) -> AttemptResult:
-    """The end of the attempt that `planned` would have told the ledger of."""
+    """Return the result that the planned entry would have recorded."""
     return AttemptResult(
         owner=planned.owner or "",
         what=end.what,
@@ -73,24 +67,29 @@ def result_of(planned: Entry, end: Step) -> AttemptResult:
     )
 
 
-def _step(result: AttemptResult) -> Step:
-    return Step(State(result.what), result.reason, result.http_status)
+def after_acceptance(
+    entry: Entry,
+    request: MessageRequest,
+    message_id: str | None,
+    policies: Mapping[str, ReminderPolicy],
+) -> dict[str, Any]:
+    """Return the columns that change on acceptance: the encrypted body is kept only while reminders may come.
+
+    Without IO's id nobody can ask whether the message was read, so no reminder is sent.
+    """
+    reminds = message_id is not None and may_remind(request, policies)
+    return {"may_remind": reminds, "body": entry.body if reminds else {}}
 
 
 def _with_result(entry: Entry, result: AttemptResult) -> str:
     return reference_to(entry).model_copy(update={"result": result}).to_json()
 
 
-def _changes(
-    entry: Entry,
-    result: AttemptResult,
-    ledger: Ledger,
-    reminders: Mapping[str, ReminderPolicy],
-    now: datetime,
-) -> dict[str, Any]:
+def _changes(entry: Entry, result: AttemptResult, context: Context) -> dict[str, Any]:
     if result.what == State.ACCEPTED:
-        kept = after_acceptance(entry, ledger.request_of(entry), result.message_id, reminders)
+        request = context.ledger.request_of(entry)
+        kept = after_acceptance(entry, request, result.message_id, context.policies)
         return {"message_id": result.message_id} | kept
     if result.what == State.DEFERRED:
-        return {"next_at": now, "sequence": entry.sequence + 1}
+        return {"next_at": context.clock(), "sequence": entry.sequence + 1}
     return {}

@@ -1,4 +1,4 @@
-"""Whether it is a queue message's turn: the ledger decides, the message only asks."""
+"""What to do with one delivery of a queue message. The ledger decides; the queue message only asks."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -8,19 +8,22 @@ from enum import Enum, auto
 
 from contract.reference import Reference
 from send_message.still_needed import expired_or_paid
-from storage.dispatcher import Dispatcher
 from storage.ledger import WAITING, Entry, Ledger, LostRace, State, Step
+from storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
 MAX_AGE = timedelta(days=7)
-# Another worker is at it: it is done in a moment, or dead until its lease is over.
-LOOK_AGAIN = timedelta(seconds=10)
+# Another worker holds the request: it finishes in a moment, or is dead until its lease expires.
+RECHECK_AFTER = timedelta(seconds=10)
+
+type Proceed = Callable[[Entry], Awaitable[Entry | None]]
+"""Handles the request; returns the entry to dispatch, or None if it has dispatched the request itself."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """One delivery of a queue message: what it refers to, where, and whether it was delivered before."""
+    """One delivery of a queue message: its reference, its queue, and whether it was delivered before."""
 
     reference: Reference
     queue: str
@@ -28,26 +31,27 @@ class Delivery:
 
 
 class Action(Enum):
-    """What a delivery of a queue message should do now."""
+    """What to do with a delivery."""
 
     PROCEED = auto()
     WAIT = auto()
-    CLOSE = auto()
-    GIVE_UP = auto()
-    MARK_IN_DOUBT = auto()
-    DISPATCH = auto()  # the ledger has moved on, but the worker that moved it may have died right after
-    DROP = auto()
+    CLOSE = auto()  # expired, or paid meanwhile
+    GIVE_UP = auto()  # waited too long
+    MARK_IN_DOUBT = auto()  # the sender's lease expired
+    DISPATCH = auto()  # the ledger has moved on, but its worker may have died before it dispatched
+    DROP = auto()  # a stale copy
 
 
 def next_action(entry: Entry, delivery: Delivery, now: datetime) -> Action:
     """Decide by the entry's state.
 
-    A message that is behind the ledger is a stale copy, unless it is redelivered: then its first delivery
-    died somewhere, perhaps before it handed the request over. One that is not behind makes sure that
-    whoever moved the request on has handed it over.
+    A message whose sequence is behind the ledger's is a stale copy, unless it is redelivered: its first
+    worker may have died before it dispatched the request. A current message makes sure that the request was
+    dispatched.
     """
     if entry.state is State.SENDING:
-        return Action.MARK_IN_DOUBT if entry.lease_until and entry.lease_until <= now else Action.WAIT
+        expired = entry.lease_until and entry.lease_until <= now
+        return Action.MARK_IN_DOUBT if expired else Action.WAIT
     if delivery.reference.sequence < entry.sequence:
         return Action.DISPATCH if delivery.redelivered else Action.DROP
     return _action_when_waiting(entry, now) if entry.state in WAITING else Action.DISPATCH
@@ -64,74 +68,62 @@ def _action_when_waiting(entry: Entry, now: datetime) -> Action:
 
 
 def time_to_wait(entry: Entry, now: datetime) -> timedelta:
-    """How long a message whose turn is WAIT should stay out of sight."""
+    """Return how long to hide a message whose action is WAIT."""
     if entry.state is State.SENDING:
-        return LOOK_AGAIN
+        return RECHECK_AFTER
     return (entry.next_at or now) - now + timedelta(seconds=1)
 
 
-async def handle_delivery(
-    entry: Entry,
-    delivery: Delivery,
-    *,
-    go: Callable[[Entry], Awaitable[Entry | None]],
-    ledger: Ledger,
-    dispatcher: Dispatcher,
-    clock: Callable[[], datetime],
-) -> None:
-    """Do what it is this delivery's turn to do; `go` returns the entry to hand over, None when it has.
+async def handle_delivery(entry: Entry, delivery: Delivery, proceed: Proceed, stores: Stores) -> None:
+    """Carry out the action that the ledger asks for, then dispatch the request.
 
-    Who loses a race comes back to look when the winner must be done or dead.
+    If another worker won the conditional write, re-check the request once that worker must be done or dead.
     """
-    reference, queue = delivery.reference, delivery.queue
-    match next_action(entry, delivery, clock()):
+    reference, queue, dispatcher = delivery.reference, delivery.queue, stores.dispatcher
+    match next_action(entry, delivery, stores.clock()):
         case Action.DROP:
             log.info("stale copy dropped request_id=%s state=%s", entry.request_id, entry.state)
         case Action.WAIT if entry.state is State.SENDING:
-            await dispatcher.enqueue_recheck(entry, queue, time_to_wait(entry, clock()), reference.language)
+            delay = time_to_wait(entry, stores.clock())
+            await dispatcher.enqueue_recheck(entry, queue, delay, reference.language)
         case Action.WAIT:
-            await dispatcher.requeue(reference, queue, time_to_wait(entry, clock()))
-        case what:
+            await dispatcher.requeue(reference, queue, time_to_wait(entry, stores.clock()))
+        case action:
             try:
-                after = await _act(what, entry, go, ledger, clock())
+                after = await _carry_out(action, entry, proceed, stores)
             except LostRace:
-                await dispatcher.enqueue_recheck(entry, queue, LOOK_AGAIN, reference.language)
+                await dispatcher.enqueue_recheck(entry, queue, RECHECK_AFTER, reference.language)
                 return
             if after:
-                republish = what is Action.DISPATCH
+                republish = action is Action.DISPATCH
                 await dispatcher.dispatch(after, queue, reference.language, republish=republish)
 
 
-async def _act(
-    action: Action,
-    entry: Entry,
-    go: Callable[[Entry], Awaitable[Entry | None]],
-    ledger: Ledger,
-    now: datetime,
-) -> Entry | None:
+async def _carry_out(action: Action, entry: Entry, proceed: Proceed, stores: Stores) -> Entry | None:
+    ledger = stores.ledger
     match action:
         case Action.PROCEED:
-            return await go(entry)
-        case Action.CLOSE if step := expired_or_paid(entry, now):
+            return await proceed(entry)
+        case Action.CLOSE if step := expired_or_paid(entry, stores.clock()):
             return await ledger.advance(entry, step, body={})
         case Action.GIVE_UP:
             return await ledger.advance(entry, Step(State.DEAD, "exhausted"))
         case Action.MARK_IN_DOUBT:
             return await ledger.advance(entry, Step(State.IN_DOUBT, "lease_over"))
         case Action.DISPATCH if entry.state is State.IN_DOUBT:
-            # Written as it is: a late answer that is on its way into this row must look again, because its
-            # worker may die after writing it, and this visit was the one to see to that.
+            # Write the row unchanged: its new ETag makes a late result that is being written fail and start
+            # again. The worker of that write may die after it, and only this delivery would dispatch it.
             return await ledger.advance(entry)
         case _:
             return entry
 
 
 class UnknownRequest(Exception):
-    """This refers to no request that the ledger holds."""
+    """The ledger holds no such request."""
 
 
 async def look_up(reference: Reference, ledger: Ledger) -> Entry:
-    """The entry that a reference stands for; raises UnknownRequest."""
+    """Return the entry of a reference; raises UnknownRequest."""
     entry = await ledger.get(reference.request_id)
     if entry is None:
         raise UnknownRequest(UnknownRequest.__doc__)

@@ -8,22 +8,18 @@ from typing import Any
 
 from check_status.settle import settle_payment
 from check_status.tick import follow_due
+from context import Context
 from contract.reminders import ReminderPolicy
 from poison.park import park
-from reminders.desk import Desk
 from reminders.tick import remind_due
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
-from storage.campaigns import Campaigns
 from storage.cipher import Cipher
-from storage.dispatcher import Dispatcher
-from storage.due_index import DueEntry, DueIndex
-from storage.ledger import Entry, Ledger, entry_of
-from storage.notices import Notices
-from storage.outcomes import Outcomes
-from storage.parked import Parked
+from storage.due_index import DueEntry
+from storage.ledger import Entry, entry_of
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
-from storage.reminder_days import ReminderDays
+from storage.stores import Stores
+from storage.table import Table
 from tests.fakes import Died, FakeClock, FakeIo, FakeQueues, FakeTable, QueuedMessage, Steps
 from tests.samples import KEYS, a_body
 
@@ -32,111 +28,64 @@ LEASE_OF_THE_PLATFORM = timedelta(minutes=10)
 
 
 class FakeApp:
-    """The product's own parts over the fakes, with the app of a message to drive it on."""
+    """The product's own parts over the fakes, with what drives a message through them.
+
+    `io`, `policies` and `most_per_day` may be replaced by a test.
+    """
 
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.steps = Steps()
         self.io = FakeIo(steps=self.steps)
         self.queues = FakeQueues(self.clock, self.steps)
-        self.ledger_table = FakeTable("ledger", self.steps)
-        self.due_table = FakeTable("due", self.steps)
-        self.parked_table = FakeTable("parked", self.steps)
-        self.notices_table = FakeTable("notices", self.steps)
+        self.tables: dict[str, FakeTable] = {}
         self.cipher = Cipher(KEYS)
-        self.ledger = Ledger(self.ledger_table, self.cipher, self.clock)
-        self.due_index = DueIndex(self.due_table, self.clock)
-        self.parked = Parked(self.parked_table, self.cipher)
-        self.notices = Notices(self.notices_table, self.cipher)
-        self.outcomes = Outcomes(self.queues)
-        self.reminders_table = FakeTable("reminders", self.steps)
-        self.reminder_index = DueIndex(self.reminders_table, self.clock)
-        self.dispatcher = Dispatcher(
-            self.queues, self.due_index, self.reminder_index, self.outcomes, self.clock
-        )
         self.policies: dict[str, ReminderPolicy] = {}
         self.most_per_day = 2
-        self.campaigns = Campaigns(FakeTable("campaigns", self.steps), self.clock)
-        self.days = ReminderDays(FakeTable("reminderdays", self.steps))
+        stores = Stores.on(self._table, self.queues, self.cipher, self.clock)
+        self.stores = stores
+        self.ledger, self.parked, self.notices = stores.ledger, stores.parked, stores.notices
+        self.campaigns, self.days = stores.campaigns, stores.reminder_days
+        self.due_index, self.reminder_index = stores.due_index, stores.reminder_index
+        self.outcomes, self.dispatcher = stores.outcomes, stores.dispatcher
+        self.ledger_table, self.due_table = self.tables["ledger"], self.tables["due"]
+        self.parked_table, self.notices_table = self.tables["parked"], self.tables["notices"]
+        self.reminders_table = self.tables["reminders"]
+
+    def _table(self, name: str) -> Table:
+        self.tables[name] = FakeTable(name, self.steps)
+        return self.tables[name]
+
+    @property
+    def context(self) -> Context:
+        """What the functions work with."""
+        return Context(
+            **vars(self.stores), io=self.io, policies=self.policies, most_per_day=self.most_per_day
+        )
 
     async def check(self, body: str, *, redelivered: bool = False) -> None:
         """Deliver a body of message-requests."""
-        await check_recipient(
-            body,
-            redelivered=redelivered,
-            ledger=self.ledger,
-            io=self.io,
-            notices=self.notices,
-            dispatcher=self.dispatcher,
-            clock=self.clock,
-        )
+        await check_recipient(body, self.context, redelivered=redelivered)
 
     async def send(self, body: str, *, redelivered: bool = False) -> None:
         """Deliver a body of message-sends."""
-        await send_message(
-            body,
-            redelivered=redelivered,
-            ledger=self.ledger,
-            io=self.io,
-            dispatcher=self.dispatcher,
-            campaigns=self.campaigns,
-            reminders=self.policies,
-            clock=self.clock,
-        )
-
-    @property
-    def desk(self) -> Desk:
-        """What the reminders' timer works with."""
-        return Desk(
-            ledger=self.ledger,
-            io=self.io,
-            index=self.reminder_index,
-            days=self.days,
-            campaigns=self.campaigns,
-            queues=self.queues,
-            outcomes=self.outcomes,
-            policies=self.policies,
-            most_per_day=self.most_per_day,
-            clock=self.clock,
-        )
+        await send_message(body, self.context, redelivered=redelivered)
 
     async def remind(self) -> None:
-        """One tick of the reminders' timer."""
-        await remind_due(self.desk)
+        """Run one tick of the reminders' timer."""
+        await remind_due(self.context)
 
     async def follow(self) -> None:
-        """One tick of the timer."""
-        await follow_due(
-            ledger=self.ledger,
-            io=self.io,
-            due_index=self.due_index,
-            outcomes=self.outcomes,
-            clock=self.clock,
-        )
+        """Run one tick of the status timer."""
+        await follow_due(self.context)
 
     async def settle(self, body: str) -> None:
         """Deliver a body of message-settled."""
-        await settle_payment(
-            body,
-            ledger=self.ledger,
-            notices=self.notices,
-            outcomes=self.outcomes,
-            queues=self.queues,
-            clock=self.clock,
-        )
+        await settle_payment(body, self.stores)
 
     async def park(self, body: str, queue: str = MESSAGE_REQUESTS) -> None:
         """Deliver a body of the poison queue of `queue`."""
-        await park(
-            body,
-            queue=queue,
-            services=self.io.services,
-            ledger=self.ledger,
-            parked=self.parked,
-            outcomes=self.outcomes,
-            dispatcher=self.dispatcher,
-            clock=self.clock,
-        )
+        await park(body, queue, self.context)
 
     async def run(self) -> None:
         """Deliver until the app is empty, as the platform does; time moves on to what is visible next."""

@@ -31,7 +31,7 @@ def within(instant: datetime, spans: Sequence[Span]) -> bool:
     return any(start <= instant < end for start, end in spans)
 
 
-def wait_until_due(event: datetime | None, now: datetime) -> bool:
+def has_passed(event: datetime | None, now: datetime) -> bool:
     return event is not None and event <= now
 
 
@@ -59,7 +59,7 @@ class Life:
 
     def answer(self, now: datetime) -> MessageStatus:
         """What IO says of the message now."""
-        is_read, is_paid = wait_until_due(self.reads_at, now), wait_until_due(self.pays_at, now)
+        is_read, is_paid = has_passed(self.reads_at, now), has_passed(self.pays_at, now)
         read = "UNAVAILABLE" if within(now, self.hidden) else "READ" if is_read else "UNREAD"
         paid = ("PAID" if is_paid else "NOT_PAID") if self.has_payment else None
         return seen("PROCESSED", read, paid)
@@ -161,7 +161,9 @@ class World:
         """Decide on everything of a message that is due; return when to come back."""
         back: list[datetime] = []
         for planned in self.undecided(life):
-            decision = Postpone(planned.at, "not_due") if planned.at > now else self._decide(life, planned, now)
+            decision = (
+                Postpone(planned.at, "not_due") if planned.at > now else self._decide(life, planned, now)
+            )
             if isinstance(decision, Postpone):
                 back.append(decision.when)
                 self.laters.append((life, planned, now, decision))
@@ -188,9 +190,9 @@ class World:
         today = [record for record in self.sent_to(life.citizen) if day(record.at) == day(now)]
         return Facts(
             state=life.ledger_state(now, self._answered[life.request.request_id]),
-            settled_at=life.settled_at if wait_until_due(life.settled_at, now) else None,
-            is_campaign_stopped=wait_until_due(life.stopped_at, now),
-            is_turned_away=any(wait_until_due(life.blocked_at, record.at) for record in sent),
+            settled_at=life.settled_at if has_passed(life.settled_at, now) else None,
+            is_campaign_stopped=has_passed(life.stopped_at, now),
+            is_turned_away=any(has_passed(life.blocked_at, record.at) for record in sent),
             last_reminded_at=sent[-1].at if sent else None,
             reminders_today=len(today),
             seen=life.answer(polls[-1]) if polls else None,

@@ -14,7 +14,7 @@ from storage.ledger import NOT_REMINDED, REMINDED
 from storage.queues import MESSAGE_OUTCOMES
 from tests.fake_app import FakeApp
 from tests.fakes import FakeIo
-from tests.lives import START, TICK, Life, wait_until_due
+from tests.lives import START, TICK, Life, has_passed
 
 
 class LivingIo(FakeIo):
@@ -30,7 +30,7 @@ class LivingIo(FakeIo):
 
     async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
         self.profile = Profile(
-            sender_allowed=not wait_until_due(self._by_citizen[fiscal_code].blocked_at, self._road.clock())
+            sender_allowed=not has_passed(self._by_citizen[fiscal_code].blocked_at, self._road.clock())
         )
         return await super().get_profile(fiscal_code, service=service)
 
@@ -82,10 +82,10 @@ class Institution:
     async def _happens(self, life: Life) -> None:
         """The creditor's word, and the operator's."""
         now, request = self.app.clock(), life.request
-        if wait_until_due(life.settled_at, now) and request.request_id not in self._settled:
+        if has_passed(life.settled_at, now) and request.request_id not in self._settled:
             self._settled.add(request.request_id)
             await self.app.settle(f'{{"request_id": "{request.request_id}"}}')
-        if wait_until_due(life.stopped_at, now):
+        if has_passed(life.stopped_at, now):
             await self.app.campaigns.stop(str(request.campaign), by="rossi@pc")
 
     async def live(self, days: int = 80) -> None:

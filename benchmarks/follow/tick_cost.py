@@ -10,12 +10,11 @@ from typing import Any, Final
 from benchmarks.follow.bill import PAGE, Bill, BilledTable
 from benchmarks.follow.tracked import TrackedTable
 from check_status.tick import follow_due
+from context import Context
 from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
 from storage.cipher import Cipher
-from storage.due_index import DueIndex
-from storage.ledger import Ledger, State, Step
-from storage.outcomes import Outcomes
+from storage.ledger import State, Step
 from storage.table import Table
 from tests.fakes import FakeClock, FakeIo, FakeQueues, FakeTable, seen
 from tests.samples import KEYS, a_request
@@ -72,9 +71,17 @@ class Post:
     def __init__(self, ledger_table: Table, due_table: Table) -> None:
         self.clock = FakeClock(START)
         self.io = ReadingIo()
-        self.ledger = Ledger(ledger_table, Cipher(KEYS[:1]), self.clock)
-        self.due_index = DueIndex(due_table, self.clock)
-        self.outcomes = Outcomes(FakeQueues(self.clock))
+        tables = {"ledger": ledger_table, "due": due_table}
+        self.context = Context.on(
+            lambda name: tables.get(name) or FakeTable(name),
+            FakeQueues(self.clock),
+            Cipher(KEYS[:1]),
+            self.clock,
+            io=self.io,
+            policies={},
+            most_per_day=2,
+        )
+        self.ledger, self.due_index = self.context.ledger, self.context.due_index
 
     async def deliver(self, due: int) -> None:
         """Messages as they are some hours after acceptance; their rows spread over the minutes of a tick."""
@@ -90,13 +97,7 @@ class Post:
 
     async def tick(self) -> None:
         """Follow what is due."""
-        await follow_due(
-            ledger=self.ledger,
-            io=self.io,
-            due_index=self.due_index,
-            outcomes=self.outcomes,
-            clock=self.clock,
-        )
+        await follow_due(self.context)
 
 
 async def measure(tracked: int, due: int) -> TickCost:

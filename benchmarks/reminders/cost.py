@@ -8,14 +8,10 @@ from typing import Final
 from benchmarks.follow.bill import Bill, BilledTable
 from benchmarks.follow.tracked import TrackedTable
 from contract.reminders import ReminderPolicy, UnreadReminders
-from storage.campaigns import Campaigns
-from storage.dispatcher import Dispatcher
-from storage.due_index import DueIndex
-from storage.ledger import Ledger
-from storage.reminder_days import ReminderDays
-from storage.table import Row
+from storage.due_index import REMINDERS_TABLE
+from storage.table import Row, Table
 from tests.fake_app import FakeApp
-from tests.fakes import FakeTable, seen
+from tests.fakes import seen
 from tests.samples import a_body
 
 START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -48,22 +44,16 @@ class BilledApp(FakeApp):
     """The app of messages over tables that are billed, with so many other messages tracked at `now`."""
 
     def __init__(self, now: datetime, others: int) -> None:
-        super().__init__()
         self.bill = Bill()
+        self._tracked = TrackedTable(others, now)
+        self._others = others
+        super().__init__()
         self.policies = {"default": POLICY}
         self.clock.now = START
-        self._others = others
-        self._lay(TrackedTable(others, now))
 
-    def _lay(self, reminders: TrackedTable) -> None:
-        self.ledger = Ledger(BilledTable(self.ledger_table, self.bill), self.cipher, self.clock)
-        self.due_index = DueIndex(BilledTable(self.due_table, self.bill), self.clock)
-        self.reminder_index = DueIndex(BilledTable(reminders, self.bill), self.clock)
-        self.campaigns = Campaigns(BilledTable(FakeTable("campaigns"), self.bill), self.clock)
-        self.days = ReminderDays(BilledTable(FakeTable("reminderdays"), self.bill))
-        self.dispatcher = Dispatcher(
-            self.queues, self.due_index, self.reminder_index, self.outcomes, self.clock
-        )
+    def _table(self, name: str) -> Table:
+        fake = super()._table(name)
+        return BilledTable(self._tracked if name == REMINDERS_TABLE else fake, self.bill)
 
     async def deliver(self, due: int) -> None:
         """So many messages are delivered, each to another citizen; all the others are in the ledger too."""

@@ -5,30 +5,14 @@ Ticks without a pause on the stores and IO of the app settings, by a clock that 
 
 import argparse
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import settings
-from io_api import rate_limiter
-from io_api.account import IoAccount
-from reminders.desk import Desk
+from context import Context
 from reminders.tick import remind_due
-from settings import Settings
-from storage import ledger
 from storage.account import StorageAccount
-from storage.cipher import Cipher
-from storage.outcomes import Outcomes
 
 PAUSE_SECONDS = 0.25
-
-
-def a_desk(configured: Settings, clock: Callable[[], datetime]) -> Desk:
-    """What function_app.py gives the timer, with another clock."""
-    account = StorageAccount(configured)
-    io = IoAccount.of(configured, account.table(rate_limiter.TABLE), clock)
-    requests = ledger.Ledger(account.table(ledger.TABLE), Cipher(configured.encryption_keys), clock)
-    outcomes = Outcomes(account.queues())
-    return Desk.of(configured, account, io=io, ledger=requests, outcomes=outcomes, clock=clock)
 
 
 async def main() -> None:
@@ -36,10 +20,11 @@ async def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.reminding", description=__doc__)
     parser.add_argument("--ahead", type=float, required=True, help="seconds")
     ahead = timedelta(seconds=parser.parse_args().ahead)
-    desk = a_desk(settings.load(), lambda: datetime.now(UTC) + ahead)
+    configured = settings.load()
+    context = Context.of(configured, StorageAccount(configured), lambda: datetime.now(UTC) + ahead)
     print("ready", flush=True)
     while True:
-        await remind_due(desk)
+        await remind_due(context)
         await asyncio.sleep(PAUSE_SECONDS)
 
 

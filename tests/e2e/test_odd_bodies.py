@@ -108,7 +108,7 @@ async def test_bodies_that_cannot_be_sent(world: World) -> None:
     await world.until_parked(len(wrong))
     kept = await world.all_parked()
     found = {
-        (message.queue, world.parked.body_of(message)): {broken.field for broken in message.violations}
+        (message.queue, world.stores.parked.body_of(message)): {broken.field for broken in message.violations}
         for message in kept
     }
     assert found == wrong

@@ -21,7 +21,7 @@ async def test_damaged_row(world: World) -> None:
     await world.until_parked(1)
     [kept] = await world.all_parked()
     assert (kept.queue, kept.reason) == (MESSAGE_REQUESTS, "failed_repeatedly")
-    assert parse_request(world.parked.body_of(kept)) == parse_request(as_text(asked))
+    assert parse_request(world.stores.parked.body_of(kept)) == parse_request(as_text(asked))
     assert (await world.entries())["damaged"].state is State.DEAD
     assert world.told() == {"damaged": ["parked"]}
     counts = await host.counts("check_recipient")

@@ -21,7 +21,7 @@ async def test_after_it_was_sent(world: World) -> None:
     await world.stop_hosts()
     await world.take_outcomes()
     kept = await world.all_parked()
-    assert {world.parked.body_of(message) for message in kept} == {as_text(other) for other in others}
+    assert {world.stores.parked.body_of(message) for message in kept} == {as_text(other) for other in others}
     assert {(message.reason, message.request_id) for message in kept} == {("conflict", "taken")}
     assert Counter(world.told()["taken"]) | {"processed": 1} == {"accepted": 1, "processed": 1, "parked": 2}
     assert len(await world.io.messages()) == 1

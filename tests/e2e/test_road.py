@@ -104,7 +104,7 @@ async def test_every_kind_of_request(world: World) -> None:
     }
     [parked] = await world.all_parked()
     assert (parked.queue, parked.parked_id, parked.http_status) == (MESSAGE_SENDS, "refused", 400)
-    assert parse_request(world.parked.body_of(parked)) == parse_request(as_text(REQUESTS["refused"]))
+    assert parse_request(world.stores.parked.body_of(parked)) == parse_request(as_text(REQUESTS["refused"]))
 
 
 async def test_time(world: World) -> None:

@@ -19,13 +19,14 @@ from jsonschema import Draft202012Validator, FormatChecker
 from local.azurite import Azurite
 from poison.redrive import redrive
 from settings import Settings
-from storage import due_index, ledger, parked
+from storage import due_index, ledger
 from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.due_index import DueEntry, DueIndex
-from storage.ledger import Entry, Ledger, entry_of
-from storage.parked import Parked, ParkedMessage
+from storage.ledger import Entry, entry_of
+from storage.parked import ParkedMessage
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, POISON_QUEUES, WORKED_OFF
+from storage.stores import Stores
 from storage.table import Table
 from tests.e2e.processes import PROJECT, ChildProcess, host_process, simulator_process
 from tests.e2e.simulator_control import SimulatorControl
@@ -70,8 +71,7 @@ class World:
             storage.connection_string, transport=AioHttpTransport(use_env_settings=False)
         )
         self.ledger_table = account.table(ledger.TABLE)
-        self.ledger = Ledger(self.ledger_table, cipher, lambda: datetime.now(UTC))
-        self.parked = Parked(account.table(parked.TABLE), cipher)
+        self.stores = Stores.on(account.table, account.queues(), cipher, lambda: datetime.now(UTC))
         self.due_table = account.table(due_index.TABLE)
         self.reminders_table = account.table(due_index.REMINDERS_TABLE)
         self._account = account
@@ -118,13 +118,7 @@ class World:
     async def redrive(self, *messages: ParkedMessage) -> None:
         """The operator puts parked messages back."""
         for message in messages:
-            await redrive(
-                message,
-                ledger=self.ledger,
-                parked=self.parked,
-                queues=self._account.queues(),
-                clock=lambda: datetime.now(UTC),
-            )
+            await redrive(message, self.stores)
 
     async def make_due(self) -> None:
         """Time passes for the messages that are followed: all are due now."""
@@ -195,7 +189,7 @@ class World:
 
     async def all_parked(self) -> list[ParkedMessage]:
         """The parked table."""
-        return [message async for message in self.parked.all()]
+        return [message async for message in self.stores.parked.all()]
 
     async def depths(self) -> dict[str, int]:
         """The messages on each inner queue, those that nobody can see now included."""

@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 from typer.testing import CliRunner, Result
 
-from cli.connection import Stores, ask
+from cli.connection import Operator, ask
 from cli.main import app
 from storage.ledger import Entry, State, Step
 from storage.parked import ParkedMessage
@@ -35,7 +35,7 @@ class CliAccount:
         """A request that IO accepted as message M-1."""
         request = a_request(**{"request_id": self.new_id(), **fields})
 
-        async def send(stores: Stores) -> Entry:
+        async def send(stores: Operator) -> Entry:
             claimed = await stores.ledger.commit(stores.ledger.intent(await stores.ledger.open(request)))
             return await stores.ledger.advance(
                 claimed, Step(State.ACCEPTED, http_status=201), message_id="M-1"
@@ -61,7 +61,7 @@ class CliAccount:
     def release(self) -> None:
         """End every pause and close every circuit."""
 
-        async def end_all(stores: Stores) -> None:
+        async def end_all(stores: Operator) -> None:
             stops = await stores.suspensions.current()
             for service in stops.pauses:
                 await stores.suspensions.resume(service)

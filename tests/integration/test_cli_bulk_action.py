@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from cli.connection import Stores, ask
+from cli.connection import Operator, ask
 from storage.ledger import Entry, State, Step
 from tests.integration.cli_account import CliAccount
 from tests.samples import a_request
@@ -20,7 +20,7 @@ def _entry(account: CliAccount, request_id: str) -> Entry:
 def _in_doubt(account: CliAccount) -> Entry:
     """A request whose POST nobody knows the end of."""
 
-    async def doubt(stores: Stores) -> Entry:
+    async def doubt(stores: Operator) -> Entry:
         claimed = await stores.ledger.commit(
             stores.ledger.intent(await stores.ledger.open(a_request(request_id=account.new_id())))
         )
@@ -32,7 +32,7 @@ def _in_doubt(account: CliAccount) -> Entry:
 def _refused(account: CliAccount) -> Entry:
     """A request that IO refused, parked as the poison trigger does."""
 
-    async def refuse(stores: Stores) -> Entry:
+    async def refuse(stores: Operator) -> Entry:
         claimed = await stores.ledger.commit(
             stores.ledger.intent(await stores.ledger.open(a_request(request_id=account.new_id())))
         )
@@ -48,7 +48,7 @@ def _depth(queue: str) -> int:
 
 
 def _actions_on(target: str) -> list[str]:
-    async def find(stores: Stores) -> list[dict[str, Any]]:
+    async def find(stores: Operator) -> list[dict[str, Any]]:
         return [row async for row in stores.audit.actions_on(target)]
 
     return [row["action"] for row in ask(find)]

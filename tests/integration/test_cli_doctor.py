@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 import settings
-from cli.connection import Stores, ask
+from cli.connection import Operator, ask
 from io_api import rate_limiter
 from io_api.breakers import SEND_FAILURES
 from io_api.errors import Misconfigured
@@ -184,7 +184,7 @@ def test_no_key_is_shown(account: CliAccount) -> None:
 def test_backend_that_fails_is_told(account: CliAccount) -> None:
     """While IO answers no sends it tells since when, and that messages wait; when it works again, nothing."""
 
-    async def fail(stores: Stores) -> None:
+    async def fail(stores: Operator) -> None:
         for _ in range(SEND_FAILURES):
             await stores.breakers.record_failure("submit_message", limit=SEND_FAILURES)
 
@@ -196,7 +196,7 @@ def test_backend_that_fails_is_told(account: CliAccount) -> None:
     assert breaker["opened_at"]
     assert any(line.startswith("IO non risponde a queste chiamate") for line in _lines(account))
 
-    async def mend(stores: Stores) -> None:
+    async def mend(stores: Operator) -> None:
         await stores.breakers.current("submit_message")
         await stores.breakers.record_success("submit_message")
 
@@ -204,10 +204,10 @@ def test_backend_that_fails_is_told(account: CliAccount) -> None:
     assert _examined(account, 0)["breakers"] == []
 
 
-def _sent(service: str, *steps: str, days_ago: int = 0) -> Callable[[Stores], Awaitable[None]]:
+def _sent(service: str, *steps: str, days_ago: int = 0) -> Callable[[Operator], Awaitable[None]]:
     """A request of a service that went through these steps, so many days ago."""
 
-    async def send(stores: Stores) -> None:
+    async def send(stores: Operator) -> None:
         then = datetime.now(UTC) - timedelta(days=days_ago)
         past = Ledger(stores.ledger._table, stores.ledger._cipher, lambda: then)
         entry = await past.open(
@@ -250,7 +250,7 @@ def test_thresholds_are_the_institutions(account: CliAccount, monkeypatch: pytes
 def test_what_is_late_is_told(account: CliAccount) -> None:
     """Polling that is days behind and a timer that has not run for hours are told, each against its limit."""
 
-    async def late(stores: Stores) -> None:
+    async def late(stores: Operator) -> None:
         then = datetime.now(UTC) - timedelta(days=3)
         past = DueIndex(stores.due_index._table, lambda: then)
         await past.release(await past.acquire(), None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from cli.connection import Stores, ask
+from cli.connection import Operator, ask
 from io_api.suspensions import EVERY, Key, Suspensions
 from tests.integration.cli_account import CliAccount
 
@@ -32,7 +32,7 @@ def _documents(account: CliAccount, *arguments: str) -> dict[str, Any]:
 
 
 def _actions_on(target: str) -> list[str]:
-    async def find(stores: Stores) -> list[str]:
+    async def find(stores: Operator) -> list[str]:
         return [row["action"] async for row in stores.audit.actions_on(target)]
 
     return ask(find)
@@ -58,7 +58,7 @@ def test_pause_of_one_service_leaves_the_others(account: CliAccount, monkeypatch
     assert _suspensions().pause_of("default") is None
 
 
-async def _actor(stores: Stores) -> str:
+async def _actor(stores: Operator) -> str:
     return stores.audit.actor
 
 

@@ -22,8 +22,8 @@ from io_api.suspension_store import PROBE_AFTER, REFRESH_SECONDS, SuspensionStor
 from io_api.suspensions import EVERY, Key
 from measure_backlog.measure_backlog import measure_backlog
 from settings import RateLimit
-from storage.due_index import DueIndex
-from tests.fakes import FakeClock, FakeQueues, FakeTable
+from tests.fake_app import FakeApp
+from tests.fakes import FakeTable
 
 FISCAL_CODE = "RSSMRA80A01H501U"
 SECRET = SecretStr("made-up-key")
@@ -155,20 +155,21 @@ async def test_waits_for_a_turn_are_measured(collect: Collect) -> None:
 
 async def test_backlog_is_measured(collect: Collect) -> None:
     """Each queue tells how many wait and since when, each index how late it is."""
-    clock = FakeClock()
-    queues, index = FakeQueues(clock), DueIndex(FakeTable(), clock)
+    app = FakeApp()
+    clock, queues, index = app.clock, app.queues, app.due_index
     await queues.put("message-requests", "one")
     await queues.put("message-requests", "two")
     await queues.put("message-sends", "later", delay=timedelta(hours=1))
     await index.put("r-1", clock())
     clock.now += timedelta(minutes=5)
-    await measure_backlog(queues, {"due": index}, clock)
+    await measure_backlog(app.stores)
     depth = {point.attributes["queue"]: point.value for point in collect("postino.queue.depth")}
     assert (depth["message-requests"], depth["message-sends"], depth["message-outcomes"]) == (2, 1, 0)
     age = {point.attributes["queue"]: point.value for point in collect("postino.queue.oldest_age")}
     assert (age["message-requests"], age["message-sends"]) == (300, 0)
-    (behind,) = collect("postino.due.lag")
-    assert 299 <= behind.value <= 301
+    lag = {point.attributes["index"]: point.value for point in collect("postino.due.lag")}
+    assert 299 <= lag["due"] <= 301
+    assert lag["reminders"] == 0
 
 
 async def test_use_of_the_limit_is_measured(collect: Collect) -> None:

@@ -16,16 +16,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from check_status.tick import follow_due
+from context import Context
 from io_api.account import IoAccount
 from io_api.errors import PaymentLookupFailed, RateLimited, Unavailable, Unreachable
 from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
 from storage.cipher import Cipher
-from storage.dispatcher import Dispatcher
-from storage.due_index import DueEntry, DueIndex
+from storage.due_index import DueEntry
 from storage.due_processing import LONGEST_HANDLING
-from storage.ledger import Ledger, State, Step, entry_of
-from storage.outcomes import Outcomes
+from storage.ledger import State, Step, entry_of
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_SENDS
 from storage.table import ETag, Row, Unanswered
 from tests.fakes import Died, FakeClock, FakeQueues, FakeTable, seen
@@ -235,10 +234,18 @@ class Following:
         self.ledger_table = BurningTable("ledger", self.fire)
         self.due_table = BurningTable("due", self.fire)
         self.queues = BurningQueues(self.fire)
-        self.ledger = Ledger(self.ledger_table, Cipher(KEYS[:1]), self.clock)
-        self.due_index = DueIndex(self.due_table, self.clock)
-        self.outcomes = Outcomes(self.queues)
         self.io = BurningIo(self.fire, self)
+        tables = {"ledger": self.ledger_table, "due": self.due_table, "reminders": self.due_table}
+        self.context = Context.on(
+            lambda name: tables.get(name) or FakeTable(name),
+            self.queues,
+            Cipher(KEYS[:1]),
+            self.clock,
+            io=self.io,
+            policies={},
+            most_per_day=2,
+        )
+        self.ledger = self.context.ledger
         self.lives = {life.request_id: life for life in map(self._life, range(self.messages))}
         self.accepted_at: dict[str, datetime] = {}
 
@@ -277,13 +284,7 @@ class Following:
     async def _tick(self) -> None:
         HOST.set(Host())
         with suppress(*QUIET):
-            await follow_due(
-                ledger=self.ledger,
-                io=self.io,
-                due_index=self.due_index,
-                outcomes=self.outcomes,
-                clock=self.clock,
-            )
+            await follow_due(self.context)
 
     async def _quiet(self) -> None:
         """The fire is out: the next ticks make good, and each message has one row or none."""
@@ -316,19 +317,18 @@ class Following:
         entry = await self.ledger.advance(claimed, Step(State.ACCEPTED), message_id=request_id, body={})
         self.accepted_at[request_id] = self.clock()
         self.clock.advance(seconds=self.rng.choice((0, 5, 600)))
-        dispatcher = Dispatcher(self.queues, self.due_index, self.due_index, self.outcomes, self.clock)
         self.fire.rate = self.rate
-        handing_over = asyncio.create_task(self._until_done(dispatcher, entry.request_id))
+        handing_over = asyncio.create_task(self._until_done(entry.request_id))
         await asyncio.gather(self._tick(), handing_over)
         self.fire.rate = 0
 
-    async def _until_done(self, dispatcher: Dispatcher, request_id: str) -> None:
+    async def _until_done(self, request_id: str) -> None:
         for _ in range(50):
             HOST.set(Host())
             with suppress(*QUIET):
                 entry = await self.ledger.get(request_id)
                 if entry:
-                    await dispatcher.dispatch(entry, MESSAGE_SENDS, republish=True)
+                    await self.context.dispatcher.dispatch(entry, MESSAGE_SENDS, republish=True)
                 return
         raise AssertionError("the platform delivers again until it is done")
 

@@ -43,16 +43,15 @@ MUTANTS = (
         {
             SEND: (
                 (
-                    "            claimed = await record(ledger.intent(entry, language), NOT_CLAIMED, ledger)\n"
+                    "claimed = await record(ledger.intent(entry, language), NOT_CLAIMED, ledger)\n"
                     "            step, changes = await _post(claimed, ",
-                    "            from dataclasses import replace\n"
-                    "            early = replace(entry, lease_until=clock() + timedelta(hours=1))\n"
+                    "from dataclasses import replace\n"
+                    "            early = replace(entry, lease_until=context.clock() + timedelta(hours=1))\n"
                     "            step, changes = await _post(early, ",
                 ),
                 (
-                    "    # The log line",
-                    "    claimed = await record(ledger.intent(entry), NOT_CLAIMED, ledger)\n"
-                    "    # The log line",
+                    "    # Log before",
+                    "    claimed = await record(ledger.intent(entry), NOT_CLAIMED, ledger)\n    # Log before",
                 ),
             )
         },
@@ -70,7 +69,7 @@ MUTANTS = (
             SEND: (
                 (
                     "return Step(State.IN_DOUBT, error.reason, error.status), {}",
-                    "return deferral(claimed, error, clock())",
+                    "return deferral(claimed, error, context.clock())",
                 ),
             )
         },
@@ -112,7 +111,7 @@ MUTANTS = (
         {
             SEND: (
                 (
-                    "if claimed.lease_until is None or clock() + LONGEST_POST > claimed.lease_until:",
+                    "if claimed.lease_until is None or context.clock() + LONGEST_POST > claimed.lease_until:",
                     "if False:",
                 ),
             )
@@ -134,7 +133,7 @@ MUTANTS = (
         "nobody looks after a late answer",
         {
             ATTEMPT_RESULT: (
-                ("            await dispatcher.enqueue_recheck(current, MESSAGE_SENDS, LEASE)\n", ""),
+                ("            await context.dispatcher.enqueue_recheck(current, MESSAGE_SENDS, LEASE)\n", ""),
             )
         },
     ),
@@ -154,8 +153,8 @@ MUTANTS = (
         {
             FOLLOW: (
                 (
-                    "    entry = await ledger.get(due.request_id)\n",
-                    "    await due_index.remove(due)\n    entry = await ledger.get(due.request_id)\n",
+                    "    entry = await context.ledger.get(due.request_id)\n",
+                    "    await context.due_index.remove(due)\n    entry = await context.ledger.get(due.request_id)\n",
                 ),
             )
         },

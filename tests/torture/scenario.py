@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from check_status.follow import follow
+from context import Context
 from contract.request import MessageRequest
 from io_api.account import IoAccount
 from io_api.backoff import Backoff
@@ -18,18 +19,14 @@ from poison.park import park
 from send_message.check_recipient import check_recipient
 from send_message.in_doubt import NotInDoubt, is_resend, resend
 from send_message.send_message import send_message
-from storage.campaigns import Campaigns
 from storage.cipher import Cipher
-from storage.dispatcher import Dispatcher
-from storage.due_index import DueEntry, DueIndex
+from storage.due_index import DueEntry
 from storage.intake import MARK, PutBack
-from storage.ledger import DELIVERED, NEXT, Entry, Ledger, State, entry_of
-from storage.notices import Notices
-from storage.outcomes import UNPUBLISHED, Outcomes
-from storage.parked import Parked
+from storage.ledger import DELIVERED, NEXT, Entry, State, entry_of
+from storage.outcomes import UNPUBLISHED
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, Queues, poison
 from storage.table import Row, Table
-from tests.fakes import FakeClock, FakeTable, Steps
+from tests.fakes import FakeClock
 from tests.torture.world import (
     MAX_DEQUEUE_COUNT,
     RETRY_AFTER_FAILURE,
@@ -111,15 +108,17 @@ class Scenario:
         self.io = SteppedIo(self.rng, self.clock, answers=plan.answers, posting=self._posting)
         self.io.answered = self._answered
         self.scheduler = Scheduler(self.rng, self.clock, plan.faults)
-        self.ledger = Ledger(cast(Table, self.ledger_table), cast(Cipher, PlainCipher()), self.clock)
-        self.due = DueIndex(cast(Table, self.due_table), self.clock)
-        self.to_remind = DueIndex(cast(Table, SteppedTable("reminders")), self.clock)
-        self.parked = Parked(cast(Table, self.parked_table), cast(Cipher, PlainCipher()))
-        self.notices = Notices(cast(Table, SteppedTable("notices")), cast(Cipher, PlainCipher()))
-        self.outcomes = Outcomes(cast(Queues, self.queues))
-        self.dispatcher = Dispatcher(
-            cast(Queues, self.queues), self.due, self.to_remind, self.outcomes, self.clock
+        tables = {"ledger": self.ledger_table, "due": self.due_table, "parked": self.parked_table}
+        self.context = Context.on(
+            lambda name: cast(Table, tables.get(name) or SteppedTable(name)),
+            cast(Queues, self.queues),
+            cast(Cipher, PlainCipher()),
+            self.clock,
+            io=cast(IoAccount, self.io),
+            policies={},
+            most_per_day=2,
         )
+        self.ledger = self.context.ledger
         self.looked_at: dict[tuple[str, str], datetime] = {}
         self.posts: Counter[str] = Counter()
         self.answers_in: dict[int, str] = {}
@@ -181,7 +180,7 @@ class Scenario:
         self.resent.discard(request_id)
         entry = await self.ledger.get(request_id)
         with contextlib.suppress(NotInDoubt):
-            await resend(cast(Entry, entry), ledger=self.ledger, dispatcher=self.dispatcher, clock=self.clock)
+            await resend(cast(Entry, entry), self.context)
         self.resent.add(request_id)
 
     def _wait(self) -> bool:
@@ -229,58 +228,24 @@ class Scenario:
         self.queues.messages[queue].remove(message)
 
     def _function(self, queue: str, message: HostMessage) -> Coroutine[Any, Any, None]:
-        io, redelivered = cast(IoAccount, self.io), message.dequeue_count > 1
         if queue == MESSAGE_REQUESTS:
-            return check_recipient(
-                message.body,
-                redelivered=redelivered,
-                ledger=self.ledger,
-                io=io,
-                notices=self.notices,
-                dispatcher=self.dispatcher,
-                clock=self.clock,
-            )
+            return check_recipient(message.body, self.context, redelivered=message.dequeue_count > 1)
         if queue == MESSAGE_SENDS:
             return self._send(message)
-        return park(
-            message.body,
-            queue=queue.removesuffix("-poison"),
-            services=io.services,
-            ledger=self.ledger,
-            parked=self.parked,
-            outcomes=self.outcomes,
-            dispatcher=self.dispatcher,
-            clock=self.clock,
-        )
+        return park(message.body, queue.removesuffix("-poison"), self.context)
 
     async def _send(self, message: HostMessage) -> None:
         """As storage/intake.py has it: what storage could not be told goes back to the queue."""
         body = message.body.removeprefix(MARK)
         try:
-            await send_message(
-                body,
-                redelivered=body != message.body or message.dequeue_count > 1,
-                ledger=self.ledger,
-                io=cast(IoAccount, self.io),
-                dispatcher=self.dispatcher,
-                campaigns=Campaigns(FakeTable("campaigns", Steps()), self.clock),
-                reminders={},
-                clock=self.clock,
-            )
+            redelivered = body != message.body or message.dequeue_count > 1
+            await send_message(body, self.context, redelivered=redelivered)
         except PutBack as error:
             await self.queues.put(MESSAGE_SENDS, MARK + error.body)
 
     def _look(self, due: DueEntry) -> None:
         self.looked_at[due.bucket, due.key] = self.clock() + TICK
-        look = follow(
-            due,
-            backoff=Backoff(),
-            ledger=self.ledger,
-            io=cast(IoAccount, self.io),
-            due_index=self.due,
-            outcomes=self.outcomes,
-            clock=self.clock,
-        )
+        look = follow(due, Backoff(), self.context)
         self._work("due", look, lambda error: None)
 
     def _work(

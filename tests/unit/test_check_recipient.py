@@ -9,7 +9,7 @@ import pytest
 
 from io_api.errors import IoError, Misconfigured, RateLimited, Refused, Unavailable, Unreachable
 from io_api.models import Profile
-from send_message.delivery import LOOK_AGAIN
+from send_message.delivery import RECHECK_AFTER
 from storage.ledger import State
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
 from storage.table import Unanswered
@@ -180,7 +180,7 @@ async def test_request_being_sent_is_left_alone(app: FakeApp) -> None:
     claimed = await app.claim(await app.ledger.open(a_request()))
     await app.check(a_body())
     message = app.queues.only(MESSAGE_REQUESTS)
-    assert message.delay == LOOK_AGAIN
+    assert message.delay == RECHECK_AFTER
     assert personal_data_in(message.body) == []
     assert app.entry() == claimed
 

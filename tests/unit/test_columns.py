@@ -56,7 +56,7 @@ async def test_history_of_a_message_that_is_redriven_for_ever() -> None:
 async def _redrive_again_and_again(app: FakeApp) -> None:
     for _ in range(1000):
         (message,) = [one async for one in app.parked.all()]
-        await redrive(message, ledger=app.ledger, parked=app.parked, queues=app.queues, clock=app.clock)
+        await redrive(message, app.stores)
         await app.run()
 
 

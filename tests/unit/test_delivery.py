@@ -2,7 +2,6 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,10 +10,11 @@ import pytest
 
 from contract.reference import Reference
 from send_message.delivery import (
-    LOOK_AGAIN,
     MAX_AGE,
+    RECHECK_AFTER,
     Action,
     Delivery,
+    Proceed,
     UnknownRequest,
     handle_delivery,
     look_up,
@@ -124,26 +124,19 @@ async def test_wait_lasts_until_just_after_what_it_waits_for(app: FakeApp, entry
     waiting = replace(entry, next_at=now + timedelta(minutes=5))
     sending = replace(waiting, state=State.SENDING, lease_until=now + LEASE)
     assert time_to_wait(waiting, now) == timedelta(minutes=5) + SECOND
-    assert time_to_wait(sending, now) == LOOK_AGAIN
+    assert time_to_wait(sending, now) == RECHECK_AFTER
 
 
 async def _take(
     app: FakeApp,
     entry: Entry,
     delivery: Delivery,
-    go: Callable[[Entry], Awaitable[Entry | None]] | None = None,
+    proceed: Proceed | None = None,
 ) -> None:
     async def forbidden(entry: Entry) -> Entry | None:
         raise AssertionError("it was not its turn")
 
-    await handle_delivery(
-        entry,
-        delivery,
-        go=go or forbidden,
-        ledger=app.ledger,
-        dispatcher=app.dispatcher,
-        clock=app.clock,
-    )
+    await handle_delivery(entry, delivery, proceed or forbidden, app.stores)
 
 
 async def test_stale_copy_is_dropped_with_a_log_line(
@@ -179,7 +172,7 @@ async def test_message_of_a_request_being_sent_comes_back_to_look_after_it(
     claimed = await app.claim(entry)
     await _take(app, claimed, _delivery())
     message = app.queues.only(MESSAGE_SENDS)
-    assert message.delay == LOOK_AGAIN
+    assert message.delay == RECHECK_AFTER
     assert app.entry() == claimed
     accepted = await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
     ahead = Delivery(Reference.model_validate_json(message.body), MESSAGE_SENDS, redelivered=False)
@@ -244,7 +237,7 @@ async def test_loser_of_a_race_looks_again_when_the_winner_must_be_done(app: Fak
         raise LostRace
 
     await _take(app, entry, _delivery(), go)
-    assert app.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
+    assert app.queues.only(MESSAGE_SENDS).delay == RECHECK_AFTER
 
 
 async def test_two_who_find_the_lease_over_make_one_doubt(app: FakeApp, entry: Entry) -> None:
@@ -255,7 +248,7 @@ async def test_two_who_find_the_lease_over_make_one_doubt(app: FakeApp, entry: E
     await _take(app, claimed, _delivery())
     assert app.history() == ["REQUESTED", "SENDING", "IN_DOUBT"]
     assert app.told() == ["r-1/0/in_doubt"]
-    assert app.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
+    assert app.queues.only(MESSAGE_SENDS).delay == RECHECK_AFTER
 
 
 async def test_failure_of_go_is_the_platforms(app: FakeApp, entry: Entry) -> None:

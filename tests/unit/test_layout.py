@@ -14,7 +14,7 @@ PROJECT = Path(__file__).parents[2]
 NOT_THE_PRODUCT = {"tests", "benchmarks", "node_modules", "build", "infra", "docs"}
 
 VERBS = {"send_message", "check_status", "measure_backlog", "reminders", "remote_content", "poison"}
-NOUNS = {"contract", "io_api", "lifetime", "ncrontab", "storage", "settings", "telemetry"}
+NOUNS = {"context", "contract", "io_api", "lifetime", "ncrontab", "storage", "settings", "telemetry"}
 DEPLOYED = VERBS | NOUNS | {"function_app"}
 NOT_DEPLOYED = {"local", "cli", "tests", "benchmarks"}
 

@@ -209,7 +209,7 @@ async def test_same_body_again_counts_up(app: FakeApp, body: str) -> None:
 async def test_body_that_parks_again_after_a_redrive_is_told_anew(app: FakeApp) -> None:
     """A redriven body that is parked again is another happening: its event has another id."""
     await app.park("not json")
-    await redrive(await _only(app), ledger=app.ledger, parked=app.parked, queues=app.queues, clock=app.clock)
+    await redrive(await _only(app), app.stores)
     app.clock.advance(minutes=1)
     await app.run()
     assert (await _only(app)).reason == "invalid"
@@ -228,9 +228,7 @@ async def test_request_parked_again_after_a_redrive_is_told_again(app: FakeApp, 
     """A second failure is a new event, also for who drops known ids."""
     for _ in range(2):
         await app.park(app.reference())
-        await redrive(
-            await _only(app), ledger=app.ledger, parked=app.parked, queues=app.queues, clock=app.clock
-        )
+        await redrive(await _only(app), app.stores)
     assert len(app.told()) == 2
     assert len(set(app.told())) == 2
 
@@ -333,7 +331,7 @@ async def test_settlement_is_parked_and_goes_back_to_its_own_queue(
     assert (event["data"]["state"], event["data"]["reason"]) == ("parked", reason)
     assert NOTICE_NUMBER not in json.dumps(event)
     assert app.entry() == entry
-    await redrive(message, ledger=app.ledger, parked=app.parked, queues=app.queues, clock=app.clock)
+    await redrive(message, app.stores)
     assert app.queues.bodies(MESSAGE_SETTLED) == [body]
 
 

@@ -29,7 +29,7 @@ async def _only(app: FakeApp) -> ParkedMessage:
 
 
 async def _redrive(app: FakeApp, message: ParkedMessage) -> None:
-    await redrive(message, ledger=app.ledger, parked=app.parked, queues=app.queues, clock=app.clock)
+    await redrive(message, app.stores)
 
 
 async def test_message_that_is_refused_again_meanwhile_stays_parked() -> None:
@@ -70,9 +70,9 @@ async def test_row_that_changed_is_not_dropped() -> None:
     app.clock.advance(minutes=1)
     await app.run()
     with pytest.raises(Changed):
-        await drop(looked_at, ledger=app.ledger, parked=app.parked)
+        await drop(looked_at, app.stores)
     assert app.entry().body
-    await drop(await _only(app), ledger=app.ledger, parked=app.parked)
+    await drop(await _only(app), app.stores)
     assert not app.entry().body
 
 
@@ -89,7 +89,7 @@ async def test_resend_that_could_not_leave_keeps_the_doubt(minutes: int, settled
     if settled:
         await app.settle('{"request_id": "r-1"}')
     try:
-        await resend(app.entry(), ledger=app.ledger, dispatcher=app.dispatcher, clock=app.clock)
+        await resend(app.entry(), app.stores)
     except TooLate:
         assert state is State.IN_DOUBT
     assert app.entry().state is state

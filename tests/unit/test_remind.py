@@ -12,12 +12,13 @@ from contract.reminders import ReminderPolicy, UnreadReminders
 from io_api.errors import IoError, MessageNotFound, PaymentLookupFailed, Suspended
 from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
-from reminders.decide import Send
+from reminders.decide import Send, daily_cap
+from reminders.plan import Kind
 from send_message.in_doubt import settle
 from storage.ledger import State
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS
 from tests.fakes import Died, seen
-from tests.lives import START, Life, Record, World, wait_until_due
+from tests.lives import START, Life, Record, World, has_passed
 from tests.reminded import Institution, with_code
 from tests.samples import personal_data_in
 from tests.unit.test_reminders_lives import IN_THE_SCRIPT, POLICIES, SCRIPT, a_life, scripted
@@ -105,9 +106,7 @@ def _plain(life: Life, number: int) -> Life:
     plain = replace(
         life, silent=(), state=State.PROCESSED, polled_every=never, reads_at=reads_at, pays_at=pays_at
     )
-    blocked_before = wait_until_due(
-        life.blocked_at, life.accepted_at
-    )  # who is not sent the first message either
+    blocked_before = has_passed(life.blocked_at, life.accepted_at)  # who is not sent the first message either
     return with_code(replace(plain, blocked_at=None) if blocked_before else plain, number)
 
 
@@ -123,7 +122,7 @@ async def test_any_life_under_any_policy(data: st.DataObject, policy: ReminderPo
     for life in drawn:
         said = {record.planned.name: record for record in rules.records if record.life is life}
         assert here.decided(life) == {name: _ending(record) for name, record in said.items()}
-        sent = [record.at for record in rules.sent(life) if not wait_until_due(life.blocked_at, record.at)]
+        sent = [record.at for record in rules.sent(life) if not has_passed(life.blocked_at, record.at)]
         assert [at for at, _ in here.reminders_to(life)] == sent
     assert here.next_due() is None
 
@@ -162,14 +161,7 @@ async def test_message_that_an_operator_found_accepted_is_reminded_of_too() -> N
     await here.send_all()
     entry = here.app.entry("r-1")
     assert entry.state is State.IN_DOUBT
-    await settle(
-        entry,
-        accepted=True,
-        message_id="M1",
-        ledger=here.app.ledger,
-        dispatcher=here.app.dispatcher,
-        reminders=here.app.policies,
-    )
+    await settle(entry, here.app.stores, here.app.policies, accepted=True, message_id="M1")
     await here.live()
     assert here.decided(life) == dict.fromkeys(ALL, "sent")
 
@@ -230,7 +222,7 @@ async def test_citizens_day_is_full() -> None:
 async def test_payments_have_the_last_place_of_a_day() -> None:
     """Where a day has two places, reminders to read take one at most."""
     here = await _institution(_life())
-    assert here.app.desk.most_for("unread") == 1  # type: ignore[arg-type]
+    assert daily_cap(Kind.UNREAD, here.app.most_per_day) == 1
 
 
 async def test_two_timers_at_once_remind_once() -> None:

@@ -15,7 +15,7 @@ from contract.reminders import ReminderPolicy
 from reminders.decide import DoNotSend, Send
 from reminders.plan import Kind
 from storage.ledger import State
-from tests.lives import SILENCE, START, TICK, Life, Record, Span, World, day, wait_until_due, within
+from tests.lives import SILENCE, START, TICK, Life, Record, Span, World, day, has_passed, within
 from tests.samples import a_request, payment
 
 DAY = timedelta(days=1)
@@ -133,14 +133,14 @@ def is_true(reason: str, record: Record, world: World) -> bool:
     sent = [other for other in world.sent(life) if other.at <= at]
     today = [other for other in world.sent_to(life.citizen) if other.at <= at and day(other.at) == day(at)]
     truths: dict[str, bool] = {
-        "campaign_stopped": wait_until_due(life.stopped_at, at),
+        "campaign_stopped": has_passed(life.stopped_at, at),
         "in_doubt": life.state is State.IN_DOUBT,
         "rejected": life.state is State.REJECTED,
-        "paid": wait_until_due(life.pays_at, at),
-        "settled": wait_until_due(life.settled_at, at),
-        "read": wait_until_due(life.reads_at, at) and record.planned.kind is Kind.UNREAD,
+        "paid": has_passed(life.pays_at, at),
+        "settled": has_passed(life.settled_at, at),
+        "read": has_passed(life.reads_at, at) and record.planned.kind is Kind.UNREAD,
         "read_unavailable": within(at, life.hidden) and world.of_service.when_unavailable == "skip",
-        "recipient_turned_away": any(wait_until_due(life.blocked_at, other.at) for other in sent),
+        "recipient_turned_away": any(has_passed(life.blocked_at, other.at) for other in sent),
         "citizen_reminded_enough": len(today) >= world.most_per_day,
         "reminded_lately": bool(sent) and at - sent[-1].at < 7 * DAY,
         "quiet_time": not is_decent(at) or day(at) in io_days(life, world),
@@ -160,10 +160,10 @@ def test_every_reminder_that_is_sent_is_justified(world: World) -> None:
         due = life.request.content.due_date
         payment_data = life.request.content.payment_data
         assert life.state is State.PROCESSED
-        assert not wait_until_due(life.pays_at, at)
+        assert not has_passed(life.pays_at, at)
         assert not (kind is Kind.UNREAD and is_seen_reading(life, at))
-        assert not wait_until_due(life.settled_at, at)
-        assert not wait_until_due(life.stopped_at, at)
+        assert not has_passed(life.settled_at, at)
+        assert not has_passed(life.stopped_at, at)
         assert not within(at, life.silent)
         assert not within(at, life.hidden) or world.of_service.when_unavailable == "remind"
         assert due is not None
@@ -174,7 +174,7 @@ def test_every_reminder_that_is_sent_is_justified(world: World) -> None:
 def is_seen_reading(life: Life, at: datetime) -> bool:
     """Reading shows at the fresh check, or showed at an earlier poll: what IO hides, nobody can know."""
     known_before = life.ledger_state(at) is State.READ
-    return wait_until_due(life.reads_at, at) and (known_before or not within(at, life.hidden))
+    return has_passed(life.reads_at, at) and (known_before or not within(at, life.hidden))
 
 
 @in_worlds
@@ -219,7 +219,7 @@ def gap(latter: Record, world: World) -> timedelta:
 def test_nobody_is_written_to_again_after_turning_away(world: World) -> None:
     """Once a reminder found the citizen blocked, no other of the message is tried."""
     for life in world.lives:
-        assert sum(wait_until_due(life.blocked_at, record.at) for record in world.sent(life)) <= 1
+        assert sum(has_passed(life.blocked_at, record.at) for record in world.sent(life)) <= 1
 
 
 @in_worlds
@@ -228,8 +228,8 @@ def test_io_is_asked_only_when_the_answer_decides(world: World) -> None:
     for life, planned, at in world.asked:
         known = {State.PAID, State.READ} if planned.kind is Kind.UNREAD else {State.PAID}
         assert life.ledger_state(at) not in known | {State.IN_DOUBT, State.REJECTED}
-        assert not wait_until_due(life.settled_at, at)
-        assert not wait_until_due(life.stopped_at, at)
+        assert not has_passed(life.settled_at, at)
+        assert not has_passed(life.stopped_at, at)
         assert is_decent(at)
         assert at < planned.until
 

@@ -17,7 +17,7 @@ from io_api.errors import (
     Suspended,
     Unreachable,
 )
-from send_message.delivery import LOOK_AGAIN, MAX_AGE
+from send_message.delivery import MAX_AGE, RECHECK_AFTER
 from send_message.in_doubt import resend
 from send_message.send_message import LONGEST_POST
 from storage.ledger import LEASE, State
@@ -221,7 +221,7 @@ async def test_failure_that_nobody_knows_leaves_the_message_in_doubt(app: FakeAp
         await app.send(reference)
     app.io.submitted = "M1"
     await app.send(reference, redelivered=True)
-    assert app.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
+    assert app.queues.only(MESSAGE_SENDS).delay == RECHECK_AFTER
     await app.run()
     assert (app.entry().state, len(app.io.sent)) == (State.IN_DOUBT, 1)
     assert app.told() == ["r-1/0/in_doubt"]
@@ -364,7 +364,7 @@ async def test_message_sent_again_by_an_operator_keeps_its_language(app: FakeApp
     app.io.submitted = InDoubt(reason="timeout")
     await app.send(app.reference(language="en_GB"))
     app.io.submitted = "M1"
-    await resend(app.entry(), ledger=app.ledger, dispatcher=app.dispatcher, clock=app.clock)
+    await resend(app.entry(), app.stores)
     await app.run()
     assert [message.content.subject for message, _ in app.io.sent] == [ENGLISH["subject"]] * 2
 
@@ -380,7 +380,7 @@ async def test_loser_of_the_claim_does_not_post(app: FakeApp, reference: str) ->
     app.steps.do_before(another_claims, skip=1)
     await app.send(reference)
     assert (app.io.sent, app.entry().owner) == ([], "another")
-    assert app.queues.only(MESSAGE_SENDS).delay == LOOK_AGAIN
+    assert app.queues.only(MESSAGE_SENDS).delay == RECHECK_AFTER
 
 
 @pytest.mark.parametrize(

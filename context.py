@@ -1,0 +1,46 @@
+"""What the functions work with: the stores, the institution's account at IO, and the reminder settings."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from contract.reminders import ReminderPolicy
+from io_api import rate_limiter
+from io_api.account import IoAccount
+from settings import Settings
+from storage.account import StorageAccount
+from storage.cipher import Cipher
+from storage.stores import Stores
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context(Stores):
+    """The stores and IO. `policies`: reminder policies by service; `most_per_day`: reminders a citizen."""
+
+    io: IoAccount
+    policies: Mapping[str, ReminderPolicy]
+    most_per_day: int
+
+    @classmethod
+    def of(
+        cls,
+        configured: Settings,
+        account: StorageAccount,
+        clock: Callable[[], datetime],
+        *,
+        io_clock: Callable[[], datetime] | None = None,
+    ) -> Self:
+        """Build the context of the settings. `io_clock`: the clock of pauses and breakers, if it is another.
+
+        Raises SettingsError when no connection to IO could ever be made.
+        """
+        return cls.on(
+            account.table,
+            account.queues(),
+            Cipher(configured.encryption_keys),
+            clock,
+            io=IoAccount.of(configured, account.table(rate_limiter.TABLE), io_clock or clock),
+            policies=configured.reminder_policies,
+            most_per_day=configured.reminders_per_citizen_per_day,
+        )

@@ -1,0 +1,64 @@
+"""All stores of one storage account, built in one place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from storage import campaigns, due_index, ledger, notices, parked, reminder_days
+from storage.campaigns import Campaigns
+from storage.cipher import Cipher
+from storage.dispatcher import Dispatcher
+from storage.due_index import DueIndex
+from storage.ledger import Ledger
+from storage.notices import Notices
+from storage.outcomes import Outcomes
+from storage.parked import Parked
+from storage.queues import Queues
+from storage.reminder_days import ReminderDays
+from storage.table import Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """The stores, with the clock (UTC) that they share."""
+
+    clock: Callable[[], datetime]
+    queues: Queues
+    ledger: Ledger
+    parked: Parked
+    notices: Notices
+    campaigns: Campaigns
+    reminder_days: ReminderDays
+    due_index: DueIndex
+    reminder_index: DueIndex
+    outcomes: Outcomes
+    dispatcher: Dispatcher
+
+    @classmethod
+    def on(
+        cls,
+        tables: Callable[[str], Table],
+        queues: Queues,
+        cipher: Cipher,
+        clock: Callable[[], datetime],
+        **others: Any,
+    ) -> Self:
+        """Build the stores on the tables of an account, by name. `others` are the fields of a subclass."""
+        due = DueIndex(tables(due_index.TABLE), clock)
+        reminders = DueIndex(tables(due_index.REMINDERS_TABLE), clock)
+        outcomes = Outcomes(queues)
+        return cls(
+            clock=clock,
+            queues=queues,
+            ledger=Ledger(tables(ledger.TABLE), cipher, clock),
+            parked=Parked(tables(parked.TABLE), cipher),
+            notices=Notices(tables(notices.TABLE), cipher),
+            campaigns=Campaigns(tables(campaigns.TABLE), clock),
+            reminder_days=ReminderDays(tables(reminder_days.TABLE)),
+            due_index=due,
+            reminder_index=reminders,
+            outcomes=outcomes,
+            dispatcher=Dispatcher(queues, due, reminders, outcomes, clock),
+            **others,
+        )
