@@ -3,18 +3,10 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated
-
-import typer
 
 from cli.connection import Operator, ask
 from cli.printing import NOT_FOUND, give_up, print_json, print_table, tell
-
-Execute = Annotated[
-    bool, typer.Option("--execute", help="Lo fa davvero; senza, mostra soltanto che cosa farebbe.")
-]
-Rate = Annotated[float, typer.Option(min=0.1, max=1000, help="Al più così tanti al secondo.")]
-AtMost = Annotated[int | None, typer.Option("--max", min=1, help="Al più così tanti, i meno recenti.")]
+from cli.selection import Change
 
 WOULD = "would"
 
@@ -23,11 +15,7 @@ def run_bulk_action[Target](
     action: str,
     find: Callable[[Operator], Awaitable[Mapping[str, Target]]],
     act: Callable[[Operator, Target], Awaitable[str]],
-    *,
-    execute: bool,
-    rate: float,
-    at_most: int | None,
-    as_json: bool,
+    change: Change,
 ) -> None:
     """Do `act` to what `find` finds, by id; what `act` returns says how it ended.
 
@@ -36,16 +24,16 @@ def run_bulk_action[Target](
     """
 
     async def work(stores: Operator) -> dict[str, str]:
-        targets = dict(list((await find(stores)).items())[:at_most])
-        if not execute:
+        targets = dict(list((await find(stores)).items())[: change.at_most])
+        if not change.execute:
             return dict.fromkeys(targets, WOULD)
-        return await _do(stores, action, targets, act, rate)
+        return await _do(stores, action, targets, act, change.rate)
 
     results = ask(work)
-    if as_json:
-        print_json({"action": action, "executed": execute, "results": results})
+    if change.as_json:
+        print_json({"action": action, "executed": change.execute, "results": results})
     else:
-        _print_for_people(action, results, execute=execute)
+        _print_for_people(action, results, execute=change.execute)
     if not results:
         give_up(NOT_FOUND, "Nessun messaggio corrisponde.")
 

@@ -1,15 +1,14 @@
 """`postino in-doubt`: the requests of which nobody knows whether IO received them."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from cli.bulk_action import AtMost, Execute, Rate, run_bulk_action
+from cli.bulk_action import run_bulk_action
 from cli.connection import Operator, ask
 from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_json, print_table
-from cli.selection import Campaign, Service, Since, Until, between, equal, need_selection
+from cli.selection import Change, Execute, Filters, grouped
 from cli.show import show as show_request
 from io_api.models import CreatedMessage
 from send_message.in_doubt import NotInDoubt, TooLate, is_resend, resend_at
@@ -37,17 +36,12 @@ RequestIds = Annotated[
 
 
 @app.command("list")
-def list_(
-    service: Service = None,
-    campaign: Campaign = None,
-    since: Since = None,
-    until: Until = None,
-    as_json: AsJson = False,
-) -> None:
+@grouped
+def list_(filters: Filters, as_json: AsJson = False) -> None:
     """Elenca le richieste in dubbio, dalla meno recente, con il motivo."""
 
     async def find(stores: Operator) -> list[Entry]:
-        return await _in_doubt(stores, service, campaign, since, until)
+        return await _in_doubt(stores, filters)
 
     facts = [_facts(entry) for entry in ask(find)]
     if as_json:
@@ -76,31 +70,20 @@ def show(
 
 
 @app.command()
-def resend(
-    request_ids: RequestIds = None,
-    service: Service = None,
-    campaign: Campaign = None,
-    since: Since = None,
-    until: Until = None,
-    execute: Execute = False,
-    rate: Rate = 10,
-    at_most: AtMost = None,
-    as_json: AsJson = False,
-) -> None:
+@grouped
+def resend(filters: Filters, change: Change, request_ids: RequestIds = None) -> None:
     """Invia di nuovo, anche se il cittadino può ricevere il messaggio due volte.
 
     Il reinvio parte un'ora dopo che il tentativo in dubbio non può più essere in corso (tre minuti dal suo
     inizio). Detto due volte, parte una volta sola. Ciò che per allora sarebbe scaduto, o il cui avviso è
     già pagato, resta in dubbio.
     """
-
-    wanted = equal(service=service, campaign=campaign)
-    need_selection(request_ids, wanted, since, until, "Indica i REQUEST_ID, o un filtro come --campaign C.")
+    filters.need(request_ids, "Indica i REQUEST_ID, o un filtro come --campaign C.")
 
     async def find(stores: Operator) -> Mapping[str, Entry]:
         if request_ids:
             return await _named(stores, request_ids, _can_be_resent)
-        return {entry.request_id: entry for entry in await _in_doubt(stores, service, campaign, since, until)}
+        return {entry.request_id: entry for entry in await _in_doubt(stores, filters)}
 
     async def act(stores: Operator, entry: Entry) -> str:
         try:
@@ -111,7 +94,7 @@ def resend(
             return "would_not_leave"
         return "already_resent" if is_resend(entry) else "resend"
 
-    run_bulk_action("resend", find, act, execute=execute, rate=rate, at_most=at_most, as_json=as_json)
+    run_bulk_action("resend", find, act, change)
 
 
 @app.command()
@@ -146,20 +129,13 @@ def settle(
             return "not_in_doubt"
         return str(entry.state)
 
-    run_bulk_action("settle", find, act, execute=execute, rate=1, at_most=None, as_json=as_json)
+    run_bulk_action("settle", find, act, Change(execute=execute, as_json=as_json))
 
 
-async def _in_doubt(
-    stores: Operator,
-    service: str | None,
-    campaign: str | None,
-    since: datetime | None,
-    until: datetime | None,
-) -> list[Entry]:
-    wanted = equal(state=State.IN_DOUBT, service=service, campaign=campaign)
-    found = [entry async for entry in stores.ledger.entries(**wanted)]
+async def _in_doubt(stores: Operator, filters: Filters) -> list[Entry]:
+    found = [entry async for entry in stores.ledger.entries(state=State.IN_DOUBT, **filters.columns)]
     by_age = sorted(found, key=lambda entry: entry.updated_at)
-    return [entry for entry in by_age if between(entry.updated_at, since, until)]
+    return [entry for entry in by_age if filters.admit(entry.updated_at)]
 
 
 async def _named(

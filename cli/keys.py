@@ -4,9 +4,10 @@ from typing import Annotated, Final
 
 import typer
 
-from cli.bulk_action import Execute, run_bulk_action
+from cli.bulk_action import run_bulk_action
 from cli.connection import Operator
 from cli.printing import AsJson
+from cli.selection import Change, Execute
 
 FORGOTTEN: Final = "dimenticata"
 
@@ -28,4 +29,4 @@ def forget(name: Name, execute: Execute = False, as_json: AsJson = False) -> Non
         await stores.key_checks.forget(missing)
         return FORGOTTEN
 
-    run_bulk_action("forget_key", find, act, execute=execute, rate=1, at_most=None, as_json=as_json)
+    run_bulk_action("forget_key", find, act, Change(execute=execute, as_json=as_json))

@@ -1,17 +1,16 @@
 """`postino parked`: the messages that wait for an operator."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from cli.bulk_action import AtMost, Execute, Rate, run_bulk_action
+from cli.bulk_action import run_bulk_action
 from cli.connection import Operator, ask
 from cli.masked_body import masked
 from cli.meanings import REASONS
 from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_facts, print_json, print_table
-from cli.selection import Campaign, Queue, Reason, Service, Since, Until, between, equal, need_selection
+from cli.selection import Change, ParkedFilters, Queue, grouped
 from contract.body import load_object
 from contract.violations import InvalidRequest
 from poison.redrive import AlreadyOnItsWay, TooOften
@@ -50,23 +49,15 @@ LABELS = {
 
 
 @app.command("list")
-def list_(
-    reason: Reason = None,
-    queue: Queue = None,
-    service: Service = None,
-    campaign: Campaign = None,
-    since: Since = None,
-    until: Until = None,
-    as_json: AsJson = False,
-) -> None:
+@grouped
+def list_(filters: ParkedFilters, as_json: AsJson = False) -> None:
     """Elenca i messaggi parcheggiati, dal meno recente.
 
     DATA è AAAA-MM-GG o AAAA-MM-GGThh:mm:ss, con il fuso (Z, +02:00) o nell'ora di questa macchina.
 
     Di una richiesta non valida non si conoscono servizio e campagna.
     """
-    wanted = equal(reason=reason, queue=queue, service=service, campaign=campaign)
-    found = ask(lambda stores: _matching(stores, wanted, since, until))
+    found = ask(lambda stores: _matching(stores, filters))
     if as_json:
         print_json([_facts(message) for message in found])
     else:
@@ -98,24 +89,12 @@ def show(
 
 
 @app.command()
-def redrive(
-    parked_ids: ParkedIds = None,
-    reason: Reason = None,
-    queue: Queue = None,
-    service: Service = None,
-    campaign: Campaign = None,
-    since: Since = None,
-    until: Until = None,
-    execute: Execute = False,
-    rate: Rate = 10,
-    at_most: AtMost = None,
-    as_json: AsJson = False,
-) -> None:
+@grouped
+def redrive(filters: ParkedFilters, change: Change, parked_ids: ParkedIds = None) -> None:
     """Rimette in moto i messaggi parcheggiati, dopo aver tolto la causa.
 
     Fatto due volte, il messaggio parte una volta sola.
     """
-    wanted = equal(reason=reason, queue=queue, service=service, campaign=campaign)
 
     async def act(stores: Operator, message: ParkedMessage) -> str:
         try:
@@ -128,33 +107,13 @@ def redrive(
             return "too_often"
         return "redriven"
 
-    run_bulk_action(
-        "redrive",
-        lambda stores: _chosen(stores, parked_ids, wanted, since, until),
-        act,
-        execute=execute,
-        rate=rate,
-        at_most=at_most,
-        as_json=as_json,
-    )
+    run_bulk_action("redrive", lambda stores: _chosen(stores, parked_ids, filters), act, change)
 
 
 @app.command()
-def drop(
-    parked_ids: ParkedIds = None,
-    reason: Reason = None,
-    queue: Queue = None,
-    service: Service = None,
-    campaign: Campaign = None,
-    since: Since = None,
-    until: Until = None,
-    execute: Execute = False,
-    rate: Rate = 10,
-    at_most: AtMost = None,
-    as_json: AsJson = False,
-) -> None:
+@grouped
+def drop(filters: ParkedFilters, change: Change, parked_ids: ParkedIds = None) -> None:
     """Scarta per sempre i messaggi parcheggiati e il loro testo; il registro ricorda com'è finita."""
-    wanted = equal(reason=reason, queue=queue, service=service, campaign=campaign)
 
     async def act(stores: Operator, message: ParkedMessage) -> str:
         try:
@@ -163,35 +122,21 @@ def drop(
             return "parked_again"
         return "dropped"
 
-    run_bulk_action(
-        "drop",
-        lambda stores: _chosen(stores, parked_ids, wanted, since, until),
-        act,
-        execute=execute,
-        rate=rate,
-        at_most=at_most,
-        as_json=as_json,
-    )
+    run_bulk_action("drop", lambda stores: _chosen(stores, parked_ids, filters), act, change)
 
 
-async def _matching(
-    stores: Operator, wanted: Mapping[str, str], since: datetime | None, until: datetime | None
-) -> list[ParkedMessage]:
-    found = [message async for message in stores.parked.headers(**wanted)]
+async def _matching(stores: Operator, filters: ParkedFilters) -> list[ParkedMessage]:
+    found = [message async for message in stores.parked.headers(**filters.columns)]
     by_age = sorted(found, key=lambda message: message.last_at)
-    return [message for message in by_age if between(message.last_at, since, until)]
+    return [message for message in by_age if filters.admit(message.last_at)]
 
 
 async def _chosen(
-    stores: Operator,
-    parked_ids: list[str] | None,
-    wanted: Mapping[str, str],
-    since: datetime | None,
-    until: datetime | None,
+    stores: Operator, parked_ids: list[str] | None, filters: ParkedFilters
 ) -> Mapping[str, ParkedMessage]:
     """The messages that a change is for, whole, by parked_id; a change for all there is must be asked for."""
-    need_selection(parked_ids, wanted, since, until, "Indica i PARKED_ID, o un filtro come --reason invalid.")
-    headers = await _matching(stores, wanted, since, until)
+    filters.need(parked_ids, "Indica i PARKED_ID, o un filtro come --reason invalid.")
+    headers = await _matching(stores, filters)
     names = set(parked_ids or ())
     named = [one for one in headers if not names or names & {one.parked_id, one.request_id}]
     found = {message.parked_id: message for message in named}

@@ -1,12 +1,14 @@
-"""Which messages a command is about: the same options everywhere."""
+"""The options that several commands share, as groups: which messages, and how a change is made."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from cli.printing import WRONG, give_up
+from cli.printing import WRONG, AsJson, give_up
 
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
@@ -22,25 +24,88 @@ Until = Annotated[
     datetime | None,
     typer.Option(formats=MOMENTS, metavar="DATA", help="Con l'ultima novità prima di qui."),
 ]
+Execute = Annotated[
+    bool, typer.Option("--execute", help="Lo fa davvero; senza, mostra soltanto che cosa farebbe.")
+]
+Rate = Annotated[float, typer.Option(min=0.1, max=1000, help="Al più così tanti al secondo.")]
+AtMost = Annotated[int | None, typer.Option("--max", min=1, help="Al più così tanti, i meno recenti.")]
 
 
-def equal(**wanted: str | None) -> dict[str, str]:
-    """The columns that a value was given for."""
-    return {column: value for column, value in wanted.items() if value is not None}
+@dataclass(frozen=True)
+class Filters:
+    """Which messages a command selects by."""
+
+    service: Service = None
+    campaign: Campaign = None
+    since: Since = None
+    until: Until = None
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Return the columns that must equal a value."""
+        named = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in named if isinstance(value, str)}
+
+    def admit(self, at: datetime) -> bool:
+        """Whether an instant is in the span. Without a zone the options are in this machine's time."""
+        is_late_enough = self.since is None or at >= self.since.astimezone()
+        return is_late_enough and (self.until is None or at < self.until.astimezone())
+
+    def need(self, names: list[str] | None, advice: str) -> None:
+        """End the command if it selects everything by omission: that needs a filter that means all."""
+        if not names and self == type(self)():
+            give_up(WRONG, advice)
 
 
-def need_selection(
-    names: list[str] | None,
-    wanted: Mapping[str, str],
-    since: datetime | None,
-    until: datetime | None,
-    advice: str,
-) -> None:
-    """A change for all there is must be asked for, by a filter that means all."""
-    if not names and not wanted and since is None and until is None:
-        give_up(WRONG, advice)
+@dataclass(frozen=True)
+class ParkedFilters(Filters):
+    """Which parked messages a command selects by."""
+
+    reason: Reason = None
+    queue: Queue = None
 
 
-def between(at: datetime, since: datetime | None, until: datetime | None) -> bool:
-    """Whether an instant is in the span; without a zone the options are in the time of this machine."""
-    return (since is None or at >= since.astimezone()) and (until is None or at < until.astimezone())
+@dataclass(frozen=True)
+class Change:
+    """How a change of many messages is made and printed."""
+
+    execute: Execute = False
+    rate: Rate = 10
+    at_most: AtMost = None
+    as_json: AsJson = False
+
+
+GROUPS = (Filters, ParkedFilters, Change)
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Spread each parameter whose type is a group into one option a field, as Typer reads a signature."""
+    parameters: list[inspect.Parameter] = []
+    groups: dict[str, type] = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        hint = get_type_hints(command, include_extras=True)[name]
+        if hint in GROUPS:
+            groups[name] = hint
+            parameters += _options(hint)
+        else:
+            parameters.append(parameter.replace(annotation=hint, kind=inspect.Parameter.KEYWORD_ONLY))
+
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        command(**given)
+
+    run.__doc__ = command.__doc__
+    run.__name__ = command.__name__
+    run.__annotations__ = {one.name: one.annotation for one in parameters}
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
+
+
+def _options(group: type) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(field.name, keyword, default=field.default, annotation=hints[field.name])
+        for field in fields(group)
+    ]

@@ -2,23 +2,16 @@
 
 import azure.functions as func
 
-import telemetry
 from measure_backlog.measure_backlog import measure_backlog
 from storage.readiness import Readiness
 from storage.stores import Stores
+from triggers import on_timer
 
 EVERY_MINUTE = "0 * * * * *"
 
 
 def blueprint(readiness: Readiness, stores: Stores) -> func.Blueprint:
-    """Registers measure_backlog, every minute; what keeps the app from work is said without a message too."""
+    """Registers measure_backlog, every minute: a fault of storage is logged even while no message comes."""
     functions = func.Blueprint()
-
-    @functions.function_name("measure_backlog")
-    @functions.timer_trigger("timer", EVERY_MINUTE)
-    async def _measure_backlog(timer: func.TimerRequest) -> None:
-        with telemetry.ticking("measure_backlog"):
-            await readiness.check()
-            await measure_backlog(stores)
-
+    on_timer(functions, readiness, "measure_backlog", EVERY_MINUTE, lambda: measure_backlog(stores))
     return functions

@@ -2,21 +2,14 @@
 
 import azure.functions as func
 
-import telemetry
 from context import Context
 from reminders.tick import remind_due
 from storage.readiness import Readiness
+from triggers import on_timer
 
 
 def blueprint(readiness: Readiness, context: Context, schedule: str) -> func.Blueprint:
     """Registers remind on an NCRONTAB schedule."""
     functions = func.Blueprint()
-
-    @functions.function_name("remind")
-    @functions.timer_trigger("timer", schedule)
-    async def _remind(timer: func.TimerRequest) -> None:
-        with telemetry.ticking("remind"):
-            await readiness.check()
-            await remind_due(context)
-
+    on_timer(functions, readiness, "remind", schedule, lambda: remind_due(context))
     return functions

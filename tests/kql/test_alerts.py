@@ -37,8 +37,8 @@ def outcome(state: str) -> dict[str, Any]:
     return metric("outcomes", 1, state=state, service="default")
 
 
-def stopped(reason: str) -> dict[str, Any]:
-    return metric("io.stopped", 1, service="default", operation="submit_message", reason=reason)
+def suspended(reason: str) -> dict[str, Any]:
+    return metric("io.suspended", 1, service="default", operation="submit_message", reason=reason)
 
 
 def timers(**ages: float) -> list[dict[str, Any]]:
@@ -54,8 +54,8 @@ FIRES: dict[str, list[list[dict[str, Any]]]] = {
     "unauthorized": [[calls(1, "401"), calls(99, "201")], [calls(1, "403")]],
     "too-many-requests": [[calls(18, "201"), calls(2, "429")]],
     "no-success": [[calls(1, "timeout")], [calls(5, "503"), calls(3, "429")]],
-    "days-behind": [[metric("due.behind", DAY + 1, index="due"), metric("due.behind", 0, index="reminders")]],
-    "circuit-open": [[stopped("invalid_key")], [stopped("io_unavailable"), stopped("paused")]],
+    "days-behind": [[metric("due.lag", DAY + 1, index="due"), metric("due.lag", 0, index="reminders")]],
+    "circuit-open": [[suspended("invalid_key")], [suspended("io_unavailable"), suspended("paused")]],
     "timers-silent": [
         [],
         timers(check_status=30, remind=600),
@@ -70,8 +70,8 @@ SILENT: dict[str, list[list[dict[str, Any]]]] = {
     "unauthorized": [[], [calls(50, "201"), calls(3, "404"), calls(1, "429")]],
     "too-many-requests": [[], [calls(19, "429")], [calls(95, "201"), calls(5, "429")]],
     "no-success": [[], [calls(50, "503"), calls(1, "201")], [calls(1, "404")]],
-    "days-behind": [[], [metric("due.behind", DAY, index="due")]],
-    "circuit-open": [[], [stopped("paused")]],
+    "days-behind": [[], [metric("due.lag", DAY, index="due")]],
+    "circuit-open": [[], [suspended("paused")]],
     "timers-silent": [
         timers(check_status=30, remind=600, measure_backlog=5),
         [*timers(check_status=30, remind=600, measure_backlog=5), *timers(check_status=9999)],
@@ -145,8 +145,8 @@ def test_every_timer_is_counted() -> None:
     """timers-silent waits for as many timers as the app has."""
     folders = ("check_status", "reminders", "measure_backlog")
     source = "".join((PROJECT / folder / "functions.py").read_text() for folder in folders)
-    timers = re.findall(r'telemetry\.ticking\("(\w+)"\)', source)
-    assert len(timers) == source.count("timer_trigger(") == 3
+    timers = re.findall(r'on_timer\(functions, readiness, "(\w+)"', source)
+    assert len(timers) == source.count("on_timer(") == 3
     assert f"Running < {len(timers)}" in (ALERTS / "timers-silent.kql").read_text()
 
 

@@ -154,7 +154,8 @@ MUTANTS = (
             FOLLOW: (
                 (
                     "    entry = await context.ledger.get(due.request_id)\n",
-                    "    await context.due_index.remove(due)\n    entry = await context.ledger.get(due.request_id)\n",
+                    "    await context.due_index.remove(due)\n"
+                    "    entry = await context.ledger.get(due.request_id)\n",
                 ),
             )
         },

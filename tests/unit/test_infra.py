@@ -134,7 +134,8 @@ def test_queues_are_those_of_the_code() -> None:
     """Every queue of the code is created; those with a trigger have a poison queue, as the platform wants."""
     triggers = (PROJECT / path for path in ("send_message", "check_status", "reminders"))
     source = "".join((folder / "functions.py").read_text() for folder in triggers)
-    triggered = {getattr(queues, name) for name in re.findall(r'queue_trigger\("\w+", (\w+)', source)}
+    names = re.findall(r'on_queue\(functions, intake, "\w+", (\w+)', source)
+    triggered = {getattr(queues, name) for name in names}
     every = {queue for name, queue in vars(queues).items() if name.startswith("MESSAGE_")}
     assert set(value("storage.bicep", "triggerQueues")) == triggered
     assert value("storage.bicep", "queueNames") == sorted(every - triggered)

@@ -14,7 +14,8 @@ PROJECT = Path(__file__).parents[2]
 NOT_THE_PRODUCT = {"tests", "benchmarks", "node_modules", "build", "infra", "docs"}
 
 VERBS = {"send_message", "check_status", "measure_backlog", "reminders", "remote_content", "poison"}
-NOUNS = {"context", "contract", "io_api", "lifetime", "ncrontab", "storage", "settings", "telemetry"}
+WIRING = {"context", "lifetime", "triggers"}
+NOUNS = WIRING | {"contract", "io_api", "ncrontab", "storage", "settings", "telemetry"}
 DEPLOYED = VERBS | NOUNS | {"function_app"}
 NOT_DEPLOYED = {"local", "cli", "tests", "benchmarks"}
 
@@ -23,9 +24,13 @@ STORAGE_CLIENTS = ("azure.storage", "azure.data", "azure.identity", "azure.core"
 HTTP_CLIENTS = ("httpx", "aiohttp", "httpx_aiohttp", "requests", "urllib.request", "http.client")
 ENVIRONMENT = ("os.environ", "os.getenv", "os.environb", "pydantic_settings", "dotenv")
 
-TRIGGER_FILES = ("functions.py", "function_app.py")
+TRIGGER_FILES = ("functions.py", "function_app.py", "triggers.py")
 RESERVED = [
-    (TRIGGERS, TRIGGER_FILES, "only functions.py files and function_app.py import azure.functions"),
+    (
+        TRIGGERS,
+        TRIGGER_FILES,
+        "only functions.py, triggers.py and function_app.py import azure.functions",
+    ),
     (
         STORAGE_CLIENTS,
         ("storage", "local"),
