@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from cli.connection import Operator, ask
-from cli.printing import NOT_FOUND, give_up, print_json, print_table, tell
+from cli.printing import NOT_FOUND, fail, print_json, print_note, print_table
 from cli.selection import Change
 
 WOULD = "would"
@@ -35,7 +35,7 @@ def run_bulk_action[Target](
     else:
         _print_for_people(action, results, execute=change.execute)
     if not results:
-        give_up(NOT_FOUND, "Nessun messaggio corrisponde.")
+        fail(NOT_FOUND, "Nessun messaggio corrisponde.")
 
 
 async def _do[Target](
@@ -50,7 +50,7 @@ async def _do[Target](
         await stores.audit.record(action, name)
         results[name] = await act(stores, target)
         if len(results) % 100 == 0:
-            tell(f"{len(results)} di {len(targets)}")
+            print_note(f"{len(results)} di {len(targets)}")
         if len(results) < len(targets):
             await asyncio.sleep(1 / rate)
     return results
@@ -60,7 +60,9 @@ def _print_for_people(action: str, results: Mapping[str, str], *, execute: bool)
     if execute:
         print_table(("id", action), results.items())
         counts = ", ".join(f"{result} {count}" for result, count in Counter(results.values()).items())
-        tell(f"Fatto: {counts}." if results else "")
+        print_note(f"Fatto: {counts}." if results else "")
     elif results:
         print_table(("id",), ([name] for name in results))
-        tell(f"Prova, nessuna modifica. Messaggi: {len(results)}. Ripeti con --execute per farlo davvero.")
+        print_note(
+            f"Prova, nessuna modifica. Messaggi: {len(results)}. Ripeti con --execute per farlo davvero."
+        )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import settings
-from cli.printing import WRONG, give_up, tell
+from cli.printing import WRONG, fail, print_note
 from contract.reminders import ReminderPolicy
 from io_api import rate_limiter
 from io_api.breakers import Breakers
@@ -55,16 +55,16 @@ def ask[Answer](question: Callable[[Operator], Awaitable[Answer]]) -> Answer:
     try:
         return asyncio.run(_answer(question))
     except SettingsError as error:
-        give_up(WRONG, "Impostazioni da correggere:", *str(error).splitlines())
+        fail(WRONG, "Impostazioni da correggere:", *str(error).splitlines())
     except Unanswered as error:
-        give_up(
+        fail(
             WRONG,
             "Lo storage account non risponde o rifiuta l'accesso: controlla la rete, AzureWebJobsStorage e "
             "i permessi, cioè i ruoli Storage Table e Queue Data Contributor "
             f"({type(error.__context__).__name__}).",
         )
     except Undecipherable:
-        give_up(
+        fail(
             WRONG,
             "Nessuna chiave di ENCRYPTION_KEYS apre questo messaggio: "
             "rimetti in fondo all'elenco quella con cui era stato cifrato.",
@@ -77,7 +77,7 @@ async def _answer[Answer](question: Callable[[Operator], Awaitable[Answer]]) -> 
     account = _account(configured)
     loop = asyncio.get_running_loop()
     notice = loop.call_later(
-        NOTICE_SECONDS, tell, "Lo storage account non ha ancora risposto a tutto: attendo."
+        NOTICE_SECONDS, print_note, "Lo storage account non ha ancora risposto a tutto: attendo."
     )
     try:
         return await question(_stores(account, cipher, configured))

@@ -7,7 +7,7 @@ import typer
 
 from cli.bulk_action import run_bulk_action
 from cli.connection import Operator, ask
-from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_json, print_table
+from cli.printing import NOT_FOUND, WRONG, AsJson, fail, print_json, print_table
 from cli.selection import Change, Execute, Filters, grouped
 from cli.show import show as show_request
 from io_api.models import CreatedMessage
@@ -115,9 +115,9 @@ def settle(
     Una richiesta mai arrivata viene parcheggiata: `postino parked redrive` la rimette in moto.
     """
     if accepted is None:
-        give_up(WRONG, "Scegli: --accepted se IO l'ha ricevuta, --not-sent se non è mai arrivata.")
+        fail(WRONG, "Scegli: --accepted se IO l'ha ricevuta, --not-sent se non è mai arrivata.")
     if message_id is not None and not (accepted and CreatedMessage.is_id(message_id)):
-        give_up(WRONG, "--message-id va con --accepted ed è l'id di IO, come 01J5Q8ZC4V7R2M9T6W1X3Y5B7D.")
+        fail(WRONG, "--message-id va con --accepted ed è l'id di IO, come 01J5Q8ZC4V7R2M9T6W1X3Y5B7D.")
 
     async def find(stores: Operator) -> Mapping[str, Entry]:
         return await _named(stores, [request_id], _is_in_doubt)
@@ -144,7 +144,7 @@ async def _named(
     entries = {name: await stores.ledger.get(name) for name in request_ids}
     found = {name: entry for name, entry in entries.items() if entry and can_be_decided(entry)}
     if missing := [name for name in request_ids if name not in found]:
-        give_up(NOT_FOUND, *(f"{name} non è in dubbio: guarda `postino show {name}`." for name in missing))
+        fail(NOT_FOUND, *(f"{name} non è in dubbio: guarda `postino show {name}`." for name in missing))
     return found
 
 

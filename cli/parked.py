@@ -9,7 +9,7 @@ from cli.bulk_action import run_bulk_action
 from cli.connection import Operator, ask
 from cli.masked_body import masked
 from cli.meanings import REASONS
-from cli.printing import NOT_FOUND, WRONG, AsJson, give_up, print_facts, print_json, print_table
+from cli.printing import NOT_FOUND, WRONG, AsJson, fail, print_facts, print_json, print_table
 from cli.selection import Change, ParkedFilters, Queue, grouped
 from contract.body import load_object
 from contract.violations import InvalidRequest
@@ -142,7 +142,7 @@ async def _chosen(
     found = {message.parked_id: message for message in named}
     known = {name for one in named for name in (one.parked_id, one.request_id)}
     if missing := sorted(names - known):
-        give_up(NOT_FOUND, *(f"{name} non è parcheggiato (o non corrisponde ai filtri)." for name in missing))
+        fail(NOT_FOUND, *(f"{name} non è parcheggiato (o non corrisponde ai filtri)." for name in missing))
     return found
 
 
@@ -150,10 +150,10 @@ def _only(parked_id: str, queue: str | None, found: list[ParkedMessage]) -> Park
     named = [message for message in found if message.parked_id == parked_id] or found
     named = [message for message in named if queue in (None, message.queue)]
     if not named:
-        give_up(NOT_FOUND, f"Nessun messaggio parcheggiato {parked_id}: cercalo con `postino parked list`.")
+        fail(NOT_FOUND, f"Nessun messaggio parcheggiato {parked_id}: cercalo con `postino parked list`.")
     if len(named) > 1:
         choices = [f"  postino parked show {message.parked_id} --queue {message.queue}" for message in named]
-        give_up(WRONG, "I messaggi sono più di uno, scegli:", *choices)
+        fail(WRONG, "I messaggi sono più di uno, scegli:", *choices)
     return named[0]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 import typer
 
 from cli.connection import Operator, ask
-from cli.printing import WRONG, AsJson, give_up, print_json, print_table, tell
+from cli.printing import WRONG, AsJson, fail, print_json, print_note, print_table
 from io_api.suspensions import EVERY, Suspensions
 
 PAUSE, RESUME = "pause", "resume"
@@ -65,17 +65,17 @@ async def _act(stores: Operator, action: str, target: str) -> tuple[Suspensions,
 def _check_service(target: str, known: Collection[str]) -> None:
     if target != EVERY and target not in known:
         names = ", ".join(sorted(set(known) - {EVERY}))
-        give_up(WRONG, f"Nessun servizio si chiama {target}. Quelli configurati: {names}.")
+        fail(WRONG, f"Nessun servizio si chiama {target}. Quelli configurati: {names}.")
 
 
 def _print_for_people(action: str, target: str, before: Suspensions, after: Suspensions) -> None:
     name = shown_service(target)
     if action == PAUSE:
-        tell(f"Già in pausa: {name}." if target in before.pauses else f"In pausa: {name}.")
+        print_note(f"Già in pausa: {name}." if target in before.pauses else f"In pausa: {name}.")
     else:
-        tell(f"Riprende: {name}." if target in before.pauses else f"Non era in pausa: {name}.")
+        print_note(f"Riprende: {name}." if target in before.pauses else f"Non era in pausa: {name}.")
     if action == RESUME and EVERY in after.pauses:
-        tell("Ma sono in pausa tutti i servizi: riprendono con `postino resume`.")
+        print_note("Ma sono in pausa tutti i servizi: riprendono con `postino resume`.")
     print_pauses(after)
 
 

@@ -69,15 +69,15 @@ def shown(value: object) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
 
 
-def tell(line: str) -> None:
+def print_note(line: str) -> None:
     """Say something on standard error."""
     typer.echo(line, err=True)
 
 
-def give_up(code: int, *lines: str) -> NoReturn:
+def fail(code: int, *lines: str) -> NoReturn:
     """Say why, and end the command with this code."""
     for line in lines:
-        tell(line)
+        print_note(line)
     raise typer.Exit(code)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.connection import Operator, ask
-from cli.printing import AsJson, checked, print_json, print_table, tell
+from cli.printing import AsJson, checked, print_json, print_note, print_table
 from contract.fields import Campaign as CampaignName
 
 app = typer.Typer(no_args_is_help=True, help="I solleciti di una campagna: fermarli, riprenderli.")
@@ -77,5 +77,5 @@ def _tell(line: str | None, campaigns: list[dict[str, Any]], *, as_json: bool) -
         print_json(campaigns)
         return
     if line:
-        tell(line)
+        print_note(line)
     print_stopped(campaigns)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from cli.printing import WRONG, AsJson, give_up
+from cli.printing import WRONG, AsJson, fail
 
 MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
@@ -54,7 +54,7 @@ class Filters:
     def need(self, names: list[str] | None, advice: str) -> None:
         """End the command if it selects everything by omission: that needs a filter that means all."""
         if not names and self == type(self)():
-            give_up(WRONG, advice)
+            fail(WRONG, advice)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import typer
 
 from cli.connection import Operator, ask
 from cli.meanings import NOTES, REASONS, STATES
-from cli.printing import NOT_FOUND, AsJson, checked, give_up, print_facts, print_json, print_table, shown
+from cli.printing import NOT_FOUND, AsJson, checked, fail, print_facts, print_json, print_table, shown
 from cli.timeline import timeline
 from contract.fields import RequestId
 from storage.ledger import Entry
@@ -52,7 +52,7 @@ def show(
 
     entry, parked = ask(find)
     if entry is None and not parked:
-        give_up(
+        fail(
             NOT_FOUND,
             f"Nessuna richiesta con request_id {request_id}: controlla maiuscole e minuscole, "
             "o se è ancora in coda con `postino status`.",
@@ -61,10 +61,10 @@ def show(
     if as_json:
         print_json(document)
     else:
-        print_dossier(document)
+        print_timeline(document)
 
 
-def print_dossier(document: dict[str, Any]) -> None:
+def print_timeline(document: dict[str, Any]) -> None:
     """Print a timeline for people: the state with its meaning, the facts, and the timeline."""
     state = document["state"]
     meaning = STATES.get(state) or REASONS.get(state.lower(), "")

@@ -78,7 +78,7 @@ class SuspensionStore:
         """Why it is no use to wait for a turn: paused, or no key is taken and none is due a probe."""
         suspensions, now = await self.current(), self._clock()
         suspension = suspensions.suspension_of(keys, operation)
-        telemetry.io_suspended.tell(keys[0].service, operation, suspension.reason if suspension else None)
+        telemetry.io_suspended.set(keys[0].service, operation, suspension.reason if suspension else None)
         circuits = [suspensions.circuit_of(key, operation) for key in keys]
         may_probe = any(circuit and circuit.probe_at <= now for circuit in circuits)
         return (

@@ -70,7 +70,7 @@ class Intake:
 
     async def _is_excused(self, error: Exception) -> bool:
         if isinstance(error, Unanswered | Undecipherable):
-            self._readiness.doubt()
+            self._readiness.recheck()
         if isinstance(error, Undecipherable):  # a damaged row, if the keyring is whole
             return not await self._readiness.holds()
         return isinstance(error, NotReady | Unanswered)

@@ -98,7 +98,7 @@ class Readiness:
                     await self._prove()
         return self._is_proven
 
-    def doubt(self) -> None:
+    def recheck(self) -> None:
         """Prove it again before anything else: storage has failed, or a row could not be opened."""
         self._is_proven = False
         self._failed_at = float("-inf")

@@ -51,7 +51,7 @@ class SuspendedCalls:
         self._monotonic = monotonic
         self._known: dict[tuple[str, str], tuple[str, float]] = {}
 
-    def tell(self, service: str, operation: str, reason: str | None) -> None:
+    def set(self, service: str, operation: str, reason: str | None) -> None:
         """What holds these calls back now; None: nothing does."""
         self._known.pop((service, operation), None)
         if reason:

@@ -22,7 +22,7 @@ class LivingIo(FakeIo):
 
     def __init__(self, app: FakeApp, lives: Sequence[Life]) -> None:
         super().__init__(steps=app.steps)
-        self._road = app
+        self._app = app
         self._by_citizen = {life.request.fiscal_code: life for life in lives}
         self.at: list[tuple[datetime, NewMessage]] = []
         self.looks: Counter[str] = Counter()
@@ -30,7 +30,7 @@ class LivingIo(FakeIo):
 
     async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
         self.profile = Profile(
-            sender_allowed=not has_passed(self._by_citizen[fiscal_code].blocked_at, self._road.clock())
+            sender_allowed=not has_passed(self._by_citizen[fiscal_code].blocked_at, self._app.clock())
         )
         return await super().get_profile(fiscal_code, service=service)
 
@@ -38,14 +38,14 @@ class LivingIo(FakeIo):
         if self.doubts:
             self.doubts -= 1
             raise InDoubt(reason="timeout")
-        self.at.append((self._road.clock(), message))
+        self.at.append((self._app.clock(), message))
         self.submitted = f"M{len(self.at)}"
         return await super().submit_message(message, service=service, permit=permit)
 
     async def get_message(
         self, fiscal_code: str, message_id: str, *, service: str, priority: Priority = Priority.POLL
     ) -> MessageStatus:
-        life, now = self._by_citizen[fiscal_code], self._road.clock()
+        life, now = self._by_citizen[fiscal_code], self._app.clock()
         self.looks[priority.name] += 1
         self.status = life.answer(now)
         return await super().get_message(fiscal_code, message_id, service=service, priority=priority)

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from check_status.schedule import HORIZON
-from cli.show import print_dossier
+from cli.show import print_timeline
 from cli.timeline import timeline
 from io_api.account import IoAccount, Keys
 from io_api.breakers import Breakers
@@ -200,7 +200,7 @@ async def test_what_becomes_of_a_message_is_told_and_shown(
     expected = ["ACCEPTED", *case.lines.split()]
     assert _lines(following.app.entry().history)[2:] == expected
     assert _told(following.app) == [line for line in expected if line not in UNPUBLISHED]
-    print_dossier(timeline("r-1", following.app.entry(), []))
+    print_timeline(timeline("r-1", following.app.entry(), []))
     shown = [line.split() for line in capsys.readouterr().out.splitlines() if line[:2] == "20"]
     assert [words[2] for words in shown[2:]] == [line.partition("(")[0] for line in expected]
     calls = following.simulator.state.calls.document()["get_message"]

@@ -227,7 +227,7 @@ async def test_fault_of_our_own_is_raised(stores: Stores) -> None:
 async def test_the_older_the_fault_the_longer_messages_wait(stores: Stores) -> None:
     """They wait for seconds, then for a minute at most; after an hour for five minutes at most."""
     process = stores.process()
-    process.readiness.doubt()
+    process.readiness.recheck()
     waits = []
     for seconds in (0, 40, 1800, 3600):
         stores.clock.advance(seconds=seconds)

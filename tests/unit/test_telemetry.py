@@ -146,7 +146,7 @@ def test_stop_that_nobody_confirms_is_let_go() -> None:
     """A process that makes no calls any more does not go on telling of a stop that may be over."""
     seconds = 0.0
     stopped = telemetry.SuspendedCalls(lambda: seconds)
-    stopped.tell("tributi", "submit_message", "paused")
+    stopped.set("tributi", "submit_message", "paused")
     (observed,) = stopped.observed(CallbackOptions())
     assert observed.attributes == {"service": "tributi", "operation": "submit_message", "reason": "paused"}
     seconds = telemetry.CONFIRMED_SECONDS

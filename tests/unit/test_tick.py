@@ -36,7 +36,7 @@ class SlowIo(FakeIo):
         return await super().get_message(fiscal_code, message_id, service=service)
 
 
-async def _road(seconds: float = 0, messages: int = MANY) -> FakeApp:
+async def _app(seconds: float = 0, messages: int = MANY) -> FakeApp:
     """Delivered Premium messages that nobody has read, all due."""
     app = FakeApp()
     for number in range(messages):
@@ -50,7 +50,7 @@ async def _road(seconds: float = 0, messages: int = MANY) -> FakeApp:
 
 async def test_two_hosts_never_look_at_one_message_twice() -> None:
     """Of two hosts whose timers fire at the same moment one looks, and each message is asked for once."""
-    app = await _road()
+    app = await _app()
     await asyncio.gather(app.follow(), app.follow(), app.follow())
     assert len(app.io.asked) == MANY
     assert Counter(app.told()) == Counter(f"r-{number}/0/processed" for number in range(MANY))
@@ -59,7 +59,7 @@ async def test_two_hosts_never_look_at_one_message_twice() -> None:
 
 async def test_tick_that_takes_long_keeps_its_turn() -> None:
     """A host that looks for minutes prolongs its lease, so that a second one finds nothing to do."""
-    app = await _road(seconds=3)
+    app = await _app(seconds=3)
     first = asyncio.create_task(app.follow())
     while not first.done():
         await app.follow()
@@ -77,7 +77,7 @@ async def test_every_look_ends_within_the_turn() -> None:
 
 async def test_tick_ends_in_time_and_the_next_goes_on() -> None:
     """What a tick has no time for is left due, and the next tick takes it, each message once."""
-    app = await _road(seconds=10)
+    app = await _app(seconds=10)
     began = app.clock()
     await app.follow()
     first = len(app.io.asked)
@@ -90,7 +90,7 @@ async def test_tick_ends_in_time_and_the_next_goes_on() -> None:
 
 async def test_host_that_lost_its_turn_stops() -> None:
     """A host that was suspended past its lease starts no more looks, and the other one makes them."""
-    app = await _road()
+    app = await _app()
     first = asyncio.create_task(app.follow())
     await asyncio.sleep(0)
     app.clock.now += LEASE
@@ -122,7 +122,7 @@ class Limiting(SlowIo):
 async def test_rate_limit_holds_the_whole_tick_up() -> None:
     """After a 429 nobody asks before IO's wait is over, and then the tick goes on."""
     messages = due_processing.CONCURRENCY + 20
-    app = await _road(messages=messages)
+    app = await _app(messages=messages)
     limiting = Limiting(app, due_processing.CONCURRENCY)
     limiting.status = seen("PROCESSED", "UNREAD")
     app.io = limiting
@@ -138,7 +138,7 @@ async def test_look_that_hangs_is_cut_off(
 ) -> None:
     """A poll that would outlive the lease is cancelled; its message stays due and the others are polled."""
     monkeypatch.setattr(due_processing, "LONGEST_HANDLING", timedelta(seconds=1))
-    app = await _road(messages=3)
+    app = await _app(messages=3)
 
     class Hanging(SlowIo):
         async def get_message(
@@ -160,7 +160,7 @@ async def test_look_that_hangs_is_cut_off(
 
 async def test_failing_message_is_not_passed_by() -> None:
     """The watermark stays at the oldest message that was left, however many ticks fail on it."""
-    app = await _road(messages=2)
+    app = await _app(messages=2)
     damaged = next(at for at in app.ledger_table.rows_by_key if at[1] == "r-0")
     whole = app.ledger_table.rows_by_key.pop(damaged)
     app.ledger_table.rows_by_key[damaged] = type(whole)(
@@ -177,7 +177,7 @@ async def test_failing_message_is_not_passed_by() -> None:
 
 async def test_two_rows_of_a_message_are_not_looked_at_together() -> None:
     """Of two rows that a death left, the second is the next tick's, which knows what the first look found."""
-    app = await _road(messages=1)
+    app = await _app(messages=1)
     await app.due_index.put("r-0", app.clock())
     app.io.status = seen("PROCESSED", "READ")
     await app.follow()
@@ -189,7 +189,7 @@ async def test_two_rows_of_a_message_are_not_looked_at_together() -> None:
 async def test_tick_says_how_far_behind_it_is(caplog: pytest.LogCaptureFixture) -> None:
     """One line a tick tells how many looks it made and how late the latest of them was."""
     caplog.set_level(logging.INFO)
-    app = await _road(messages=3)
+    app = await _app(messages=3)
     app.clock.advance(days=1, hours=12)
     await app.follow()
     assert "followed visits=3 left=0 days_behind=1.50" in caplog.text
@@ -197,7 +197,7 @@ async def test_tick_says_how_far_behind_it_is(caplog: pytest.LogCaptureFixture) 
 
 async def test_late_message_is_looked_at_more_rarely() -> None:
     """A message whose look came days late skips looks: that is how the looks become as many as IO allows."""
-    early, late = await _road(messages=1), await _road(messages=1)
+    early, late = await _app(messages=1), await _app(messages=1)
     for app, days in ((early, 0), (late, 3)):
         app.clock.advance(days=days)
         await app.follow()
