@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 outage bench-budget bench-follow bench-reminders check package sbom lock schemas
+.PHONY: help setup demo run test torture kill9 outage bench-budget bench-follow bench-reading bench-reminders check package sbom lock schemas
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ outage: setup  ## what an outage of each kind costs, with one host and with four
 
 bench-follow: setup  ## cost of a tick from 10^4 to 10^7 messages; calls and lag by schedule; a few minutes
 	@python -m benchmarks.follow
+
+bench-reading: setup  ## what there is to read: files, lines, words, parameters, the way to the POST
+	@python -m benchmarks.reading
 
 bench-reminders: setup  ## cost of a reminder, sent or not, from 10^4 to 10^5 messages; ten seconds
 	@python -m benchmarks.reminders

@@ -1,4 +1,4 @@
-"""Every app setting is known in four places: settings.py, bicep, the local template and docs/settings.md."""
+"""Every app setting is known in three places: settings.py, infra/app.bicep and docs/settings.md."""
 
 import json
 import re
@@ -30,9 +30,6 @@ OTHER_FORMS_OF_STORAGE = {
 }
 OTLP = {name for name in FIELDS if name.startswith("OTEL_EXPORTER_")}
 NOT_IN_AZURE = OTHER_FORMS_OF_STORAGE | OTLP | {"AzureWebJobsStorage"}
-NOT_LOCAL = OTHER_FORMS_OF_STORAGE | {
-    f"AzureWebJobsStorage__{name}" for name in ("accountName", "credential", "clientId")
-}
 # Set when an institution has them (main.bicep, secretSettings).
 OPTIONAL_SECRETS = {"IO_API_SECONDARY_KEY", "IO_SERVICES"}
 
@@ -90,11 +87,14 @@ def test_bicep_repeats_the_defaults() -> None:
         assert text == defaults()[name], name
 
 
-def test_template_has_every_setting() -> None:
-    """local.settings.template.json has each setting but the other ways to name the storage account."""
+def test_template_sets_what_differs_from_the_default() -> None:
+    """The template for a machine has what must be set and what differs there, and nothing else."""
     values = json.loads((PROJECT / "local.settings.template.json").read_text())["Values"]
     of_the_platform = {name for name, where in OF_THE_PLATFORM.items() if "machine" in where}
-    assert set(values) == set(FIELDS) - NOT_LOCAL | of_the_platform
+    ours = set(values) - of_the_platform
+    assert of_the_platform <= set(values)
+    assert {name for name, field in FIELDS.items() if field.is_required()} <= ours <= set(FIELDS)
+    assert [name for name in ours if values[name] == defaults().get(name)] == []
 
 
 def test_template_is_accepted() -> None:
