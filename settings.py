@@ -127,8 +127,8 @@ IoKey = Annotated[SecretStr, AfterValidator(_usable_key)]
 
 
 class IoService(BaseModel):
-    """One IO service: its API keys ("use" keys, one pair a service: IO guide, Authorizations) and its reminder
-    policy for requests without reminders of their own."""
+    """One IO service: its API keys ("use" keys, one pair a service: IO guide, Authorizations) and its
+    reminders for requests that name none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 

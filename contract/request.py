@@ -64,7 +64,7 @@ class Content(Text):
         default=None,
         validate_default=True,
         description="Instant of the due date, with Z or an offset. IO gets it in UTC and whole seconds. "
-        "For a day it is 23:59:59 in Italy. Required when payment_data.invalid_after_due_date is true.",
+        "For a day, use 23:59:59 in Italy. Required when payment_data.invalid_after_due_date is true.",
     )
     require_secure_channels: bool | None = Field(
         default=None,

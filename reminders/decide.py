@@ -22,7 +22,7 @@ LONGER: Final = 2  # times the time since the reminder was due
 
 @dataclass(frozen=True)
 class Facts:
-    """The known facts when a reminder is due; times are UTC.
+    """The facts that are known when a reminder is due; times are UTC.
 
     state: of the first message, in the ledger.
     settled_at: when the notice was paid, according to the creditor's own systems.
