@@ -1,4 +1,4 @@
-"""Every app setting, typed. Nothing else in the product reads the environment."""
+"""Every app setting, typed. No other module of the product reads the environment."""
 
 import json
 import re
@@ -37,11 +37,11 @@ NEW_KEY = (
 )
 
 
-# What App Service hands over in place of a secret that it could not read (Learn, "Key Vault references").
+# App Service passes this in place of a secret that it could not read (Learn, "Key Vault references").
 UNRESOLVED = "@microsoft.keyvault("
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-# Azure Monitor's samplers: spans a second, or a share of all.
+# The maximum for each of Azure Monitor's samplers: spans a second, or a share of all spans.
 MOST_OF_SAMPLER = {"microsoft.rate_limited": 10_000.0, "microsoft.fixed_percentage": 1.0}
 STORAGE_FORMS = (
     "set a connection string, or AzureWebJobsStorage__accountName, or "
@@ -60,7 +60,7 @@ STORAGE_RULES = {
     ),
     "storage_tenant": (r"[A-Za-z0-9.-]+", "a GUID or a domain"),
 }
-"""What these settings look like; Learn, "Storage account overview" has the rule for the account's name."""
+"""The format of these settings. Learn, "Storage account overview" has the rule for the account's name."""
 SAID_BETTER = {
     "missing": "missing",
     "extra_forbidden": "is not known here",
@@ -73,11 +73,11 @@ SAID_BETTER = {
 
 
 class SettingsError(Exception):
-    """One line per mistake, each naming the setting and what to do; never a value."""
+    """The settings are wrong: each line names one setting and the correction, never a value."""
 
 
 class Thresholds(BaseModel):
-    """From when on `postino doctor` calls something too many, too old or too late."""
+    """The limits above which `postino doctor` reports something as too many, too old or too late."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -89,19 +89,19 @@ class Thresholds(BaseModel):
 
 
 class RateLimit(NamedTuple):
-    """So many calls in any so many seconds."""
+    """A limit of `calls` calls in any period of `seconds` seconds."""
 
     calls: int
     seconds: float
 
     @property
     def rate(self) -> float:
-        """Calls a second."""
+        """Return the calls per second."""
         return self.calls / self.seconds
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read "calls/seconds", such as "150/5"; raises ValueError."""
+        """Read "calls/seconds", such as "150/5". Raises ValueError for any other text."""
         calls, _, seconds = text.partition("/")
         try:
             limit = cls(int(calls), float(seconds))
@@ -127,8 +127,8 @@ IoKey = Annotated[SecretStr, AfterValidator(_usable_key)]
 
 
 class IoService(BaseModel):
-    """One IO service: its API keys ("use" keys, one pair a service: IO guide, Authorizations) and whom it
-    reminds, when a request says nothing of that."""
+    """One IO service: its API keys ("use" keys, one pair a service: IO guide, Authorizations) and its
+    reminders for requests that name none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -138,7 +138,7 @@ class IoService(BaseModel):
 
 
 class Settings(BaseSettings):
-    """The app settings, as the platform hands them over in the environment."""
+    """The app settings, as the platform passes them in the environment."""
 
     model_config = SettingsConfigDict(
         case_sensitive=True, frozen=True, hide_input_in_errors=True, env_ignore_empty=True
@@ -202,7 +202,7 @@ class Settings(BaseSettings):
         address.check(value, cast(Service, str(info.field_name).split("_")[1]))
         account = address.account(value)
         for other, its_account in _accounts(info.data):
-            # Triggers go by the name, whatever the addresses say (azure-functions-host#10401).
+            # Triggers use the name and ignore the addresses (azure-functions-host#10401).
             is_told = other == "storage_account_name" or (account and its_account)
             if is_told and account != its_account:
                 raise ValueError(f"is not of the account of {_setting(other)}; keep one, or name one account")
@@ -222,7 +222,7 @@ class Settings(BaseSettings):
     def _check_storage(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if value is None:
             uris = [info.data.get(name, "wrong") for name in ("storage_queue_uri", "storage_table_uri")]
-            # A wrong one has a line of its own.
+            # A wrong URI has an error line of its own.
             if not all(uris) and not info.data.get("storage_account_name", "wrong"):
                 raise ValueError(f"missing; {STORAGE_FORMS}")
             return None
@@ -311,7 +311,7 @@ class Settings(BaseSettings):
     @field_validator("otlp_protocol")
     @classmethod
     def _check_otlp_protocol(cls, value: str) -> str:
-        # The others need protobuf, which the platform's worker has in a version of its own.
+        # Other protocols need protobuf, and the platform's worker has its own version of protobuf.
         if value != "http/json":
             raise ValueError("must be http/json, the one that is spoken here, or not set")
         return value
@@ -320,7 +320,7 @@ class Settings(BaseSettings):
     @classmethod
     def _check_sampler_argument(cls, value: str, info: ValidationInfo) -> str:
         most = MOST_OF_SAMPLER.get(info.data.get("sampler", ""))
-        if most is None:  # one of the SDK's own, which reads its argument itself
+        if most is None:  # a sampler of the SDK, which reads its argument itself
             return value
         try:
             argument = float(value)
@@ -342,24 +342,24 @@ class Settings(BaseSettings):
         return value
 
     def storage_address(self, service: Service) -> str:
-        """Where a service of the storage account is; for an account that is reached by identity."""
+        """Return the address of a service of the storage account. For an account reached by identity."""
         if self.storage_account_name:
             return address.address(self.storage_account_name, service)
         return str(getattr(self, f"storage_{service}_uri"))
 
     @property
     def exports_telemetry(self) -> bool:
-        """Whether there is a place for logs, metrics and spans."""
+        """Return whether logs, metrics and spans have a destination."""
         return self.applicationinsights is not None or self.exports_otlp
 
     @property
     def exports_otlp(self) -> bool:
-        """Whether an OTLP collector is one."""
+        """Return whether an OTLP collector is a destination."""
         return any((self.otlp, self.otlp_traces, self.otlp_metrics, self.otlp_logs))
 
     @property
     def secrets(self) -> set[str]:
-        """Every key that must be seen nowhere."""
+        """Return every key that must never be visible."""
         services = self.services.values()
         keys = {
             *self.encryption_keys,
@@ -371,7 +371,7 @@ class Settings(BaseSettings):
 
     @property
     def services(self) -> dict[str, IoService]:
-        """Every configured IO service by the name that requests use."""
+        """Return every configured IO service by the name that requests use."""
         if not self.io_api_key:
             return self.io_services
         default = IoService(
@@ -381,12 +381,12 @@ class Settings(BaseSettings):
 
     @property
     def reminder_policies(self) -> dict[str, ReminderPolicy]:
-        """Whom each service reminds, by the service's name."""
+        """Return the reminder policy of each service, by the service's name."""
         return {name: service.reminders for name, service in self.services.items()}
 
 
 def load() -> Settings:
-    """Read the environment; raises SettingsError with one line per mistake."""
+    """Read the environment. Raises SettingsError with one line per mistake."""
     try:
         return Settings()
     except ValidationError as error:
@@ -395,7 +395,7 @@ def load() -> Settings:
 
 
 class _Twice(ValueError):
-    """A name that stands twice in one JSON object."""
+    """A name appears twice in one JSON object."""
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -412,10 +412,10 @@ def _refuse_reference(text: str) -> None:
 
 def _line(mistake: dict[str, Any]) -> str:
     setting, *path = mistake["loc"]
-    if setting in Settings.model_fields:  # a default that is refused is reported by the field's own name
+    if setting in Settings.model_fields:  # pydantic reports a refused default by the field's own name
         setting = _setting(setting)
     where = ".".join(str(part) for part in (setting, *path))
-    rules = mistake.get("ctx", {}).get("rules")  # of the contract's own types
+    rules = mistake.get("ctx", {}).get("rules")  # from the contract's own types
     said = "; ".join(rules) if rules else str(mistake["msg"]).removeprefix("Value error, ")
     what = SAID_BETTER.get(mistake["type"], said)
     advice = f"; {NEW_KEY}" if where == "ENCRYPTION_KEYS" and what == "missing" else ""
@@ -427,7 +427,7 @@ def _setting(field: str) -> str:
 
 
 def _accounts(values: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    """Each field that says which account it is, with what `address.account` says of it."""
+    """Yield each field that identifies an account, with the result of `address.account` for the field."""
     if name := values.get("storage_account_name"):
         yield "storage_account_name", address.account(HttpUrl(address.address(name, "queue")))
     for field in ("storage_queue_uri", "storage_table_uri", "storage_blob_uri"):

@@ -1,1 +1,1 @@
-"""`postino`, the operator's command: what it prints for people is Italian, its JSON is the wire's English."""
+"""`postino`, the operator's command. The text for people is Italian; the JSON is the English of the wire."""

@@ -1,4 +1,4 @@
-"""Changes that an operator makes to many messages: shown first, done on `--execute`, each in the audit."""
+"""Bulk actions of an operator: shown first, done on `--execute`, each change recorded in the audit."""
 
 import asyncio
 from collections import Counter
@@ -17,10 +17,10 @@ def run_bulk_action[Target](
     act: Callable[[Operator, Target], Awaitable[str]],
     change: Change,
 ) -> None:
-    """Do `act` to what `find` finds, by id; what `act` returns says how it ended.
+    """Apply `act` to each target that `find` returns by id; `act` returns its result as a word.
 
-    Each act is written down before it is done. Interrupted, the command is given again: what was done is
-    not found any more, or does no harm when done twice.
+    The audit records each act before it is done. After an interruption the operator repeats the command:
+    `find` no longer returns the finished targets, or repeating them does no harm.
     """
 
     async def work(stores: Operator) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The way from the environment to what the storage account keeps, open as long as one command."""
+"""Connects a command to the storage account that the environment names, until the command ends."""
 
 import asyncio
 import getpass
@@ -25,13 +25,13 @@ from storage.readiness import Readiness
 from storage.stores import Stores
 from storage.table import Unanswered
 
-# The clients sit out an outage of a minute, and a scan of the ledger can take longer.
+# The clients wait out an outage of a minute, and a scan of the ledger can take longer.
 NOTICE_SECONDS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operator(Stores):
-    """The stores that a command may read or change, with what only operators need."""
+    """The stores that a command may read or change, and the parts that only operators need."""
 
     audit: Audit
     suspensions: SuspensionStore
@@ -46,12 +46,12 @@ class Operator(Stores):
 
 
 def clock() -> datetime:
-    """The time, in UTC."""
+    """Return the time, in UTC."""
     return datetime.now(UTC)
 
 
 def ask[Answer](question: Callable[[Operator], Awaitable[Answer]]) -> Answer:
-    """The answer of the stores; a setting or a storage account that prevents it ends the command."""
+    """Return the answer to `question`. A wrong setting, key or storage account ends the command."""
     try:
         return asyncio.run(_answer(question))
     except SettingsError as error:

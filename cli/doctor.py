@@ -1,4 +1,4 @@
-"""`postino doctor`: what is stopped, why, and what to do about it."""
+"""`postino doctor`: shows what is stopped, why, and how to correct it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -51,7 +51,7 @@ TOPICS: Final = {
     "parked": "i messaggi parcheggiati",
     "health": "ciò che è in dubbio, in ritardo o senza servizio",
 }
-# A rate that was cut long ago stays as it was while nobody calls.
+# Without calls, a rate stays where an old cut left it, so only a recent cut counts.
 RECENT = timedelta(hours=1)
 SLOW: Final = 0.75
 
@@ -61,7 +61,7 @@ def doctor(as_json: AsJson = False) -> None:
 
     Guarda le tabelle e le chiavi di cifratura, senza le quali non si decide nulla; poi le impostazioni, le
     pause, le chiavi e i permessi che IO rifiuta, il ritmo verso IO, i messaggi parcheggiati, le code, ciò che
-    è in dubbio, in ritardo, fermo da IO o di un servizio che non c'è più.
+    è in dubbio, in ritardo, fermo presso IO o di un servizio che non c'è più.
     Esce con 0 se va tutto bene, con 1 se qualcosa richiede attenzione.
     """
     suspensions, document = ask(_examine)
@@ -75,7 +75,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 async def _examine(stores: Operator) -> tuple[Suspensions, dict[str, Any]]:
     faults = await stores.readiness.faults()  # raises Unanswered when no table answers
-    if faults:  # nothing else can be read, or be trusted
+    if faults:  # the rest cannot be read, or not be trusted
         return Suspensions(), {"attention": ["storage"], "storage": fault_facts(faults)}
     suspensions = await stores.suspensions.current()
     document: dict[str, Any] = {
@@ -101,7 +101,7 @@ def _circuit(suspensions: Suspensions, keys: tuple[Key, ...], circuit: Circuit) 
 
 
 async def _breakers(breakers: Breakers) -> list[dict[str, Any]]:
-    """The kinds of call that are held back because IO fails."""
+    """Return the kinds of call that a circuit breaker holds back because IO fails."""
     known = {operation: await breakers.current(operation) for operation in FAILURES}
     return [
         {"operation": operation, **breaker.model_dump(include={"failures", "opened_at", "probe_at"})}
@@ -124,7 +124,7 @@ def _budget(budget: Budget, limit: RateLimit, now: datetime) -> dict[str, Any]:
 
 
 def _attention(document: dict[str, Any]) -> list[str]:
-    """The topics that an operator should look at."""
+    """Return the topics that need an operator."""
     poisoned = [queue for queue in POISON_QUEUES if document["queues"][queue]]
     wanting = {**document, "budget": document["budget"]["slow"], "queues": poisoned}
     return [topic for topic in TOPICS if wanting[topic]]

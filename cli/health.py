@@ -1,4 +1,4 @@
-"""What `doctor` finds too many, too old or without a service: the number, the threshold and what to do."""
+"""The findings of `doctor`: too many, too old or without a service, with number, threshold and advice."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ WORDS: Final = {
 
 
 async def health(stores: Operator) -> list[dict[str, Any]]:
-    """What needs somebody, as facts with `topic`, `of`, `number`, `threshold` and `advice`."""
+    """Return the findings that need an operator: `topic`, `of`, `number`, `threshold` and `advice`."""
     now = clock()
     pending = [one async for one in stores.ledger.pending()]
     indexes = {"check_status": stores.due_index, "remind": stores.reminder_index}
@@ -61,18 +61,18 @@ async def health(stores: Operator) -> list[dict[str, Any]]:
 
 
 def fault_facts(faults: list[Fault]) -> list[dict[str, Any]]:
-    """What keeps every process from work, and what to do."""
+    """Return the faults that keep every process from work, with advice."""
     return [{"kind": one.kind, "of": one.of, "advice": FAULT_ADVICE[one.kind]} for one in faults]
 
 
 def print_faults(facts: list[dict[str, Any]]) -> None:
-    """Print what keeps every process from work."""
+    """Print the faults that keep every process from work."""
     rows = ((FAULT_WORDS[fact["kind"]], fact["of"], fact["advice"]) for fact in facts)
     print_table(("ferma tutto", "quale", "che cosa fare"), rows)
 
 
 def print_health(facts: list[dict[str, Any]]) -> None:
-    """Print what needs somebody, or nothing."""
+    """Print the findings that need an operator, if any."""
     if facts:
         rows = [{**fact, "what": f"{WORDS[fact['topic']]} {fact['of']}".strip()} for fact in facts]
         typer.echo()

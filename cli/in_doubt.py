@@ -1,4 +1,4 @@
-"""`postino in-doubt`: the requests of which nobody knows whether IO received them."""
+"""`postino in-doubt`: the requests that IO may or may not have received."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
@@ -75,8 +75,8 @@ def resend(filters: Filters, change: Change, request_ids: RequestIds = None) -> 
     """Invia di nuovo, anche se il cittadino può ricevere il messaggio due volte.
 
     Il reinvio parte un'ora dopo che il tentativo in dubbio non può più essere in corso (tre minuti dal suo
-    inizio). Detto due volte, parte una volta sola. Ciò che per allora sarebbe scaduto, o il cui avviso è
-    già pagato, resta in dubbio.
+    inizio). Ripetendo il comando, parte una volta sola. Una richiesta che per allora sarebbe scaduta, o
+    il cui avviso è già pagato, resta in dubbio.
     """
     filters.need(request_ids, "Indica i REQUEST_ID, o un filtro come --campaign C.")
 
@@ -153,7 +153,7 @@ def _is_in_doubt(entry: Entry) -> bool:
 
 
 def _can_be_resent(entry: Entry) -> bool:
-    # Said again, a resend makes up for a command that died before its queue message.
+    # A repeated resend makes up for a command that crashed before it enqueued the message.
     return _is_in_doubt(entry) or is_resend(entry)
 
 

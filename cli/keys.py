@@ -1,4 +1,4 @@
-"""`postino keys`: a key of ENCRYPTION_KEYS that is lost for good."""
+"""`postino keys`: gives up a key of ENCRYPTION_KEYS that is lost for good."""
 
 from typing import Annotated, Final
 

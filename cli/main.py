@@ -1,4 +1,4 @@
-"""The command itself: one line for each thing an operator can do."""
+"""The `postino` command itself: one line for each subcommand of the operator."""
 
 import logging
 
@@ -33,5 +33,5 @@ def postino() -> None:
     Codici di uscita: 0 fatto, 1 non trovato (doctor: qualcosa richiede attenzione), 2 uso o impostazioni
     sbagliate, oppure lo storage non risponde.
     """
-    # What fails is told once, by the command; the client libraries would tell it again at each attempt.
+    # The command prints a failure once; the client libraries would log it again at each attempt.
     logging.getLogger("azure").setLevel(logging.CRITICAL)

@@ -1,4 +1,4 @@
-"""The body of a parked message without what it says of the citizen."""
+"""The body of a parked message without the data of the citizen."""
 
 from typing import Final
 
@@ -6,7 +6,7 @@ from contract.body import load_object
 from contract.fiscal_code import MASK, mask_fiscal_codes
 from contract.violations import InvalidRequest, kind_of, shown_name
 
-# Fields that say how to handle a request; any other, known or not, may say something of a person.
+# Fields that say how to handle a request. Any other field, known or not, may hold personal data.
 SHOWN: Final = frozenset(
     {
         *("request_id", "service", "feature_level_type", "campaign"),
@@ -18,7 +18,7 @@ SHOWN: Final = frozenset(
 
 
 def masked(body: str) -> object:
-    """The JSON of a body with lengths and kinds in place of personal values; a string when it is no JSON."""
+    """Return the JSON of a body with lengths and kinds in place of personal values; a string if not JSON."""
     try:
         return _masked("", load_object(body))
     except InvalidRequest:
@@ -43,5 +43,5 @@ def _masked_text(name: str, value: str) -> str:
     masked_text = mask_fiscal_codes(value)
     if name in SHOWN or masked_text == MASK:
         return masked_text
-    # As IO and the violations count.
+    # IO and the violations count in the same way.
     return f"[{len(value.encode('utf-16-le', 'surrogatepass')) // 2} UTF-16 code units]"

@@ -1,4 +1,4 @@
-"""What states, reasons, refusals and lines of a timeline mean to an operator, and what he can do."""
+"""The meaning of states, reasons, refusals and timeline lines for an operator, and the possible remedies."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -93,7 +93,7 @@ def show(
 def redrive(filters: ParkedFilters, change: Change, parked_ids: ParkedIds = None) -> None:
     """Rimette in moto i messaggi parcheggiati, dopo aver tolto la causa.
 
-    Fatto due volte, il messaggio parte una volta sola.
+    Ripetendo il comando, il messaggio parte una volta sola.
     """
 
     async def act(stores: Operator, message: ParkedMessage) -> str:
@@ -134,7 +134,7 @@ async def _matching(stores: Operator, filters: ParkedFilters) -> list[ParkedMess
 async def _chosen(
     stores: Operator, parked_ids: list[str] | None, filters: ParkedFilters
 ) -> Mapping[str, ParkedMessage]:
-    """The messages that a change is for, whole, by parked_id; a change for all there is must be asked for."""
+    """Return the messages to change, by parked_id. A change of all messages needs an explicit filter."""
     filters.need(parked_ids, "Indica i PARKED_ID, o un filtro come --reason invalid.")
     headers = await _matching(stores, filters)
     names = set(parked_ids or ())

@@ -33,12 +33,12 @@ def resume(service: Service = None, as_json: AsJson = False) -> None:
 
 
 def shown_service(service: str) -> str:
-    """A service as people read it."""
+    """Return a service as people read it."""
     return ALL if service == EVERY else service
 
 
 def command_to_resume(service: str) -> str:
-    """What takes this pause back."""
+    """Return the command that ends this pause."""
     return "postino resume" if service == EVERY else f"postino resume --service {service}"
 
 
@@ -54,7 +54,7 @@ def _change(action: str, service: str | None, *, as_json: bool) -> None:
 
 async def _act(stores: Operator, action: str, target: str) -> tuple[Suspensions, Suspensions]:
     before = await stores.suspensions.current()
-    # The pause of a service that is configured no more can still be taken back.
+    # An operator can still end the pause of a service that is no longer configured.
     _check_service(target, stores.keys.keys() | (before.pauses.keys() if action == RESUME else set()))
     await stores.audit.record(action, target)
     if action == PAUSE:
@@ -80,12 +80,12 @@ def _print_for_people(action: str, target: str, before: Suspensions, after: Susp
 
 
 def pause_facts(suspensions: Suspensions) -> list[dict[str, object]]:
-    """What is paused, since when and by whom, for scripts."""
+    """Return the pauses for scripts: what is paused, since when and by whom."""
     return [{"service": service, **pause.model_dump()} for service, pause in suspensions.pauses.items()]
 
 
 def print_pauses(suspensions: Suspensions) -> None:
-    """Print what is paused, by whom, since when, and how it is taken back."""
+    """Print each pause, with its author, its start and the command that ends it."""
     if not suspensions.pauses:
         typer.echo("Nessun servizio è in pausa.")
         return

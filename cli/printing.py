@@ -1,4 +1,4 @@
-"""What every command prints the same way: tables and JSON on standard output, refusals on standard error."""
+"""Prints the output of every command: tables and JSON on standard output, refusals on standard error."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ LINE_WIDTH = 100_000
 
 
 def checked(kind: Any, rule: str) -> Callable[[str], str]:
-    """A callback that refuses an argument which is not of this kind (a type of the contract)."""
+    """Return a callback that refuses an argument not of this kind (a type of the contract)."""
     adapter: TypeAdapter[str] = TypeAdapter(kind)
 
     def check(value: str) -> str:
@@ -35,12 +35,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Scrive JSON, per i program
 
 
 def print_json(document: object) -> None:
-    """Print a document; instants have milliseconds and an offset, as in the ledger's history."""
+    """Print a document. Instants have milliseconds and an offset, as in the ledger's history."""
     typer.echo(json.dumps(document, default=_wire_text, ensure_ascii=False, indent=2))
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print a table with its heads; a row is one line however long, which the terminal may wrap."""
+    """Print a table with headings. A row is one line of any length; the terminal may wrap the line."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in columns:
         table.add_column(column)
@@ -50,7 +50,7 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Non
 
 
 def print_facts(labels: dict[str, str], document: dict[str, Any]) -> None:
-    """Print the values of a document that are there, one a line, each after its label."""
+    """Print the values that the document has, one a line, each after its label."""
     table = Table.grid(padding=(0, 2, 0, 0))
     for name, label in labels.items():
         if document[name] is not None:
@@ -59,9 +59,9 @@ def print_facts(labels: dict[str, str], document: dict[str, Any]) -> None:
 
 
 def shown(value: object) -> str:
-    """A value as people read it: nothing for None, instants in the time of this machine with its offset.
+    """Return a value as people read it: "" for None, an instant in this machine's time with its offset.
 
-    A space is in place of what could break the line or command the terminal.
+    A space replaces each character that could break the line or control the terminal.
     """
     if isinstance(value, datetime):
         return value.astimezone().isoformat(" ", "seconds")
@@ -70,19 +70,19 @@ def shown(value: object) -> str:
 
 
 def print_note(line: str) -> None:
-    """Say something on standard error."""
+    """Print a line on standard error."""
     typer.echo(line, err=True)
 
 
 def fail(code: int, *lines: str) -> NoReturn:
-    """Say why, and end the command with this code."""
+    """Print the reason on standard error, and end the command with this exit code."""
     for line in lines:
         print_note(line)
     raise typer.Exit(code)
 
 
 def _console() -> Console:
-    # Names hold colons and brackets, which are no emoji and no markup.
+    # Names contain colons and brackets, which must not become emoji or markup.
     return Console(width=LINE_WIDTH, markup=False, emoji=False, highlight=False)
 
 

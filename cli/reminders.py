@@ -1,4 +1,4 @@
-"""`postino reminders`: campaigns of which nobody is to be reminded any more."""
+"""`postino reminders`: stops and resumes the reminders of a campaign."""
 
 from typing import Annotated, Any
 
@@ -36,7 +36,7 @@ def stop(campaign: Campaign, as_json: AsJson = False) -> None:
 
 @app.command()
 def resume(campaign: Campaign, as_json: AsJson = False) -> None:
-    """Riprende i solleciti di una campagna che devono ancora venire: agisce senza --execute."""
+    """Riprende i solleciti futuri di una campagna: agisce senza --execute."""
 
     async def act(stores: Operator) -> tuple[bool, list[dict[str, Any]]]:
         was_stopped = await stores.campaigns.is_stopped(campaign)
@@ -56,12 +56,12 @@ def list_(as_json: AsJson = False) -> None:
 
 
 async def stopped_campaigns(stores: Operator) -> list[dict[str, Any]]:
-    """The campaigns whose reminders are stopped, with since when and by whom."""
+    """Return the campaigns with stopped reminders, and when and by whom each was stopped."""
     return [campaign async for campaign in stores.campaigns.stopped()]
 
 
 def print_stopped(campaigns: list[dict[str, Any]]) -> None:
-    """Print the campaigns whose reminders are stopped, and how they go on."""
+    """Print the campaigns with stopped reminders, and the command that resumes each."""
     if not campaigns:
         typer.echo("Nessuna campagna ha i solleciti fermi.")
         return

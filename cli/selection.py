@@ -1,4 +1,4 @@
-"""The options that several commands share, as groups: which messages, and how a change is made."""
+"""The options that several commands share, in groups: which messages, and how to make a change."""
 
 import inspect
 from collections.abc import Callable
@@ -33,7 +33,7 @@ AtMost = Annotated[int | None, typer.Option("--max", min=1, help="Al più così 
 
 @dataclass(frozen=True)
 class Filters:
-    """Which messages a command selects by."""
+    """The filters by which a command selects messages."""
 
     service: Service = None
     campaign: Campaign = None
@@ -42,24 +42,24 @@ class Filters:
 
     @property
     def columns(self) -> dict[str, str]:
-        """Return the columns that must equal a value."""
+        """Return the columns that must equal a value, with the value."""
         named = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in named if isinstance(value, str)}
 
     def admit(self, at: datetime) -> bool:
-        """Whether an instant is in the span. Without a zone the options are in this machine's time."""
+        """Return whether an instant is in the span. Options without a zone are in this machine's time."""
         is_late_enough = self.since is None or at >= self.since.astimezone()
         return is_late_enough and (self.until is None or at < self.until.astimezone())
 
     def need(self, names: list[str] | None, advice: str) -> None:
-        """End the command if it selects everything by omission: that needs a filter that means all."""
+        """End the command if it selects everything by omission. Selecting all needs an explicit filter."""
         if not names and self == type(self)():
             fail(WRONG, advice)
 
 
 @dataclass(frozen=True)
 class ParkedFilters(Filters):
-    """Which parked messages a command selects by."""
+    """The filters by which a command selects parked messages."""
 
     reason: Reason = None
     queue: Queue = None
@@ -67,7 +67,7 @@ class ParkedFilters(Filters):
 
 @dataclass(frozen=True)
 class Change:
-    """How a change of many messages is made and printed."""
+    """The options for how a bulk action is done and printed."""
 
     execute: Execute = False
     rate: Rate = 10
@@ -79,7 +79,7 @@ GROUPS = (Filters, ParkedFilters, Change)
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Spread each parameter whose type is a group into one option a field, as Typer reads a signature."""
+    """Replace each parameter whose type is a group by one option a field, for Typer to read."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, type] = {}
     for name, parameter in inspect.signature(command).parameters.items():

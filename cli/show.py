@@ -1,4 +1,4 @@
-"""`postino show`: everything that is known of one request."""
+"""`postino show`: everything that Postino knows of one request."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -65,7 +65,7 @@ def show(
 
 
 def print_timeline(document: dict[str, Any]) -> None:
-    """Print a timeline for people: the state with its meaning, the facts, and the timeline."""
+    """Print a timeline for people: the state with its meaning, the facts and the history."""
     state = document["state"]
     meaning = STATES.get(state) or REASONS.get(state.lower(), "")
     typer.echo(f"{document['request_id']}  {state}  {meaning}\n")

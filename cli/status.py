@@ -1,4 +1,4 @@
-"""`postino status`: how many requests got how far."""
+"""`postino status`: counts requests by the state that they reached."""
 
 from collections import Counter
 from collections.abc import AsyncIterable
@@ -40,7 +40,7 @@ def status(
 
 
 async def tally(standings: AsyncIterable[Standing]) -> dict[str, Any]:
-    """Requests by state (each state is there), and what IO says of those delivered, in its own words."""
+    """Count the requests by state (every state is present), and the delivered ones by IO's own values."""
     states: Counter[str] = Counter(dict.fromkeys(State, 0))
     read = Counter(READ=0, UNREAD=0, UNAVAILABLE=0)
     payment = Counter(PAID=0, NOT_PAID=0)
@@ -59,7 +59,7 @@ async def tally(standings: AsyncIterable[Standing]) -> dict[str, Any]:
 
 
 async def waiting(stores: Operator, **only: str) -> dict[str, Any]:
-    """What waits: the parked messages with these columns, the queues, and looks at messages that are due."""
+    """Return the waiting work: parked messages with these columns, queue depths, lag of polls in days."""
     return {
         "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
         "queues": {queue: await stores.queues.depth(queue) for queue in QUEUES},
@@ -84,7 +84,7 @@ def _print_for_people(document: dict[str, Any]) -> None:
 
 
 def print_waiting(document: dict[str, Any]) -> None:
-    """Print what is parked, what is on the queues and how late messages are looked at."""
+    """Print the parked messages, the depths of the queues and the lag of polls."""
     reasons = [(reason, number, REASONS.get(reason)) for reason, number in document["parked"].items()]
     if reasons:
         print_table(("parcheggiate", "numero", "significato"), reasons)

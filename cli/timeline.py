@@ -1,4 +1,4 @@
-"""The timeline of one request: what the ledger and the parked messages know of it, without personal data."""
+"""The timeline of one request, from the ledger and the parked messages, without personal data."""
 
 from typing import Any
 
@@ -15,9 +15,9 @@ FROM_PARKED = ("parked_id", "queue", "reason", "violations", "times", "first_at"
 
 
 def timeline(request_id: str, entry: Entry | None, parked: list[ParkedMessage]) -> dict[str, Any]:
-    """What the ledger and the parked messages know of a request; at least one of them does.
+    """Return the timeline of a request. The ledger or the parked messages must know the request.
 
-    `parked` in it is the newest, `parked_ids` names all.
+    `parked` is the newest parked message; `parked_ids` names all.
     """
     by_age = sorted(parked, key=lambda message: message.last_at)
     known = {name: getattr(entry, name) for name in FROM_LEDGER} if entry else _never_entered(by_age)

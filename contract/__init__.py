@@ -1,1 +1,1 @@
-"""Postino's public contract: what crosses its queues."""
+"""Postino's public contract: the messages on its queues."""

@@ -1,4 +1,4 @@
-"""From the body of a queue message to a JSON object, refusing whatever two readers could read differently."""
+"""Reads a queue message's body as a JSON object. Refuses any body that two readers could read differently."""
 
 import base64
 import json
@@ -8,14 +8,14 @@ from contract.violations import InvalidRequest, Violation, kind_of, shown_name
 
 
 class _BodyError(Exception):
-    """The rule that the body breaks."""
+    """The body breaks the rule that the message states."""
 
 
 def load_object(body: str | bytes) -> dict[str, object]:
-    """Return the JSON object in `body`: UTF-8 text, or base64 of it as many queue bindings write by default.
+    """Return the JSON object in `body`: UTF-8 text, or its base64 (the default of many queue bindings).
 
-    A byte-order mark and surrounding white space are tolerated. Everything else, keys that appear twice
-    included, raises InvalidRequest with the field "body".
+    A byte-order mark and surrounding white space are allowed. Raises InvalidRequest with the field "body"
+    for anything else, duplicate keys included.
     """
     try:
         return _object(_without_base64(_text(body)))
@@ -47,7 +47,7 @@ def _without_base64(text: str) -> str:
 def _object(text: str) -> dict[str, object]:
     try:
         document = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_no_constant)
-        # Half of a surrogate pair, written as an escape, is a string that no encoding can carry.
+        # An escaped half of a surrogate pair parses as a string, but no encoding can carry that string.
         json.dumps(document, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"

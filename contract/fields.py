@@ -1,4 +1,4 @@
-"""The field types of the contract's models: what a value must be, and the words for it when it is not."""
+"""The field types of the contract's models, with the rules of each and the text for a broken rule."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -29,17 +29,17 @@ _LOCAL_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+
 _ZONE = r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
 _MOMENT = re.compile(f"{_LOCAL_TIME}{_ZONE}?")
 _NO_SUCH_INSTANT = "must be a date and time that exist"
-# Years that every later computation can bear, and every store: tables begin in 1601, Python ends in 9999.
+# Every store and every later computation can hold these years: tables begin in 1601, Python ends in 9999.
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 _OUT_OF_RANGE = "must be from 2000 to 2099 in UTC: leave it out when there is no such instant"
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Annotates a string field with what it must satisfy.
+    """Annotates a string field with the rules that its value must satisfy.
 
-    `broken_by` returns the sentence of every rule that the value breaks; `schema` is as much of them as
-    JSON Schema can say without refusing a good value.
+    `broken_by` returns the sentence of every rule that the value breaks. `schema` is the part of the rules
+    that JSON Schema can express without refusing a valid value.
     """
 
     broken_by: Callable[[str], list[str]]
@@ -61,13 +61,16 @@ class Rule:
 
 
 def matching(pattern: str, sentence: str) -> Rule:
-    """The whole value matches `pattern`, which starts with ^ and ends with $."""
+    """Return the rule that the whole value matches `pattern`, which starts with ^ and ends with $."""
     expression = re.compile(pattern)
     return Rule(lambda value: [] if expression.fullmatch(value) else [sentence], {"pattern": pattern})
 
 
 def identifier(pattern: str, sentence: str) -> Rule:
-    """As `matching`, for a name that travels in logs, storage keys and events: no fiscal code is in it."""
+    """Return a rule as `matching` does; a fiscal code in the value breaks the rule too.
+
+    An identifier travels in logs, storage keys and events.
+    """
     shape = matching(pattern, sentence)
 
     def broken_by(value: str) -> list[str]:
@@ -77,7 +80,7 @@ def identifier(pattern: str, sentence: str) -> Rule:
 
 
 def utf16_units(least: int, most: int) -> Rule:
-    """The length as IO counts it, that of a JavaScript string: an emoji counts two."""
+    """Return the rule for the length as IO counts it, that of a JavaScript string: an emoji counts two."""
 
     def broken_by(value: str) -> list[str]:
         units = len(value.encode("utf-16-le", "surrogatepass")) // 2
@@ -85,7 +88,7 @@ def utf16_units(least: int, most: int) -> Rule:
             return []
         return [f"must have {least} to {most} UTF-16 code units, has {units}"]
 
-    # JSON Schema counts code points, so `least` units may be half as many.
+    # JSON Schema counts code points: a value of `least` units may have only half as many.
     return Rule(broken_by, {"minLength": (least + 1) // 2, "maxLength": most})
 
 
@@ -123,7 +126,7 @@ Instant = Annotated[
     PlainSerializer(_instant_text, return_type=str),
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_LOCAL_TIME}{_ZONE}$"}),
 ]
-"""A UTC instant of whole seconds; read from ISO 8601 with any offset (fractions are cut), written with Z."""
+"""A UTC instant of whole seconds, read from ISO 8601 with any offset (fractions are cut), written with Z."""
 
 FiscalCode = Annotated[
     str, matching(FISCAL_CODE_PATTERN, "must be a person's fiscal code: 16 upper case letters and digits")
@@ -161,14 +164,14 @@ def _not_italian(language: object) -> object:
 
 
 Language = Annotated[Literal["en_GB", "es_ES", "de_DE", "fr_FR"], BeforeValidator(_not_italian)]
-"""A language of IO's profiles (`preferred_languages`) other than Italian, which content is written in."""
+"""A language of IO's profiles (`preferred_languages`) other than Italian, the language of content."""
 
 _FREE = ("request_id", "service", "campaign", "in_reply_to")
 _REQUEST_ID: TypeAdapter[str] = TypeAdapter(RequestId)
 
 
 def usable_request_id(document: Mapping[str, object]) -> str | None:
-    """Return the request_id of a body that is invalid otherwise, if that is what it should be."""
+    """Return the request_id of an invalid body; None if the request_id itself breaks a rule."""
     if "request_id" in naming_the_recipient(document):
         return None
     try:
@@ -178,6 +181,6 @@ def usable_request_id(document: Mapping[str, object]) -> str | None:
 
 
 def naming_the_recipient(document: Mapping[str, object]) -> list[str]:
-    """Return the free fields of a body that hold its own fiscal code, however it is disguised."""
+    """Return the names of the free fields that hold the body's own fiscal code, however disguised."""
     code = str(document.get("fiscal_code", ""))
     return [name for name in _FREE if is_person_in(str(document.get(name) or ""), code)]

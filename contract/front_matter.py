@@ -1,8 +1,8 @@
 """The front matter of a message's markdown: the block of YAML that puts buttons (CTA) below the message.
 
-IO stores it unread and the app shows no button when it cannot make sense of it, so nobody would tell the
-sender. The rules are those of IO's guide to the markdown (pagopa/devportal-docs, "Call to Action Buttons")
-and, where the guide is silent, of the app (pagopa/io-app, `ts/features/messages/utils/ctas.ts`).
+IO stores the block unread. If the app cannot read the block, the app shows no button, and the sender gets
+no error. The rules are those of IO's guide to the markdown (pagopa/devportal-docs, "Call to Action Buttons").
+Where the guide is silent, the rules are the app's (pagopa/io-app, `ts/features/messages/utils/ctas.ts`).
 """
 
 import re
@@ -17,7 +17,7 @@ _ACTIONS = "ioit://, iosso:// or iohandledlink:// followed by https://, http://,
 
 _OPENING = re.compile(r"[\s\ufeff]*---[ \t]*(?:\r?\n|\Z)")
 _BLOCK = re.compile(r"---\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$", re.DOTALL | re.MULTILINE)
-# A bare mailto:, tel: or sms: is no action for the app: it needs iohandledlink:// before it.
+# The app takes no bare mailto:, tel: or sms: as an action: iohandledlink:// must come before it.
 _ACTION = re.compile(
     r"(?:ioit://|iosso://|iohandledlink://(?:https?://|mailto:|tel:|sms:|copy:)).+", re.IGNORECASE
 )
@@ -28,7 +28,7 @@ _UNCLOSED = (
 
 
 class _FrontMatterError(Exception):
-    """Why the block is not the YAML that the app could read."""
+    """The front matter is not YAML that the app can read."""
 
 
 def front_matter_rules(markdown: str) -> list[str]:
@@ -45,7 +45,7 @@ def front_matter_rules(markdown: str) -> list[str]:
 
 
 def _yaml(text: str) -> yaml.Node | None:
-    """Compose the nodes only: nothing is built from them, so no tag and no odd value can do harm."""
+    """Compose the YAML nodes only. No object is built from them, so no tag and no odd value can do harm."""
     try:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.CSafeLoader)):
             raise _FrontMatterError("must not use YAML aliases")
@@ -75,9 +75,10 @@ def _check_button(cta: yaml.Node, path: str, rules: list[str]) -> None:
 def _entries(
     node: yaml.Node | None, path: str, rules: list[str], known: tuple[str, ...], required: tuple[str, ...]
 ) -> dict[str, yaml.Node]:
-    """Return the known entries of a mapping, and add to `rules` those that its keys break.
+    """Return the known entries of a mapping, and add the rules that its keys break to `rules`.
 
-    Unknown keys are not shown: below a line '---' that was meant as a rule they are words of the message.
+    The error text shows no unknown keys: if the sender drew a line with '---', they are words of the
+    message.
     """
     if not isinstance(node, yaml.MappingNode):
         rules.append(f"{path} must be a mapping of {' and '.join(known)}")

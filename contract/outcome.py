@@ -1,4 +1,4 @@
-"""The outcome: the CloudEvents 1.0 event on `message-outcomes` that tells what became of a request."""
+"""The outcome: the CloudEvents 1.0 event on `message-outcomes` that reports what became of a request."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ _TYPE_PREFIX = "it.postino.message."
 
 
 class State(StrEnum):
-    """What an outcome can announce."""
+    """The states that an outcome can report."""
 
     ACCEPTED = "accepted"
     PROCESSED = "processed"
@@ -33,63 +33,65 @@ class State(StrEnum):
 
 
 class OutcomeData(BaseModel):
-    """What happened. Fields that have nothing to say are absent."""
+    """The facts of an outcome. Fields without a value are absent."""
 
     model_config = STRICT
 
     request_id: RequestId | None = Field(
-        default=None, description="The sender's key; absent when the body had no usable one."
+        default=None, description="The sender's key. Absent when the body had no usable key."
     )
     service: ServiceName | None = Field(default=None, description="Name of the configured IO service.")
-    campaign: Campaign | None = Field(default=None, description="The request's label.")
+    campaign: Campaign | None = Field(default=None, description="The request's campaign label.")
     feature_level_type: FeatureLevelType | None = Field(default=None, description="STANDARD or ADVANCED.")
-    state: State = Field(description="What the message became: the last part of the event's type.")
+    state: State = Field(description="The state that the message reached: the last part of the event's type.")
     message_id: str | None = Field(default=None, description="IO's id of the message.")
     status: Literal["ACCEPTED", "THROTTLED", "PROCESSED", "REJECTED", "FAILED"] | None = Field(
         default=None, description="IO's own status of the message."
     )
     read_status: Literal["READ", "UNREAD", "UNAVAILABLE"] | None = Field(
-        default=None, description="IO's own word; UNAVAILABLE is not UNREAD."
+        default=None, description="IO's own value. UNAVAILABLE does not mean UNREAD."
     )
     payment_status: Literal["PAID", "NOT_PAID"] | None = Field(
         default=None,
-        description="IO's own word; NOT_PAID does not mean that the notice can be paid. PAID also when the "
-        "creditor said so on message-settled.",
+        description="IO's own value. NOT_PAID does not mean that the notice can be paid. The value is also "
+        "PAID if the creditor reported the payment on message-settled.",
     )
-    reason: str | None = Field(default=None, description="Why, in a word or a sentence.")
+    reason: str | None = Field(default=None, description="The reason, as a word or a sentence.")
     reminder: RequestId | None = Field(default=None, description="The request_id of the reminder.")
-    http_status: int | None = Field(default=None, ge=100, le=599, description="Status of IO's answer.")
+    http_status: int | None = Field(default=None, ge=100, le=599, description="HTTP status of IO's answer.")
     violations: tuple[Violation, ...] | None = Field(
-        default=None, description="What is wrong with a request that was refused before sending."
+        default=None, description="The rules broken by a request that was refused before sending."
     )
-    attempts: int | None = Field(default=None, ge=0, description="How many times it was tried.")
-    parked_id: str | None = Field(default=None, description="Id to give to `postino parked show`.")
-    observed_at: Instant | None = Field(default=None, description="When IO was seen to say so.")
+    attempts: int | None = Field(default=None, ge=0, description="Number of attempts to send.")
+    parked_id: str | None = Field(default=None, description="Id for `postino parked show`.")
+    observed_at: Instant | None = Field(default=None, description="When Postino read this from IO.")
 
 
 class Outcome(BaseModel):
-    """A CloudEvents 1.0 event in structured JSON. Delivered at least once: drop an `id` already seen."""
+    """A CloudEvents 1.0 event in structured JSON. Delivered at least once: drop repetitions of an `id`."""
 
     model_config = STRICT
 
     specversion: Literal["1.0"] = Field(default="1.0", description="Version of CloudEvents.")
-    id: str = Field(description="The same for every delivery of the same outcome.")
-    source: str = Field(description='"/postino/" and the service, or "/postino" when that is unknown.')
+    id: str = Field(description="Id of the event: the same for every delivery of the same outcome.")
+    source: str = Field(description='"/postino/" and the service, or "/postino" when the service is unknown.')
     type: str = Field(
         pattern=rf"^it\.postino\.message\.({'|'.join(State)})$",
         description=f'"{_TYPE_PREFIX}" and the state.',
     )
     subject: RequestId | None = Field(default=None, description="The request_id, when known.")
-    time: Instant = Field(description="When it happened.")
-    datacontenttype: Literal["application/json"] = Field(default="application/json", description="Of data.")
+    time: Instant = Field(description="When the event happened.")
+    datacontenttype: Literal["application/json"] = Field(
+        default="application/json", description="Media type of data."
+    )
     traceparent: Traceparent | None = Field(default=None, description="W3C trace context, when known.")
-    data: OutcomeData = Field(description="What happened, without personal data.")
+    data: OutcomeData = Field(description="The facts, without personal data.")
 
     @classmethod
     def of(
         cls, data: OutcomeData, *, time: datetime, sequence: int = 0, traceparent: str | None = None
     ) -> Self:
-        """Return the event for `data`; `sequence` tells apart outcomes of one request in the same state.
+        """Return the event for `data`. `sequence` distinguishes outcomes of one request in the same state.
 
         Raises ValueError when `data` has neither request_id nor parked_id, or holds a fiscal code.
         """
@@ -108,7 +110,7 @@ class Outcome(BaseModel):
 
     @model_validator(mode="after")
     def _without_fiscal_codes(self) -> Self:
-        # A random traceparent looks like a fiscal code once in a hundred thousand, and cannot hold one.
+        # Skip traceparent: no value can hold a fiscal code, but one random value in 100,000 looks like one.
         fields = self.model_dump(mode="json", exclude={"traceparent", "data"}) | self.data.model_dump(
             mode="json"
         )

@@ -1,4 +1,4 @@
-"""The reference: what Postino's own queues carry in place of a request, to hold no personal data."""
+"""The reference: the message that Postino's own queues carry instead of a request, without personal data."""
 
 from typing import Annotated, Literal
 
@@ -12,28 +12,28 @@ Owner = Annotated[str, matching("^[0-9a-f]{32}$", "must be 32 hexadecimal digits
 
 
 class AttemptResult(BaseModel):
-    """How an attempt to send ended, when the ledger could not be told."""
+    """The result of an attempt to send that could not be written to the ledger."""
 
     model_config = STRICT
 
-    owner: Owner = Field(description="The attempt, as the ledger names it.")
-    what: Literal["ACCEPTED", "REFUSED", "DEFERRED", "IN_DOUBT"] = Field(description="The state it ends in.")
-    reason: str | None = Field(default=None, description="As in the ledger's history.")
-    http_status: int | None = Field(default=None, description="Of IO's answer.")
-    message_id: str | None = Field(default=None, description="IO's id, when accepted.")
+    owner: Owner = Field(description="The ledger's id of the attempt.")
+    what: Literal["ACCEPTED", "REFUSED", "DEFERRED", "IN_DOUBT"] = Field(description="The resulting state.")
+    reason: str | None = Field(default=None, description="The reason, as in the ledger's history.")
+    http_status: int | None = Field(default=None, description="HTTP status of IO's answer.")
+    message_id: str | None = Field(default=None, description="IO's id of an accepted message.")
 
 
 class Reference(BaseModel):
-    """Points at a stored request."""
+    """A pointer to a stored request."""
 
     model_config = STRICT
 
-    reference: Literal[1] = Field(default=1, description="Version; no request has this field.")
+    reference: Literal[1] = Field(default=1, description="Format version. No request has this field.")
     request_id: RequestId = Field(description="The sender's key of the stored request.")
-    sequence: int = Field(default=0, ge=0, description="Which deferred copy this is: older ones are stale.")
-    language: Language | None = Field(default=None, description="Translation to send; null is Italian.")
+    sequence: int = Field(default=0, ge=0, description="Number of the deferred copy; older copies are stale.")
+    language: Language | None = Field(default=None, description="Translation to send; null means Italian.")
     traceparent: Traceparent | None = Field(default=None, description="W3C trace context.")
-    result: AttemptResult | None = Field(default=None, description="What the ledger is still to be told.")
+    result: AttemptResult | None = Field(default=None, description="The result that the ledger still lacks.")
 
     def to_json(self) -> str:
         """Return the body that `parse_reference` reads back as an equal reference."""
@@ -43,8 +43,8 @@ class Reference(BaseModel):
 def parse_reference(body: str | bytes) -> Reference | None:
     """Read a queue message that may be a reference.
 
-    Returns None for anything without the field "reference", which `parse_request` is to judge. Raises
-    InvalidRequest for a reference that is malformed.
+    Returns None for anything without the field "reference": `parse_request` must judge that body. Raises
+    InvalidRequest for a malformed reference.
     """
     try:
         document = load_object(body)

@@ -1,4 +1,4 @@
-"""Whom to remind of one message: what its request asks, or else what its service's settings say."""
+"""The reminder policy of one message: the wishes of its request, or else the settings of its service."""
 
 from collections.abc import Mapping
 
@@ -7,16 +7,16 @@ from contract.request import MessageRequest
 
 
 def may_remind(request: MessageRequest, policies: Mapping[str, ReminderPolicy]) -> bool:
-    """Whether anybody may be reminded of this message; `policies` are those of the services by name."""
+    """Return whether this message may have reminders. `policies` holds each service's policy by name."""
     policy = policy_for(request, policies.get(request.service, ReminderPolicy()))
     return bool(policy.unread or policy.unpaid)
 
 
 def policy_for(request: MessageRequest, of_service: ReminderPolicy) -> ReminderPolicy:
-    """The policy of a request: its own reminders replace all of the service's.
+    """Return the policy of a request. The request's own reminders replace all of the service's.
 
-    How to deal with what IO hides and does stays the service's matter. A default that the message does not
-    allow falls away, where a request that asks for it is invalid.
+    The service alone decides how to treat hidden read statuses and IO's own reminders. A service's default
+    that the message does not allow is dropped; a request that asks for such a reminder is invalid.
     """
     asked = of_service if request.reminders is None else request.reminders
     return of_service.model_copy(
@@ -29,14 +29,14 @@ def policy_for(request: MessageRequest, of_service: ReminderPolicy) -> ReminderP
 
 
 def tells_reading(request: MessageRequest) -> bool:
-    """Whether IO tells who has read the message: a Premium one."""
+    """Return whether IO reports that the message was read: only for a Premium message."""
     return request.feature_level_type == "ADVANCED"
 
 
 def tells_paying(request: MessageRequest) -> bool:
-    """Whether IO tells who has paid, and there is a day to count from: a Premium payment with a due date.
+    """Return whether IO reports the payment and the message has a day to count from.
 
-    These are also the messages of which IO itself may remind.
+    Both are true of a Premium payment with a due date. IO itself may send reminders of these messages too.
     """
     content = request.content
     return tells_reading(request) and content.payment_data is not None and content.due_date is not None

@@ -1,4 +1,4 @@
-"""Reminders: what a request, or the settings of a service, asks for those who have not read or not paid."""
+"""Reminders to citizens who have not read or not paid, as a request or a service's settings ask for them."""
 
 from typing import Annotated, Literal
 
@@ -10,26 +10,26 @@ from contract.violations import broken
 
 
 class _Reminder(BaseModel):
-    """The text, Postino's own in every language when subject and markdown are absent."""
+    """The text of a reminder. Without subject and markdown, Postino uses its own text in every language."""
 
     model_config = STRICT
 
     subject: Subject | None = Field(
         default=None,
         repr=False,
-        description="Title, in Italian: 10 to 120 UTF-16 code units, no personal data. Together with "
-        "markdown it replaces Postino's own text.",
+        description="Title in Italian: 10 to 120 UTF-16 code units, no personal data. Subject and markdown "
+        "together replace Postino's own text.",
     )
     markdown: Markdown | None = Field(
         default=None,
         validate_default=True,
         repr=False,
-        description="Text in IO's markdown, in Italian: 80 to 10000 UTF-16 code units.",
+        description="Text in Italian, in IO's markdown: 80 to 10000 UTF-16 code units.",
     )
     translations: dict[Language, Text] = Field(
         default={},
         repr=False,
-        description="The same text in other languages, chosen as those of the request are.",
+        description="The same text in other languages. Postino chooses one as for the request.",
     )
 
     @field_validator("markdown")
@@ -48,14 +48,14 @@ class _Reminder(BaseModel):
 
 
 class UnreadReminders(_Reminder):
-    """Reminders for who has not read a Premium message."""
+    """Reminders to citizens who have not read a Premium message."""
 
     after_days: int = Field(
-        ge=1, le=30, description="The first comes this many days after IO took the message."
+        ge=1, le=30, description="Days from IO's acceptance of the message to the first reminder."
     )
-    times: int = Field(default=1, ge=1, le=3, description="How many at most.")
+    times: int = Field(default=1, ge=1, le=3, description="Maximum number of reminders.")
     days_between: int = Field(
-        default=3, ge=1, le=15, description="Least days from any other reminder of the same message."
+        default=3, ge=1, le=15, description="Minimum days from any other reminder of the same message."
     )
 
 
@@ -66,34 +66,37 @@ def _far_to_near(days: list[int]) -> list[int]:
 
 
 class UnpaidReminders(_Reminder):
-    """Reminders for who has not paid the notice of a Premium message."""
+    """Reminders to citizens who have not paid the notice of a Premium message."""
 
     days_before_due: Annotated[
         list[Annotated[int, Field(ge=0, le=60)]],
         Field(min_length=1, max_length=5, json_schema_extra={"uniqueItems": True}),
         AfterValidator(_far_to_near),
-    ] = Field(description="How many days before content.due_date, each 0 to 60; 0 is the last day itself.")
+    ] = Field(description="Days before content.due_date, each 0 to 60; 0 is the last day itself.")
 
 
 class Reminders(BaseModel):
-    """What to remind of; an empty object asks for no reminders."""
+    """The reminders of a message. An empty object asks for no reminders."""
 
     model_config = STRICT
 
-    unread: UnreadReminders | None = Field(default=None, description="For who has not read.")
-    unpaid: UnpaidReminders | None = Field(default=None, description="For who has not paid.")
+    unread: UnreadReminders | None = Field(default=None, description="For citizens who have not read.")
+    unpaid: UnpaidReminders | None = Field(default=None, description="For citizens who have not paid.")
     feature_level_type: FeatureLevelType = Field(
-        default="STANDARD", description="Of the reminders themselves; ADVANCED is charged for, each time."
+        default="STANDARD", description="Type of the reminders themselves. Each ADVANCED one is charged for."
     )
 
 
 class ReminderPolicy(Reminders):
-    """What a service reminds of when a request says nothing, and how it deals with what IO does or hides."""
+    """The reminders of a service, for requests that name none.
+
+    The policy also says how to treat a hidden read status and IO's own reminders.
+    """
 
     when_unavailable: Literal["skip", "remind"] = Field(
-        default="skip", description="What to do when IO may not tell whether the citizen has read."
+        default="skip", description="What to do when IO may not disclose whether the citizen has read."
     )
     on_io_days: Literal["avoid", "remind"] = Field(
         default="avoid",
-        description="Whether to keep off the days on which IO itself may remind of a payment.",
+        description="Whether to avoid the days on which IO itself may send reminders of a payment.",
     )

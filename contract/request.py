@@ -1,4 +1,4 @@
-"""The request: what an upstream system puts on `message-requests` to have one message sent to one person."""
+"""The request: an upstream system puts it on `message-requests` to send one message to one person."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -30,7 +30,7 @@ from contract.violations import InvalidRequest, Violation, broken, broken_below,
 
 
 class Payee(BaseModel):
-    """The creditor, when it is not the institution that owns the service. Needs a scope of its own on IO."""
+    """The creditor, if not the institution that owns the service. Needs a separate scope on IO."""
 
     model_config = STRICT
 
@@ -51,11 +51,11 @@ class PaymentData(BaseModel):
     invalid_after_due_date: bool = Field(
         default=False, description="Whether the notice cannot be paid after content.due_date."
     )
-    payee: Payee | None = Field(default=None, description="The creditor, when not the service's institution.")
+    payee: Payee | None = Field(default=None, description="The creditor, if not the service's institution.")
 
 
 class Content(Text):
-    """The message, in IO's own words; subject and markdown are the Italian text."""
+    """The message, with IO's own field names. Subject and markdown are the Italian text."""
 
     payment_data: PaymentData | None = Field(
         default=None, repr=False, description="The pagoPA notice to pay, if any."
@@ -63,13 +63,13 @@ class Content(Text):
     due_date: Instant | None = Field(
         default=None,
         validate_default=True,
-        description="Instant of the due date, with Z or an offset; sent to IO in UTC and whole seconds. "
-        "For a day it is 23:59:59 in Italy. Required when payment_data.invalid_after_due_date is true.",
+        description="Instant of the due date, with Z or an offset. IO gets it in UTC and whole seconds. "
+        "For a day, use 23:59:59 in Italy. Required when payment_data.invalid_after_due_date is true.",
     )
     require_secure_channels: bool | None = Field(
         default=None,
-        description="Whether to keep the content out of e-mail and push notices; the service's own "
-        "setting counts when absent.",
+        description="Whether to keep the content out of e-mail and push notifications. When absent, the "
+        "service's own setting applies.",
     )
 
     @field_validator("due_date")
@@ -84,18 +84,18 @@ class Content(Text):
 
 
 class MessageRequest(BaseModel):
-    """One message to one person, sent once for ever under its `request_id`."""
+    """One message to one person. Postino sends a `request_id` only once, for ever."""
 
     model_config = STRICT
 
     request_id: RequestId = Field(
-        description="The sender's own key: the same request_id is the same message, whatever happens. "
-        "1 to 128 characters of A-Z a-z 0-9 . _ : - and no fiscal code in it: it travels in logs and events."
+        description="The sender's own key. The same request_id is always the same message. 1 to 128 "
+        "characters of A-Z a-z 0-9 . _ : - and no fiscal code, because the key travels in logs and events."
     )
     service: ServiceName = Field(
         default="default", validate_default=True, description="Name of a configured IO service."
     )
-    fiscal_code: FiscalCode = Field(repr=False, description="The recipient, in upper case.")
+    fiscal_code: FiscalCode = Field(repr=False, description="The recipient's fiscal code, in upper case.")
     feature_level_type: FeatureLevelType = Field(
         default="STANDARD", description="ADVANCED is IO's Premium message, which is charged for."
     )
@@ -103,28 +103,28 @@ class MessageRequest(BaseModel):
     translations: dict[Language, Text] = Field(
         default={},
         repr=False,
-        description="The same text in other languages: the first of the recipient's preferred languages "
-        "that is here is sent, the Italian of content otherwise.",
+        description="The same text in other languages. Postino sends the first of the recipient's preferred "
+        "languages that is here, otherwise the Italian text of content.",
     )
     campaign: Campaign | None = Field(
         default=None,
-        description="Label to follow many requests together; no fiscal code in it.",
+        description="Label to follow many requests together. No fiscal code is allowed in it.",
     )
     in_reply_to: RequestId | None = Field(
-        default=None, description="The request_id of an earlier message that this one comes back to."
+        default=None, description="The request_id of an earlier message that this message follows up."
     )
     reminders: Reminders | None = Field(
         default=None,
         repr=False,
-        description="Whom to remind and when, instead of what the service's settings say; {} for nobody. "
-        "Needs feature_level_type ADVANCED, and unpaid a payment with a due date.",
+        description="The reminders of this message, instead of those in the service's settings; {} for none. "
+        "Needs feature_level_type ADVANCED; unpaid also needs a payment with a due date.",
     )
     not_before: Instant | None = Field(default=None, description="Do not send before this instant.")
     expires_at: Instant | None = Field(
-        default=None, description="Do not send from this instant on; after not_before."
+        default=None, description="Do not send from this instant on. Must be after not_before."
     )
     traceparent: Traceparent | None = Field(
-        default=None, description="W3C trace context of the sender, continued by every step."
+        default=None, description="W3C trace context of the sender. Every step continues it."
     )
 
     @field_validator("service")
@@ -163,7 +163,7 @@ class MessageRequest(BaseModel):
     def language_for(self, preferred_languages: Sequence[str]) -> Language | None:
         """Return the translation to send to a profile with these `preferred_languages`, in its order.
 
-        None is the Italian of `content`: preferred before any translation, or nothing better here.
+        None means the Italian text of `content`: the profile prefers Italian, or no translation matches.
         """
         for preferred in preferred_languages:
             if preferred == "it_IT":
@@ -174,7 +174,7 @@ class MessageRequest(BaseModel):
         return None
 
     def content_in(self, language: Language | None) -> Content:
-        """Return the content with the text of that translation, or as it is for None."""
+        """Return the content with the text of that translation; unchanged for None."""
         if language is None:
             return self.content
         text = self.translations[language]
@@ -185,7 +185,7 @@ class MessageRequest(BaseModel):
         return self.model_dump_json(exclude_none=True)
 
     def canonical_bytes(self) -> bytes:
-        """Return what two requests have in common if, and only if, they ask for the same message.
+        """Return bytes that are equal for two requests if, and only if, they ask for the same message.
 
         The order of fields, defaults written or left out, the zone in which an instant is written and the
         trace context make no difference.
@@ -195,7 +195,7 @@ class MessageRequest(BaseModel):
 
 
 def _unmet_by_level(info: ValidationInfo) -> list[str]:
-    # A field that is wrong itself is not in `data`, and has a violation of its own.
+    # An invalid field is missing from `data`, and has a violation of its own.
     if info.data.get("feature_level_type") != "STANDARD":
         return []
     return ["needs feature_level_type ADVANCED: of other messages IO does not tell who has read or paid"]
@@ -208,7 +208,7 @@ def _unmet_by_payment(info: ValidationInfo) -> list[str]:
 
 
 def parse_request(body: str | bytes, *, services: Collection[str] | None = None) -> MessageRequest:
-    """Read a queue message: JSON, or base64 of JSON; `services` are the names that are configured.
+    """Read a queue message: JSON, or base64 of JSON. `services` holds the names of the configured services.
 
     Raises InvalidRequest, and nothing else, with every violation at once.
     """

@@ -1,4 +1,4 @@
-"""Writes the JSON Schema of the contract: `python -m contract.schemas`."""
+"""Writes the JSON Schemas of the contract: `python -m contract.schemas`."""
 
 import json
 from datetime import UTC, datetime
@@ -105,7 +105,7 @@ _OUTCOME = Outcome.of(
 
 
 class _Draft202012(GenerateJsonSchema):
-    """Names the dialect, and leaves out the titles, which only repeat the names of the fields."""
+    """Names the dialect. Leaves out the titles, which only repeat the field names."""
 
     def field_title_should_be_set(self, schema: object) -> bool:
         return False
@@ -115,7 +115,7 @@ class _Draft202012(GenerateJsonSchema):
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """Return every schema, with examples, by the name of its file."""
+    """Return every schema, with examples, by file name."""
     request = MessageRequest.model_json_schema(schema_generator=_Draft202012)
     settlement = Settlement.model_json_schema(schema_generator=_Draft202012)
     outcome = Outcome.model_json_schema(schema_generator=_Draft202012, mode="serialization")

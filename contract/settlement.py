@@ -1,4 +1,4 @@
-"""The settlement: what a creditor puts on `message-settled` to say that a notice has been paid."""
+"""The settlement: a creditor puts it on `message-settled` to report that a notice was paid."""
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
@@ -8,32 +8,33 @@ from contract.violations import InvalidRequest, broken, violations_of
 
 
 class Settlement(BaseModel):
-    """A notice was paid, on whatever channel: it is not followed as a payment any longer.
+    """A notice was paid, on any channel: Postino stops following its payment.
 
-    It is named by the request that carried it or by its own number, in which case every request that
-    carried it is meant.
+    A settlement names the request that carried the notice, or the notice number. The number stands for
+    every request that carried the notice.
     """
 
     model_config = STRICT
 
     request_id: RequestId | None = Field(
-        default=None, description="The request that carried the notice; or else notice_number."
+        default=None, description="The request that carried the notice. Give this or notice_number."
     )
     notice_number: NoticeNumber | None = Field(
         default=None,
         validate_default=True,
         repr=False,
-        description="pagoPA notice number (numero avviso): 18 digits, the first 0 to 3; or else request_id. "
-        "One that no request carried is no mistake.",
+        description="pagoPA notice number (numero avviso): 18 digits, the first 0 to 3. Give this or "
+        "request_id. A number that no request carried is no error.",
     )
     paid_at: Instant | None = Field(
-        default=None, description="When it was paid; when this is taken from the queue, if absent."
+        default=None,
+        description="When the notice was paid. If absent, when Postino takes this message from the queue.",
     )
 
     @field_validator("notice_number")
     @classmethod
     def _one_of_two(cls, notice_number: str | None, info: ValidationInfo) -> str | None:
-        # A request_id that breaks its own rule is not in the data, and is reported by itself.
+        # An invalid request_id is missing from `data`, and has a violation of its own.
         by_request = info.data.get("request_id", "wrong") is not None
         if notice_number is None and not by_request:
             raise broken(["is required when there is no request_id"])

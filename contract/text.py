@@ -1,4 +1,4 @@
-"""What the citizen reads: a subject and a markdown within IO's limits."""
+"""The text that the citizen reads: a subject and a markdown within IO's limits."""
 
 from typing import Annotated
 
@@ -26,17 +26,17 @@ Markdown = Annotated[str, Rule(_markdown_rules, _MARKDOWN_LENGTH.schema)]
 
 
 class Text(BaseModel):
-    """What the citizen reads, in one language."""
+    """The text that the citizen reads, in one language."""
 
     model_config = STRICT
 
     subject: Subject = Field(
         repr=False,
-        description="Title: 10 to 120 UTF-16 code units (an emoji counts two). No personal data, no fiscal "
-        "code in particular: everyone who sees the phone reads it.",
+        description="Title: 10 to 120 UTF-16 code units (an emoji counts two). No personal data, above "
+        "all no fiscal code: everyone who sees the phone reads the title.",
     )
     markdown: Markdown = Field(
         repr=False,
         description="Text in IO's markdown: 80 to 10000 UTF-16 code units (an emoji counts two), "
-        "counting the front matter with the buttons (CTA) that it may start with.",
+        "including the optional front matter with the buttons (CTA) at its start.",
     )

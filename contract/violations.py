@@ -1,4 +1,4 @@
-"""What is wrong with a request, in words that name the field and the rule and never show a value."""
+"""The violations of a request: each names the field and the rule, and never shows a value."""
 
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
@@ -11,7 +11,7 @@ from contract.fiscal_code import FISCAL_CODE_SHAPE, MASK
 
 _LONGEST_NAME = 64
 _MOST_VIOLATIONS = 50
-_MOST_CHARACTERS = 20_000  # they are kept in one column, which holds 32 K
+_MOST_CHARACTERS = 20_000  # all of them share one column, which holds 32 K
 _BROKEN_RULES = "broken_rules"
 _BROKEN_RULES_BELOW = "broken_rules_below"
 _RULES = {
@@ -37,13 +37,13 @@ class Violation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     field: str = Field(description='Path of the field, for example "content.payment_data.amount".')
-    rule: str = Field(description="The rule that it breaks: an English sentence without its subject.")
+    rule: str = Field(description="The rule that the field breaks: an English sentence without its subject.")
 
 
 class InvalidRequest(Exception):
-    """The body is no request that could ever be sent: park it, do not retry it.
+    """The body can never be sent as a request: park it, do not retry it.
 
-    `request_id` is the sender's own, when the body had a usable one.
+    `request_id` is the sender's key, when the body had a usable one.
     """
 
     def __init__(self, violations: Iterable[Violation], request_id: str | None = None) -> None:
@@ -53,17 +53,17 @@ class InvalidRequest(Exception):
 
 
 def broken(rules: list[str]) -> PydanticCustomError:
-    """Return what a validator raises for a value that breaks `rules`, one violation each."""
+    """Return the error for a validator to raise: one violation for each of the broken `rules`."""
     return PydanticCustomError(_BROKEN_RULES, "breaks a rule", {"rules": rules})
 
 
 def broken_below(rules: Mapping[str, list[str]]) -> PydanticCustomError:
-    """As `broken`, for rules that fields below the validated one break, by the name of the field."""
+    """Return the error for `rules` that fields below the validated one break, by field name."""
     return PydanticCustomError(_BROKEN_RULES_BELOW, "breaks rules below", {"rules": rules})
 
 
 def violations_of(error: ValidationError) -> list[Violation]:
-    """Translate what pydantic found, up to as much as an outcome on a queue has room for."""
+    """Translate pydantic's errors into violations, as many as an outcome on a queue has room for."""
     found = [violation for detail in error.errors(include_url=False) for violation in _violations(detail)]
     sizes = accumulate(len(one.model_dump_json()) for one in found[:_MOST_VIOLATIONS])
     room = sum(size <= _MOST_CHARACTERS for size in sizes)
@@ -73,14 +73,14 @@ def violations_of(error: ValidationError) -> list[Violation]:
 
 
 def shown_name(name: str) -> str:
-    """Return a name that the sender chose in a form that an error text may show."""
+    """Return a name that the sender chose, in a form that an error text may show."""
     printable = "".join(character if character.isprintable() else "?" for character in name)
     masked = FISCAL_CODE_SHAPE.sub(MASK, printable)
     return masked if len(masked) <= _LONGEST_NAME else masked[:_LONGEST_NAME] + "..."
 
 
 def kind_of(value: object) -> str:
-    """Return what JSON calls a value of this type."""
+    """Return JSON's word for the type of `value`."""
     match value:
         case None:
             return "null"

@@ -1,1 +1,1 @@
-"""Reminds who has not read, or not paid: by a new message, when it is still needed and never on a guess."""
+"""Reminds citizens who have not read or not paid: by a new message, only if needed, never on a guess."""

@@ -1,4 +1,4 @@
-"""When a citizen may be reminded: from 8 to 20 in Italy, but on no Sunday and no national holiday.
+"""The hours in which a citizen may be reminded: 8 to 20 in Italy, on no Sunday and no national holiday.
 
 The hours are those of IO's own reminders (PagoPA knowledge base, article 54526624937).
 """
@@ -20,32 +20,32 @@ _SUNDAY: Final = 6
 
 
 def local_day(instant: datetime) -> date:
-    """The day in Italy."""
+    """Return the day in Italy."""
     return instant.astimezone(ROME).date()
 
 
 def instant_of(day: date, at: time) -> datetime:
-    """The UTC instant of an hour in Italy."""
+    """Return the UTC instant of an hour in Italy."""
     return datetime.combine(day, at, ROME).astimezone(UTC)
 
 
 def closing(instant: datetime) -> datetime:
-    """The UTC instant at which the day in Italy becomes too late."""
+    """Return the UTC instant after which the day in Italy is too late for a reminder."""
     return instant_of(local_day(instant), CLOSES)
 
 
 def days_later(instant: datetime, days: int) -> datetime:
-    """The UTC instant of the same hour in Italy so many days later, whatever the clocks do in between."""
+    """Return the UTC instant of the same hour in Italy `days` days later, across any clock change."""
     return (instant.astimezone(ROME) + days * DAY).astimezone(UTC)
 
 
 def is_allowed_day(day: date, avoided: Collection[date] = ()) -> bool:
-    """Neither a Sunday nor a national holiday nor one to avoid."""
+    """Return whether a day is neither a Sunday, nor a national holiday, nor in `avoided`."""
     return day.weekday() != _SUNDAY and day not in _national_holidays() and day not in avoided
 
 
 def next_allowed(instant: datetime, avoided: Collection[date] = ()) -> datetime:
-    """The instant itself when it is allowed, otherwise the next opening, in UTC."""
+    """Return the instant itself when it is allowed, otherwise the next opening, in UTC."""
     day = local_day(instant)
     if is_allowed_day(day, avoided) and instant < instant_of(day, CLOSES):
         return max(instant, instant_of(day, OPENS))
@@ -53,7 +53,7 @@ def next_allowed(instant: datetime, avoided: Collection[date] = ()) -> datetime:
 
 
 def next_day(instant: datetime, avoided: Collection[date] = ()) -> datetime:
-    """The opening of the next allowed day in Italy, in UTC."""
+    """Return the opening of the next allowed day in Italy, in UTC."""
     day = local_day(instant) + DAY
     while not is_allowed_day(day, avoided):
         day += DAY
@@ -62,7 +62,7 @@ def next_day(instant: datetime, avoided: Collection[date] = ()) -> datetime:
 
 @cache
 def _national_holidays() -> "HolidayBase":
-    # Imported when the first day is asked for: it would add a tenth of a second to every cold start.
+    # Import on first use: a module-level import would add a tenth of a second to every cold start.
     from holidays import country_holidays
 
     return country_holidays("IT")

@@ -1,4 +1,4 @@
-"""Turns a planned reminder into a request of its own, which takes the same road as the first message."""
+"""Turns a planned reminder into a request of its own. The request is sent in the same way as any other."""
 
 from datetime import datetime
 from typing import Final
@@ -17,11 +17,11 @@ NOBODY: Final = Reminders()
 def compose(
     request: MessageRequest, planned: Planned, policy: ReminderPolicy, at: datetime
 ) -> MessageRequest:
-    """The reminder of `request` that was decided on at the instant `at`.
+    """Return the reminder of `request` that was decided on at the instant `at`.
 
-    The same arguments give the same request: repeated after a crash, it is the same message to the ledger.
-    It expires when the day is over, because what waits for longer would arrive at night, or when it is no
-    longer needed. Nobody is reminded of a reminder.
+    The same arguments give the same request, so a repetition after a crash is the same message to the ledger.
+    The reminder expires when the day ends, because a later one would arrive at night, or when it is no longer
+    needed. A reminder has no reminders of its own.
     """
     italian, translations = _texts(request, planned.kind, policy)
     return MessageRequest(
@@ -50,7 +50,7 @@ def _texts(request: MessageRequest, kind: Kind, policy: ReminderPolicy) -> Texts
 
 
 def _content(request: MessageRequest, kind: Kind, text: Text) -> Content:
-    """The payment goes along where it is what the reminder is about, and can be paid from it."""
+    """Return the content. Only a reminder to pay carries the payment, so that the citizen can pay from it."""
     first = request.content
     is_payment = kind is Kind.UNPAID
     return Content(

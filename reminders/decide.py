@@ -1,4 +1,4 @@
-"""Whether a reminder is sent now: only when IO has just said that it is still needed, never on a guess."""
+"""Decides whether to send a reminder now: only if IO has just confirmed the need, never on a guess."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,24 +11,25 @@ from reminders.calendar import DAY, OPENS, instant_of, local_day, next_allowed, 
 from reminders.plan import Kind, Planned
 from storage.ledger import DELIVERED, State
 
-# Whoever read or paid longer ago than this is not reminded.
+# An answer of IO counts for this long. A citizen who read or paid longer ago is not reminded.
 FRESH: Final = timedelta(minutes=5)
-# What IO does not tell now it seldom tells in a minute: its lookups of payments fail for hours at times. What
-# it has not told for days it hardly ever tells: each wait is longer, and a reminder costs ten calls at most.
+# If IO has no answer now, it seldom has one in a minute: its payment lookups sometimes fail for hours. If IO
+# has had no answer for days, it hardly ever has one. So each wait is longer, and a reminder costs ten calls
+# at most.
 ASK_AGAIN: Final = timedelta(hours=1)
-LONGER: Final = 2  # times what has passed since the reminder was due
+LONGER: Final = 2  # times the time since the reminder was due
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known when a reminder is due; times are UTC.
+    """The facts that are known when a reminder is due; times are UTC.
 
     state: of the first message, in the ledger.
-    settled_at: when the creditor's own systems told that there is nothing to pay any more.
-    is_turned_away: an earlier reminder of the message found its recipient blocked or gone.
-    last_reminded_at: when the last reminder of the message was sent off.
-    reminders_today: sent to the citizen on this day in Italy, of all messages and campaigns.
-    seen, seen_at: what IO said of the first message, and when.
+    settled_at: when the notice was paid, according to the creditor's own systems.
+    is_turned_away: for an earlier reminder, the recipient had blocked the service or was gone.
+    last_reminded_at: when the last reminder of the message was sent.
+    reminders_today: number sent to the citizen on this day in Italy, for all messages and campaigns.
+    seen, seen_at: IO's answer about the first message, and its time.
     """
 
     state: State
@@ -43,19 +44,19 @@ class Facts:
 
 @dataclass(frozen=True)
 class Send:
-    """It is needed: send it now."""
+    """The reminder is needed: send it now."""
 
 
 @dataclass(frozen=True)
 class DoNotSend:
-    """It is not sent, now or ever, because of `reason`."""
+    """The reminder is not sent, now or ever, because of `reason`."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Postpone:
-    """Decide again from `when` (UTC) on; `reason` is what it waits for."""
+    """Decide again from `when` (UTC) on; `reason` names the obstacle."""
 
     when: datetime
     reason: str
@@ -63,7 +64,7 @@ class Postpone:
 
 @dataclass(frozen=True)
 class AskIo:
-    """Nothing known speaks against it: ask IO, and decide again with its answer."""
+    """No known fact forbids the reminder: ask IO, and decide again with the answer."""
 
 
 type Decision = Send | DoNotSend | Postpone | AskIo
@@ -72,9 +73,9 @@ type Decision = Send | DoNotSend | Postpone | AskIo
 def decide(
     planned: Planned, facts: Facts, policy: ReminderPolicy, *, most_per_day: int, now: datetime
 ) -> Decision:
-    """Decide on a reminder that is due. `most_per_day` is the cap of a citizen, `policy` that of the plan.
+    """Decide on a due reminder. `most_per_day` is the cap of a citizen, `policy` that of the plan.
 
-    What costs nothing comes first: IO is asked about those only that nothing known speaks against.
+    Checks that cost no call come first. Postino asks IO only about reminders that no known fact forbids.
     """
     return (
         _rejection(_known_objections(planned, facts, now))
@@ -84,20 +85,23 @@ def decide(
 
 
 def daily_cap(kind: Kind, most_per_day: int) -> int:
-    """Return a citizen's cap a day for this kind of reminder. The last of several places is for payments.
+    """Return a citizen's daily cap for this kind of reminder. The last of several places is for payments.
 
-    A reminder to read can wait until tomorrow, a reminder to pay cannot.
+    A reminder to read can wait until tomorrow; a reminder to pay cannot.
     """
     return most_per_day if kind is Kind.UNPAID else max(1, most_per_day - 1)
 
 
 def unanswered(planned: Planned, reason: str, now: datetime) -> Postpone | DoNotSend:
-    """The decision when IO answers with an error of this `reason`: without an answer none is sent."""
+    """Return the decision after an error of this `reason` from IO: no reminder is sent without an answer."""
     return _postpone(planned, _asked_again_at(planned, now), reason)
 
 
 def _asked_again_at(planned: Planned, now: datetime) -> datetime:
-    """When to ask IO again: three times as late, and a last time an hour before the reminder is pointless."""
+    """Return when to ask IO again: each time three times as long after the reminder was due.
+
+    The last time is an hour before the reminder becomes pointless.
+    """
     at, last = now + max(ASK_AGAIN, LONGER * (now - planned.at)), planned.until - ASK_AGAIN
     return min(at, last) if now < last else at
 
@@ -108,11 +112,11 @@ def _rejection(reasons: Iterator[str]) -> DoNotSend | None:
 
 
 def _known_objections(planned: Planned, facts: Facts, now: datetime) -> Iterator[str]:
-    """What speaks against the reminder for ever, the weightiest first."""
+    """Yield the known reasons never to send the reminder, the weightiest first."""
     if facts.is_campaign_stopped:
         yield "campaign_stopped"
     if facts.state is not State.ACCEPTED and facts.state not in DELIVERED:
-        yield facts.state.lower()  # in_doubt, skipped, rejected, ...: nothing was delivered to remind of
+        yield facts.state.lower()  # in_doubt, skipped, rejected, ...: no delivered message to remind of
     if facts.settled_at:
         yield "settled"
     if facts.state is State.PAID:
@@ -155,7 +159,7 @@ def _by_answer(planned: Planned, facts: Facts, policy: ReminderPolicy, now: date
 
 
 def _io_objections(planned: Planned, seen: MessageStatus, policy: ReminderPolicy) -> Iterator[str]:
-    """What IO says against the reminder."""
+    """Yield the reasons in IO's answer not to send the reminder."""
     if seen.status in (DeliveryStatus.REJECTED, DeliveryStatus.FAILED):
         yield seen.status.lower()
     if seen.payment_status is PaymentStatus.PAID:
@@ -167,7 +171,7 @@ def _io_objections(planned: Planned, seen: MessageStatus, policy: ReminderPolicy
 
 
 def _missing_answer(planned: Planned, seen: MessageStatus) -> str | None:
-    """What IO must say before the reminder is justified, and does not."""
+    """Return the name of a fact that the reminder needs and IO's answer lacks; None if complete."""
     if seen.status is not DeliveryStatus.PROCESSED:
         return "not_processed"
     if planned.kind is Kind.UNPAID and seen.payment_status is None:
@@ -178,5 +182,5 @@ def _missing_answer(planned: Planned, seen: MessageStatus) -> str | None:
 
 
 def _postpone(planned: Planned, when: datetime, reason: str) -> Postpone | DoNotSend:
-    """Put off; for ever, when by then the reminder is pointless."""
+    """Postpone the reminder; drop it if it is pointless by then."""
     return Postpone(when, reason) if when < planned.until else DoNotSend(reason)

@@ -1,4 +1,4 @@
-"""The timer trigger that reminds."""
+"""The timer trigger of the reminders."""
 
 import azure.functions as func
 
@@ -9,7 +9,7 @@ from triggers import on_timer
 
 
 def blueprint(readiness: Readiness, context: Context, schedule: str) -> func.Blueprint:
-    """Registers remind on an NCRONTAB schedule."""
+    """Register the function `remind` on an NCRONTAB schedule."""
     functions = func.Blueprint()
     on_timer(functions, readiness, "remind", schedule, lambda: remind_due(context))
     return functions

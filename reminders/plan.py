@@ -1,6 +1,6 @@
-"""Which reminders one message may give rise to, and when: a pure function of the request and the policy.
+"""Plans the possible reminders of one message: a pure function of the request and the policy.
 
-The same message always has the same plan, so whoever comes after a crash finds the same ids again.
+The same message always has the same plan, so the next worker after a crash finds the same ids.
 """
 
 import hashlib
@@ -15,39 +15,40 @@ from contract.reminders import ReminderPolicy, UnpaidReminders, UnreadReminders
 from contract.request import MessageRequest
 from reminders.calendar import DAY, days_later, instant_of, is_allowed_day, local_day, next_allowed, next_day
 
-# As long as a message is followed: later, nobody would know that it was read.
+# Postino follows a message for this long. Afterwards it would not learn that the message was read.
 HORIZON: Final = timedelta(days=60)
-# What a reminder is made of is not kept for longer.
+# The data for a reminder is not kept for longer.
 FARTHEST_DUE: Final = timedelta(days=366)
-# In the morning of the last day there is still time to pay.
+# On the morning of the last day the citizen still has time to pay.
 PAYMENT_HOUR: Final = time(10)
-# Days before the due date on which IO may remind by itself (PagoPA knowledge base, article 54526624937).
+# Days before the due date on which IO itself may remind (PagoPA knowledge base, article 54526624937).
 IO_DAYS: Final = frozenset({13, 10, 7, 4})
 LONGEST_ID: Final = 128
 
 
 class Kind(StrEnum):
-    """Why a citizen is reminded."""
+    """The reason for a reminder."""
 
     UNREAD = "unread"
     UNPAID = "unpaid"
 
 
 class Over(StrEnum):
-    """Why a reminder has no sense any more."""
+    """The reason why a reminder has become pointless."""
 
-    SUPERSEDED = "superseded"  # the next of its kind is due
+    SUPERSEDED = "superseded"  # the next reminder of its kind is due
     PAST_DUE = "past_due"
     NOT_PAYABLE = "not_payable"  # past due, and the notice cannot be paid afterwards
-    NOT_FOLLOWED = "not_followed"  # nobody looks any longer whether the message was read
+    NOT_FOLLOWED = "not_followed"  # Postino no longer polls whether the message was read
 
 
 @dataclass(frozen=True)
 class Planned:
     """One reminder, such as `unread-1`, under a `request_id` of its own.
 
-    It is due from the UTC instant `at` on, and pointless from `until` on, because it is `over`. `avoided`
-    are days in Italy on which it is not sent, however it is put off; `days_between` keep it from others.
+    The reminder is due from the UTC instant `at` on. From `until` on it is pointless, for the reason `over`.
+    `avoided` holds days in Italy on which it is not sent, even if postponed. `days_between` is its distance
+    from other reminders.
     """
 
     name: str
@@ -61,9 +62,9 @@ class Planned:
 
 
 def plan(request: MessageRequest, accepted_at: datetime, policy: ReminderPolicy) -> tuple[Planned, ...]:
-    """The reminders of a message that IO accepted, in order; `policy` is that of `policy_for`.
+    """Return the reminders of a message that IO accepted, in order; `policy` is that of `policy_for`.
 
-    Each is on a day of its own, and none on the day of the message itself.
+    Each reminder has a day of its own, never the day of the message itself.
     """
     frame = _frame(request, accepted_at, policy)
     unpaid = _unpaid(policy.unpaid, frame) if policy.unpaid else []
@@ -73,7 +74,7 @@ def plan(request: MessageRequest, accepted_at: datetime, policy: ReminderPolicy)
 
 @dataclass(frozen=True)
 class _Frame:
-    """What the reminders of one message are counted from."""
+    """The values from which the reminders of one message are computed."""
 
     request_id: str
     accepted_at: datetime
@@ -82,7 +83,7 @@ class _Frame:
     avoided: frozenset[date]
 
     def end(self, kind: Kind) -> tuple[datetime, Over]:
-        """When the last reminder of a kind becomes pointless, and why."""
+        """Return when the last reminder of a kind becomes pointless, and why."""
         horizon = self.accepted_at + HORIZON
         if self.due and kind is Kind.UNPAID:
             return self.due, Over.NOT_PAYABLE if self.is_void_after_due else Over.PAST_DUE
@@ -118,7 +119,7 @@ def _days_before(due: datetime, days: int) -> date:
 
 
 def _unpaid(asked: UnpaidReminders, frame: _Frame) -> list[Planned]:
-    """In the morning of each day. Of two that fall on one day, the one nearer to the due date stays."""
+    """Plan a reminder on each morning. Of two on one day, keep the one nearer to the due date."""
     names: dict[date, str] = {}
     if frame.due and _is_ahead(frame.due, frame.accepted_at):
         for days in reversed(asked.days_before_due):
@@ -129,9 +130,10 @@ def _unpaid(asked: UnpaidReminders, frame: _Frame) -> list[Planned]:
 
 
 def _payment_day(days: int, due: datetime, avoided: Collection[date]) -> date:
-    """The wanted day. The one after it when it is IO's: who pays because of IO's reminder needs no other.
+    """Return the wanted day, or the next if IO may send its own reminder on the wanted day.
 
-    Otherwise an earlier one: before a due date, better early than late.
+    A citizen who pays because of IO's reminder needs no other. If that day is not allowed, return an earlier
+    one: before a due date, early is better than late.
     """
     wanted = _days_before(due, days)
     day = wanted + DAY if wanted in avoided else wanted
@@ -141,7 +143,7 @@ def _payment_day(days: int, due: datetime, avoided: Collection[date]) -> date:
 
 
 def _unread(asked: UnreadReminders, frame: _Frame, taken: Collection[date]) -> list[Planned]:
-    """At the hour at which the message came, or the next that is allowed, far enough from any other."""
+    """Plan reminders at the hour of the message or the next allowed one, far enough from any other."""
     instants: dict[str, datetime] = {}
     wanted, (end, _) = days_later(frame.accepted_at, asked.after_days), frame.end(Kind.UNREAD)
     for number in range(1, asked.times + 1):

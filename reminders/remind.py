@@ -1,4 +1,4 @@
-"""Decides on the reminders of one message that are due, and sends those that are needed."""
+"""Decides on the due reminders of one message, and sends those that are needed."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -24,14 +24,14 @@ from storage.queues import MESSAGE_REQUESTS, fits
 log = logging.getLogger(__name__)
 
 TURNED_AWAY = frozenset({"recipient_not_found", "sender_not_allowed"})
-# Somebody else writes in the ledger at this moment.
+# Another worker is writing this ledger entry: try again after this time.
 SOON = timedelta(minutes=1)
 
 
 async def remind(due: DueEntry, backoff: Backoff, context: Context) -> None:
-    """Decide on what is due of one message, note when the next is, and only then let this row go.
+    """Decide on the due reminders of one message, note when the next is due, and only then remove this row.
 
-    A death in between repeats it: what was decided is in the ledger, what was sent has the same id again.
+    A crash in between repeats the work. The ledger has the decisions; a repeated reminder has the same id.
     """
     entry = await context.ledger.get(due.request_id)
     next_at = None
@@ -48,15 +48,15 @@ async def remind(due: DueEntry, backoff: Backoff, context: Context) -> None:
 
 @dataclass
 class _Message:
-    """A message with its reminders; `entry` is replaced by what each step leaves in the ledger."""
+    """A message with its reminders. Each step replaces `entry` with the new ledger entry."""
 
     entry: Entry
     backoff: Backoff
     context: Context
-    is_turned_away: bool = False  # an earlier reminder found the citizen blocked or gone
+    is_turned_away: bool = False  # at an earlier reminder: service blocked, or citizen gone
 
     async def decide_all(self) -> datetime | None:
-        """Decide on every reminder that is due; when to come back, None: nothing more can come."""
+        """Decide on every due reminder. Return when to decide again; None when no more reminders can come."""
         request = self.context.ledger.request_of(self.entry)
         policy = policy_for(request, self.context.policies.get(self.entry.service, ReminderPolicy()))
         planned = plan(request, self.entry.accepted_at or self.entry.updated_at, policy)
@@ -70,9 +70,10 @@ class _Message:
     async def _check_earlier(
         self, request: MessageRequest, planned: tuple[Planned, ...], policy: ReminderPolicy
     ) -> None:
-        """Look at what became of each. Who decided may have died before the queue had it: put it again.
+        """Check each earlier reminder, and enqueue it again if the ledger does not know it.
 
-        The same again is the same message.
+        The worker that decided may have crashed before it enqueued the reminder. The same reminder again is
+        the same message.
         """
         by_id = {one.request_id: one for one in planned}
         for line in self._reminded():
@@ -84,7 +85,7 @@ class _Message:
     async def _decide_and_act(
         self, request: MessageRequest, one: Planned, policy: ReminderPolicy
     ) -> datetime | None:
-        """Decide on one reminder; when to decide again, None: it is decided."""
+        """Decide on one reminder. Return when to decide again; None when the reminder is decided."""
         if one.at > self.context.clock():
             return one.at
         decision = await self._decide(one, policy)
@@ -112,7 +113,7 @@ class _Message:
         return decide(one, facts, policy, most_per_day=most, now=self.context.clock())
 
     async def _asked(self, facts: Facts) -> Facts:
-        """The facts with IO's fresh answer, which is also news for the ledger."""
+        """Return the facts with a fresh answer of IO, and record the answer in the ledger."""
         ledger, message_id = self.context.ledger, self.entry.message_id or ""
         seen = await self.context.io.get_message(
             ledger.fiscal_code_of(self.entry),
@@ -139,7 +140,10 @@ class _Message:
         )
 
     async def _send(self, request: MessageRequest, one: Planned, policy: ReminderPolicy) -> Decision:
-        """Take a place in the citizen's day, write the decision down, tell it, and put the request."""
+        """Send the reminder.
+
+        Take a place in the citizen's day, record the decision, publish the outcome and enqueue the request.
+        """
         now, most = self.context.clock(), daily_cap(one.kind, self.context.most_per_day)
         if not fits(compose(request, one, policy, now).to_json()):
             return DoNotSend("too_long")
@@ -170,5 +174,8 @@ class _Message:
 
 
 def _was_turned_away(reply: Entry) -> bool:
-    """Whether the citizen was blocked or gone, rather than the reminder needless when it could leave."""
+    """Return whether the citizen was gone or had blocked the service.
+
+    A reminder skipped as needless does not count.
+    """
     return reply.state is State.SKIPPED and reply.last_step.get("reason") in TURNED_AWAY

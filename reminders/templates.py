@@ -1,8 +1,8 @@
-"""Postino's own words for a reminder, in the languages of IO's profiles.
+"""Postino's own texts for a reminder, in the languages of IO's profiles.
 
-The subject of a reminder says what it is about in words that fit everybody: whoever sees the phone reads it.
-The first message is named in the text, by its own subject, as the citizen finds it among the messages. That
-subject is the institution's: where it holds a fiscal code against IO's rules, it is not repeated.
+The subject of a reminder uses general words, because everyone who sees the phone reads it. The text names the
+first message by its own subject, so that the citizen finds it among the messages. The institution wrote that
+subject; the contract refuses one that holds a fiscal code against IO's rules, so it is never repeated here.
 """
 
 import re
@@ -16,17 +16,17 @@ from contract.text import Text
 from reminders.calendar import local_day
 from reminders.plan import Kind
 
-# Characters that markdown reads, as they must be written to be seen.
+# Characters with a meaning in markdown: escape them to show them.
 _MARKUP: Final = re.compile(r"([\\`*_\[\]<>~|#!&])")
 
 
 type Texts = tuple[Text, dict[Language, Text]]
-"""The Italian text, and those in other languages."""
+"""The Italian text, and the texts in other languages."""
 
 
 @dataclass(frozen=True)
 class _Template:
-    """The day of the due date stands where {due} is."""
+    """The parts of a text; {due} stands for the day of the due date."""
 
     subject: str
     opening: str
@@ -99,7 +99,7 @@ _TRANSLATED: Final = {Kind.UNREAD: _UNREAD, Kind.UNPAID: _UNPAID}
 
 
 def default_texts(kind: Kind, request: MessageRequest) -> Texts:
-    """The text about `request`."""
+    """Return the text of a reminder of `request`, in every language."""
     italian = _filled(_ITALIAN[kind], request, None)
     return italian, {
         language: _filled(template, request, language) for language, template in _TRANSLATED[kind].items()

@@ -1,4 +1,4 @@
-"""One tick of the timer: decides on every reminder that is due."""
+"""One tick of the timer: decides on every due reminder."""
 
 from context import Context
 from io_api.backoff import Backoff
@@ -8,7 +8,7 @@ from storage.due_processing import process_due
 
 
 async def remind_due(context: Context) -> None:
-    """Run one tick. A message that fails stays due; the failures are raised together at the end."""
+    """Run one tick. A message that fails stays due. Raises all failures together at the end."""
     backoff = Backoff()
 
     async def handle(due: DueEntry) -> None:
