@@ -1,4 +1,4 @@
-// Who may do what. Nothing else in this folder grants a role.
+// Every role of the deployment. No other file of this folder grants a role.
 
 param storageName string
 param vaultName string
@@ -20,20 +20,20 @@ var roles = {
 }
 
 // The host's leases and the package need Blob Data Owner (Learn, "Connections in Azure Functions"). A queue
-// trigger prolongs its hold on a message by Update Message, which Message Processor may not do.
+// trigger renews the lease of a message by Update Message, which Message Processor does not allow.
 var appStorageRoles = [
   'Storage Blob Data Owner'
   'Storage Queue Data Contributor'
   'Storage Table Data Contributor'
 ]
 
-// What the command `postino` does by hand, and the keyring that opens what it shows.
+// For the command `postino`: queues, tables, and the keyring that opens the rows.
 var operatorStorageRoles = [
   'Storage Queue Data Contributor'
   'Storage Table Data Contributor'
 ]
 
-// The institution's own systems: each sees one queue, and one direction of it.
+// The institution's own systems. Each may only put on one queue, or only take from one queue.
 var outsiders = [
   { principalId: backOfficePrincipalId, queue: 'message-requests', role: 'Storage Queue Data Message Sender' }
   { principalId: outcomeReaderPrincipalId, queue: 'message-outcomes', role: 'Storage Queue Data Message Processor' }

@@ -1,12 +1,12 @@
-// The alerts: each is a query that gives rows when somebody must act. docs/runbook.md says what each means and
-// what to do.
+// The alerts. Each is a query that returns rows when an operator must act. docs/runbook.md gives the meaning and the
+// action of each alert.
 
 param location string
 param tags object
 param prefix string
 param workspaceId string
 
-@description('Who is told, by e-mail.')
+@description('E-mail recipients of the alerts.')
 param emails array
 
 var alerts = [
@@ -49,14 +49,14 @@ var alerts = [
     name: 'no-success'
     severity: 1
     window: 'PT15M'
-    says: 'Calls to IO were made, and none did what it was asked.'
+    says: 'Calls to IO were made, and none succeeded.'
     query: loadTextContent('alerts/no-success.kql')
   }
   {
     name: 'days-behind'
     severity: 2
     window: 'PT30M'
-    says: 'Status polling or reminders are more than a day behind.'
+    says: 'Status polling or reminders have a lag of more than a day.'
     query: loadTextContent('alerts/days-behind.kql')
   }
   {
@@ -128,7 +128,7 @@ resource rules 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
         ]
       }
       autoMitigate: true
-      // A new workspace has no table of metrics before the first ones come.
+      // A new workspace has no table of metrics before the first metrics arrive.
       skipQueryValidation: true
       actions: {
         actionGroups: [people.id]

@@ -1,4 +1,4 @@
-// The functions app on a Flex Consumption plan, with every setting of settings.py.
+// The functions app on a Flex Consumption plan, with the settings of settings.py.
 
 param location string
 param tags object
@@ -17,7 +17,7 @@ param alwaysReady array
 param secretSettings array
 param settings object
 
-// As in settings.py when left out (a test compares them), so that the portal shows what holds.
+// The defaults of settings.py (a test compares them), so that the portal shows the values in use.
 var defaultSettings = {
   CHECK_STATUS_SCHEDULE: '0 */5 * * * *'
   IO_API_BASE_URL: 'https://api.io.pagopa.it/api/v1'
@@ -37,12 +37,12 @@ var storageSettings = {
 var telemetrySettings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${identityClientId}'
   APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
-  // Metrics are never sampled. Five traces a second are enough to look at, whatever a campaign sends.
+  // Metrics are never sampled. Five traces a second are enough to examine, in any campaign.
   OTEL_TRACES_SAMPLER: 'microsoft.rate_limited'
   OTEL_TRACES_SAMPLER_ARG: '5'
 }
 
-// Without a version, so that a new one is taken within a day, or at the next restart.
+// No version: the app gets a new version within a day, or at the next restart.
 var secrets = [for setting in secretSettings: {
   setting: setting
   reference: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${replace(setting, '_', '-')})'

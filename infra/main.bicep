@@ -1,4 +1,4 @@
-// Everything that Postino needs in one resource group. docs/deployment.md says how to use it.
+// Everything that Postino needs, in one resource group. docs/deployment.md says how to deploy it.
 
 @description('Part of every name.')
 @minLength(3)
@@ -10,31 +10,31 @@ param location string = 'italynorth'
 
 param tags object = {}
 
-// Zone-redundant and not geo-redundant: a second region lags behind, and a ledger that has forgotten the last
-// minutes would send their messages again.
+// Zone-redundant and not geo-redundant. A second region has a lag of minutes, and a ledger without the last minutes
+// would send their messages again.
 @allowed(['Standard_ZRS', 'Standard_LRS'])
 param storageSku string = 'Standard_ZRS'
 
 @description('App settings that differ from their defaults (docs/settings.md), such as { IO_RATE_LIMIT: \'250/5\' }; no secrets.')
 param settings object = {}
 
-// A reference to a missing secret hands the app the reference itself: put the secret into the vault first.
+// If a secret is missing, the app gets the text of the reference: put the secret into the vault first.
 @description('App settings that are secrets of the vault, under the same name with hyphens: IO-API-KEY.')
 param secretSettings array = ['ENCRYPTION_KEYS', 'IO_API_KEY']
 
-// 2048 MB come with a whole core: the app is loaded in a second and takes 100 MB, and a core does hundreds of
-// messages a second where IO allows 15. With 512 MB it is a quarter of a core, and a start takes seconds longer.
+// 2048 MB come with a whole core. The app loads in a second and takes 100 MB; a core handles hundreds of messages a
+// second, and IO allows 15. 512 MB come with a quarter of a core, and a start takes seconds longer.
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-// The lowest that every region takes. Two instances use up IO's limit; the shared rate budget, and never this
-// number, keeps to it. The rest is for a host that dies with messages in its hands.
+// The lowest value that every region accepts. Two instances use up IO's limit; the shared rate budget keeps to the
+// limit, not this number. The other instances make up for a host that crashes with messages in flight.
 @minValue(40)
 @maxValue(1000)
 param maximumInstanceCount int = 40
 
-// None: no citizen notices that a message leaves some seconds later, and an instance that is always there
-// costs all day. For the first message of a day to leave at once: [{ name: 'function:send_message', instanceCount: 1 }].
+// None: no citizen notices a delay of some seconds, and an always-ready instance costs all day. To send the first
+// message of a day at once: [{ name: 'function:send_message', instanceCount: 1 }].
 param alwaysReady array = []
 
 @description('Storage account and vault on private addresses, and one public address towards IO.')
@@ -52,17 +52,17 @@ param outcomeReaderPrincipalId string = ''
 @description('Object id of the service principal that puts paid notices on message-settled; may be the same.')
 param creditorPrincipalId string = ''
 
-@description('Object id of the group of those that use the command `postino`.')
+@description('Object id of the group of users of the command `postino`.')
 param operatorsPrincipalId string = ''
 
-@description('E-mail addresses of those who are told of alerts.')
+@description('E-mail addresses that receive alerts.')
 param alertEmails array = []
 
 @minValue(30)
 @maxValue(730)
 param logRetentionInDays int = 180
 
-// Storage account and vault have names of their own in the whole world.
+// The names of the storage account and the vault must be globally unique.
 var suffix = take(uniqueString(resourceGroup().id), 8)
 var appName = 'func-${prefix}-${suffix}'
 
@@ -142,7 +142,7 @@ module network 'network.bicep' = if (privateNetwork) {
   }
 }
 
-// After its roles: a reference to the vault that fails at the start is not tried again for hours.
+// After its roles: the platform retries a failed vault reference only after hours.
 module app 'app.bicep' = {
   name: 'app'
   dependsOn: [access]

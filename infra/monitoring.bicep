@@ -1,4 +1,4 @@
-// Where logs and metrics go: a Log Analytics workspace, and Application Insights on top of it.
+// The destination of logs and metrics: a Log Analytics workspace with Application Insights.
 
 param location string
 param tags object
@@ -28,7 +28,7 @@ resource insights 'Microsoft.Insights/components@2020-02-02' = {
   properties: {
     Application_Type: 'web'
     WorkspaceResourceId: workspace.id
-    // Only an identity with the role Monitoring Metrics Publisher writes here; the connection string is no secret.
+    // Only an identity with the role Monitoring Metrics Publisher can write here; the connection string is no secret.
     DisableLocalAuth: true
   }
 }

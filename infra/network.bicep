@@ -1,5 +1,5 @@
-// The private network: the storage account and the vault answer on private addresses alone, and IO sees one
-// public address, to be listed in the service's authorized_cidrs.
+// The private network. The storage account and the vault answer only on private addresses. IO sees one public address:
+// list that address in the service's authorized_cidrs.
 
 param location string
 param tags object

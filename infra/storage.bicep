@@ -1,4 +1,4 @@
-// The storage account: all that the app keeps. It takes no keys, only identities.
+// The storage account: all data of the app. The account accepts no keys, only identities.
 
 param location string
 param tags object
@@ -7,8 +7,8 @@ param sku string
 param privateNetwork bool
 param workspaceId string
 
-// Names as in storage/queues.py. The platform copies to the -poison queue what failed five times; nothing of
-// this program is triggered by message-outcomes.
+// Names as in storage/queues.py. The platform copies a message that failed five times to the -poison queue.
+// message-outcomes triggers no function.
 var triggerQueues = ['message-requests', 'message-sends', 'message-settled']
 var poisonQueues = [for queue in triggerQueues: '${queue}-poison']
 var queueNames = concat(triggerQueues, poisonQueues, ['message-outcomes'])
@@ -76,14 +76,14 @@ resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01'
   name: 'default'
 }
 
-// The host makes its own containers (leases of the timers, its keys).
+// The host creates its own containers (leases of the timers, its keys).
 resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
   parent: blobService
   name: packageContainer
 }
 
-// Writes only: they show what the platform puts on poison queues. Every poll of a queue is a read, and would
-// cost more than the messages.
+// Writes only: they show the puts on poison queues. Every poll of a queue is a read; logs of reads would cost more
+// than the messages.
 resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: queueService
   name: 'to-workspace'
@@ -98,7 +98,7 @@ resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = 
   }
 }
 
-// What removes a row of the ledger or of the audit leaves a trace.
+// Each removal of a row of the ledger or of the audit leaves a trace.
 resource tableLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   scope: tableService
   name: 'to-workspace'

@@ -1,5 +1,5 @@
-// The vault of IO's keys and of the keyring. The secrets themselves are put there by hand (docs/settings.md):
-// a deployment's parameters are kept in its history.
+// The vault of IO's keys and of the keyring. An operator puts the secrets there by hand (docs/settings.md), because
+// Azure keeps a deployment's parameters in its history.
 
 param location string
 param tags object
