@@ -42,7 +42,7 @@ UNRESOLVED = "@microsoft.keyvault("
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]"}
 GUID = r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 # The maximum for each of Azure Monitor's samplers: spans a second, or a share of all spans.
-MOST_OF_SAMPLER = {"microsoft.rate_limited": 10_000.0, "microsoft.fixed_percentage": 1.0}
+SAMPLER_MAXIMUM = {"microsoft.rate_limited": 10_000.0, "microsoft.fixed_percentage": 1.0}
 STORAGE_FORMS = (
     "set a connection string, or AzureWebJobsStorage__accountName, or "
     "AzureWebJobsStorage__queueServiceUri and AzureWebJobsStorage__tableServiceUri"
@@ -61,7 +61,7 @@ STORAGE_RULES = {
     "storage_tenant": (r"[A-Za-z0-9.-]+", "a GUID or a domain"),
 }
 """The format of these settings. Learn, "Storage account overview" has the rule for the account's name."""
-SAID_BETTER = {
+PLAINER_MESSAGES = {
     "missing": "missing",
     "extra_forbidden": "is not known here",
     "too_short": "is empty",
@@ -203,8 +203,8 @@ class Settings(BaseSettings):
         account = address.account(value)
         for other, its_account in _accounts(info.data):
             # Triggers use the name and ignore the addresses (azure-functions-host#10401).
-            is_told = other == "storage_account_name" or (account and its_account)
-            if is_told and account != its_account:
+            is_comparable = other == "storage_account_name" or (account and its_account)
+            if is_comparable and account != its_account:
                 raise ValueError(f"is not of the account of {_setting(other)}; keep one, or name one account")
         return value
 
@@ -246,7 +246,7 @@ class Settings(BaseSettings):
     def _read_services(cls, value: Any) -> Any:
         try:
             return json.loads(value, object_pairs_hook=_once_each) if isinstance(value, str) else value
-        except _Twice as error:
+        except _DuplicateName as error:
             raise ValueError(f"names {error} twice in one object") from None
         except ValueError:
             _refuse_reference(value)
@@ -319,7 +319,7 @@ class Settings(BaseSettings):
     @field_validator("sampler_argument")
     @classmethod
     def _check_sampler_argument(cls, value: str, info: ValidationInfo) -> str:
-        most = MOST_OF_SAMPLER.get(info.data.get("sampler", ""))
+        most = SAMPLER_MAXIMUM.get(info.data.get("sampler", ""))
         if most is None:  # a sampler of the SDK, which reads its argument itself
             return value
         try:
@@ -394,7 +394,7 @@ def load() -> Settings:
         raise SettingsError("\n".join(lines)) from None
 
 
-class _Twice(ValueError):
+class _DuplicateName(ValueError):
     """A name appears twice in one JSON object."""
 
 
@@ -402,7 +402,7 @@ def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
-            raise _Twice(repr(name))
+            raise _DuplicateName(repr(name))
     return dict(pairs)
 
 
@@ -417,7 +417,7 @@ def _line(mistake: dict[str, Any]) -> str:
     where = ".".join(str(part) for part in (setting, *path))
     rules = mistake.get("ctx", {}).get("rules")  # from the contract's own types
     said = "; ".join(rules) if rules else str(mistake["msg"]).removeprefix("Value error, ")
-    what = SAID_BETTER.get(mistake["type"], said)
+    what = PLAINER_MESSAGES.get(mistake["type"], said)
     advice = f"; {NEW_KEY}" if where == "ENCRYPTION_KEYS" and what == "missing" else ""
     return f"{where}: {what}{advice}"
 

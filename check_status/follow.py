@@ -24,7 +24,7 @@ async def follow(due: DueEntry, backoff: Backoff, context: Context) -> None:
     entry = await context.ledger.get(due.request_id)
     next_at = None
     if entry and entry.message_id and not is_over(entry, context.clock()):
-        with telemetry.visiting("follow", entry.request_id, entry.traceparent):
+        with telemetry.handling("follow", entry.request_id, entry.traceparent):
             next_at = await _poll(entry, due, backoff, context)
     if next_at is None and entry:
         await _end(entry, context)

@@ -56,7 +56,7 @@ async def _meant(settlement: Settlement, stores: Stores) -> list[Entry]:
 
 
 async def _visit(entry: Entry, paid_at: datetime, stores: Stores) -> bool:
-    with telemetry.visiting("settle", entry.request_id, entry.traceparent):
+    with telemetry.handling("settle", entry.request_id, entry.traceparent):
         return await _settle(entry, paid_at, stores)
 
 

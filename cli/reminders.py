@@ -31,7 +31,7 @@ def stop(campaign: Campaign, as_json: AsJson = False) -> None:
         await stores.campaigns.stop(campaign, stores.audit.actor)
         return await stopped_campaigns(stores)
 
-    _tell(f"Solleciti fermati: {campaign}.", ask(act), as_json=as_json)
+    _print_result(f"Solleciti fermati: {campaign}.", ask(act), as_json=as_json)
 
 
 @app.command()
@@ -46,13 +46,13 @@ def resume(campaign: Campaign, as_json: AsJson = False) -> None:
 
     was_stopped, stopped = ask(act)
     line = f"Solleciti ripresi: {campaign}." if was_stopped else f"Non erano fermi: {campaign}."
-    _tell(line, stopped, as_json=as_json)
+    _print_result(line, stopped, as_json=as_json)
 
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """Elenca le campagne i cui solleciti sono fermi."""
-    _tell(None, ask(stopped_campaigns), as_json=as_json)
+    _print_result(None, ask(stopped_campaigns), as_json=as_json)
 
 
 async def stopped_campaigns(stores: Operator) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ def print_stopped(campaigns: list[dict[str, Any]]) -> None:
     print_table(("solleciti fermi", "dal", "da chi", "per riprendere"), rows)
 
 
-def _tell(line: str | None, campaigns: list[dict[str, Any]], *, as_json: bool) -> None:
+def _print_result(line: str | None, campaigns: list[dict[str, Any]], *, as_json: bool) -> None:
     if as_json:
         print_json(campaigns)
         return

@@ -172,7 +172,7 @@ _REQUEST_ID: TypeAdapter[str] = TypeAdapter(RequestId)
 
 def usable_request_id(document: Mapping[str, object]) -> str | None:
     """Return the request_id of an invalid body; None if the request_id itself breaks a rule."""
-    if "request_id" in naming_the_recipient(document):
+    if "request_id" in fields_with_own_fiscal_code(document):
         return None
     try:
         return _REQUEST_ID.validate_python(document.get("request_id"), strict=True)
@@ -180,7 +180,7 @@ def usable_request_id(document: Mapping[str, object]) -> str | None:
         return None
 
 
-def naming_the_recipient(document: Mapping[str, object]) -> list[str]:
+def fields_with_own_fiscal_code(document: Mapping[str, object]) -> list[str]:
     """Return the names of the free fields that hold the body's own fiscal code, however disguised."""
     code = str(document.get("fiscal_code", ""))
     return [name for name in _FREE if is_person_in(str(document.get(name) or ""), code)]

@@ -21,22 +21,22 @@ def policy_for(request: MessageRequest, of_service: ReminderPolicy) -> ReminderP
     asked = of_service if request.reminders is None else request.reminders
     return of_service.model_copy(
         update={
-            "unread": asked.unread if tells_reading(request) else None,
-            "unpaid": asked.unpaid if tells_paying(request) else None,
+            "unread": asked.unread if reports_reading(request) else None,
+            "unpaid": asked.unpaid if reports_payment(request) else None,
             "feature_level_type": asked.feature_level_type,
         }
     )
 
 
-def tells_reading(request: MessageRequest) -> bool:
+def reports_reading(request: MessageRequest) -> bool:
     """Return whether IO reports that the message was read: only for a Premium message."""
     return request.feature_level_type == "ADVANCED"
 
 
-def tells_paying(request: MessageRequest) -> bool:
+def reports_payment(request: MessageRequest) -> bool:
     """Return whether IO reports the payment and the message has a day to count from.
 
     Both are true of a Premium payment with a due date. IO itself may send reminders of these messages too.
     """
     content = request.content
-    return tells_reading(request) and content.payment_data is not None and content.due_date is not None
+    return reports_reading(request) and content.payment_data is not None and content.due_date is not None

@@ -20,8 +20,8 @@ from contract.fields import (
     RequestId,
     ServiceName,
     Traceparent,
+    fields_with_own_fiscal_code,
     matching,
-    naming_the_recipient,
     usable_request_id,
 )
 from contract.reminders import Reminders
@@ -213,7 +213,7 @@ def parse_request(body: str | bytes, *, services: Collection[str] | None = None)
     Raises InvalidRequest, and nothing else, with every violation at once.
     """
     document = load_object(body)
-    personal = [Violation(field=name, rule=PERSONAL) for name in naming_the_recipient(document)]
+    personal = [Violation(field=name, rule=PERSONAL) for name in fields_with_own_fiscal_code(document)]
     violations: list[Violation] = []
     try:
         request = MessageRequest.model_validate(document, context=services)

@@ -11,7 +11,7 @@ from reminders.calendar import closing
 from reminders.plan import Kind, Planned
 from reminders.templates import Texts, default_texts
 
-NOBODY: Final = Reminders()
+NO_REMINDERS: Final = Reminders()
 
 
 def compose(
@@ -36,7 +36,7 @@ def compose(
             language: Text(subject=text.subject, markdown=text.markdown)
             for language, text in translations.items()
         },
-        reminders=NOBODY,
+        reminders=NO_REMINDERS,
         expires_at=min(closing(at), planned.until),
         traceparent=telemetry.traceparent(request.traceparent),
     )

@@ -17,7 +17,7 @@ FRESH: Final = timedelta(minutes=5)
 # has had no answer for days, it hardly ever has one. So each wait is longer, and a reminder costs ten calls
 # at most.
 ASK_AGAIN: Final = timedelta(hours=1)
-LONGER: Final = 2  # times the time since the reminder was due
+BACKOFF_FACTOR: Final = 2  # times the time since the reminder was due
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def _asked_again_at(planned: Planned, now: datetime) -> datetime:
 
     The last time is an hour before the reminder becomes pointless.
     """
-    at, last = now + max(ASK_AGAIN, LONGER * (now - planned.at)), planned.until - ASK_AGAIN
+    at, last = now + max(ASK_AGAIN, BACKOFF_FACTOR * (now - planned.at)), planned.until - ASK_AGAIN
     return min(at, last) if now < last else at
 
 

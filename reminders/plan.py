@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
-from contract.reminder_policy import tells_paying
+from contract.reminder_policy import reports_payment
 from contract.reminders import ReminderPolicy, UnpaidReminders, UnreadReminders
 from contract.request import MessageRequest
 from reminders.calendar import DAY, days_later, instant_of, is_allowed_day, local_day, next_allowed, next_day
@@ -105,7 +105,7 @@ def _frame(request: MessageRequest, accepted_at: datetime, policy: ReminderPolic
 
 def _io_days(request: MessageRequest, accepted_at: datetime) -> frozenset[date]:
     due = request.content.due_date
-    if due is None or not tells_paying(request) or not _is_ahead(due, accepted_at):
+    if due is None or not reports_payment(request) or not _is_ahead(due, accepted_at):
         return frozenset()
     return frozenset(_days_before(due, days) for days in IO_DAYS)
 

@@ -36,7 +36,7 @@ async def remind(due: DueEntry, backoff: Backoff, context: Context) -> None:
     entry = await context.ledger.get(due.request_id)
     next_at = None
     if entry and entry.may_remind:
-        with telemetry.visiting("remind", entry.request_id, entry.traceparent):
+        with telemetry.handling("remind", entry.request_id, entry.traceparent):
             try:
                 next_at = await _Message(entry, backoff, context).decide_all()
             except LostRace:

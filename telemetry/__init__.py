@@ -15,7 +15,7 @@ from telemetry.measures import (
     queue_depth,
     queue_oldest_age,
 )
-from telemetry.spans import io_call, outcome, processing, ticking, traceparent, visiting
+from telemetry.spans import handling, io_call, outcome, processing, ticking, traceparent
 
 __all__ = [
     "CONFIRMED_SECONDS",
@@ -24,6 +24,7 @@ __all__ = [
     "configure",
     "due_lag",
     "export",
+    "handling",
     "io_call",
     "io_permit_wait",
     "io_suspended",
@@ -34,7 +35,6 @@ __all__ = [
     "queue_oldest_age",
     "ticking",
     "traceparent",
-    "visiting",
 ]
 
 

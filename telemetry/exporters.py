@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.sdk.trace.sampling import Sampler
 
-from settings import MOST_OF_SAMPLER, Settings, SettingsError
+from settings import SAMPLER_MAXIMUM, Settings, SettingsError
 from telemetry.masking import Mask, MaskedLogs, MaskedMetrics, MaskedSpans, masked_resource
 
 
@@ -110,7 +110,7 @@ def _otlp(configured: Settings) -> Destination:
 
 def _sampler(configured: Settings) -> Sampler | None:
     """Azure Monitor's samplers, which note the share that they leave, for it to count right; or the SDK's."""
-    if configured.sampler not in MOST_OF_SAMPLER:
+    if configured.sampler not in SAMPLER_MAXIMUM:
         return None
     argument = float(configured.sampler_argument)
     from azure.monitor.opentelemetry.exporter import ApplicationInsightsSampler, RateLimitedSampler

@@ -58,7 +58,7 @@ def ticking(timer: str) -> Iterator[None]:
 
 
 @contextmanager
-def visiting(name: str, request_id: str, of_message: str | None) -> Iterator[None]:
+def handling(name: str, request_id: str, of_message: str | None) -> Iterator[None]:
     """What is done for one message in the course of something that is done for many.
 
     `of_message` is the message's traceparent: the visit belongs to the message's trace, so that this one
