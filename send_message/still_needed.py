@@ -17,10 +17,8 @@ def expired_or_paid(entry: Entry, now: datetime) -> Step | None:
 async def no_longer_needed(entry: Entry, stores: Stores) -> Step | None:
     """Return the step of `expired_or_paid`, or the step that ends a reminder that is no longer needed.
 
-    A reminder also ends if its campaign stopped, or if its message was read or paid.
-
-    Costs two reads for a reminder, one for any other message in reply to another, otherwise none. Raises
-    Unanswered.
+    A reminder also ends if its campaign stopped, or if its message was read or paid. Costs two reads for a
+    reminder, one for any other message in reply to another, otherwise none. Raises Unanswered.
     """
     if step := expired_or_paid(entry, stores.clock()):
         return step

@@ -1,4 +1,4 @@
-"""What operators did by hand: one row per action, with actor and target, written before the action."""
+"""The manual actions of operators: one row per action, with actor and target, written before the action."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable

@@ -55,7 +55,7 @@ class Cipher:
     def digests(self, plain: bytes) -> list[str]:
         """Return the keyed hash by every key of the ring, the first key's first.
 
-        After a rotation, a row may be under any of them.
+        After a rotation, a row may be under any of these hashes.
         """
         return [hmac.digest(key, plain, hashlib.sha256).hex() for key in self._hash_keys]
 

@@ -30,7 +30,7 @@ async def process_due(
 ) -> None:
     """Run one tick: handle every row that is due. `what` names the work in the log.
 
-    `wait` returns for how many seconds no row should be handled. A row that fails stays due. The failures are
+    `wait` returns how many seconds to wait before the next row. A row that fails stays due. The failures are
     raised together at the end.
     """
     try:

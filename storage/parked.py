@@ -56,7 +56,7 @@ class Parked:
         return await self.keep_sealed(replace(message, sealed_body=sealed_body))
 
     async def keep_sealed(self, message: ParkedMessage) -> ParkedMessage:
-        """Park a message. If it is parked already, count up, unless `last_at` is the same.
+        """Park a message, or count up one that is parked already, unless its `last_at` is the same.
 
         Returns the message as kept.
         """
