@@ -1,4 +1,4 @@
-"""What the functions work with: the stores, the institution's account at IO, and the reminder settings."""
+"""The context of the functions: the stores, the institution's account at IO, and the reminder settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from storage.stores import Stores
 
 @dataclass(frozen=True, kw_only=True)
 class Context(Stores):
-    """The stores and IO. `policies`: reminder policies by service; `most_per_day`: reminders a citizen."""
+    """The stores and IO. `policies`: reminder policies by service; `most_per_day`: reminders per citizen."""
 
     io: IoAccount
     policies: Mapping[str, ReminderPolicy]
@@ -31,9 +31,9 @@ class Context(Stores):
         *,
         io_clock: Callable[[], datetime] | None = None,
     ) -> Self:
-        """Build the context of the settings. `io_clock`: the clock of pauses and breakers, if it is another.
+        """Build the context of the settings. `io_clock`: another clock for suspensions and circuit breakers.
 
-        Raises SettingsError when no connection to IO could ever be made.
+        Raises SettingsError if no connection to IO could ever be made.
         """
         return cls.on(
             account.table,

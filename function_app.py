@@ -21,7 +21,7 @@ from storage.readiness import Readiness
 
 
 def clock() -> datetime:
-    """The time, in UTC."""
+    """Return the time in UTC."""
     return datetime.now(UTC)
 
 

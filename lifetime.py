@@ -1,7 +1,7 @@
-"""Closes clients at the end of the process, of which the platform's Python worker tells an app nothing.
+"""Closes clients at the end of the process. The platform's Python worker does not announce that end.
 
-The worker runs the app in `asyncio.run`. Once every task is done, that closes each asynchronous generator
-that has begun (loop.shutdown_asyncgens): one that waits in the middle learns of the end.
+The worker runs the app in `asyncio.run`. Once every task is done, `asyncio.run` closes each asynchronous
+generator that has begun (loop.shutdown_asyncgens). A generator that waits at its `yield` learns of the end.
 """
 
 import asyncio
@@ -10,11 +10,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 type Close = Callable[[], Awaitable[None]]
 
 _begun: list[object] = []
-"""Held here: a generator that nobody holds is closed at once, and a task may vanish."""
+"""Keeps references: without one, a generator is closed at once, and a task may vanish."""
 
 
 def close_at_the_end(*closes: Close) -> None:
-    """Have these called, in this order, when the running loop ends; without a loop nobody will."""
+    """Call these, in this order, when the running loop ends. Without a running loop, none is called."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

@@ -1,7 +1,7 @@
 """NCRONTAB, the schedule language of timer triggers.
 
-{second} {minute} {hour} {day} {month} {day of week}; with five fields, without seconds. Day and day of week
-must both match. Source: learn.microsoft.com/azure/azure-functions/functions-bindings-timer.
+{second} {minute} {hour} {day} {month} {day of week}. An expression of five fields has no seconds. Day and day
+of week must both match. Source: learn.microsoft.com/azure/azure-functions/functions-bindings-timer.
 """
 
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ _MONTH_NAMES = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 _MONTHS = {name: number for number, name in enumerate(_MONTH_NAMES, 1)}
 _WEEKDAYS = {name: number for number, name in enumerate(("sun", "mon", "tue", "wed", "thu", "fri", "sat"))}
 
-# Within this span every day of the year has fallen on every day of the week.
+# Within this span, every day of the year falls on every day of the week.
 _HORIZON = timedelta(days=366 * 41)
 
 
 class NcrontabError(ValueError):
-    """The expression is not NCRONTAB; the message names the field and what it may hold."""
+    """The expression is not NCRONTAB; the message names the field and its allowed values."""
 
 
 class _Field(NamedTuple):
@@ -50,7 +50,7 @@ class Schedule:
 
     @classmethod
     def parse(cls, expression: str) -> "Schedule":
-        """Raises NcrontabError for what is not NCRONTAB or names no moment."""
+        """Parse an expression. Raises NcrontabError if it is not NCRONTAB or names no moment."""
         parts = expression.split()
         if len(parts) == 5:
             parts.insert(0, "0")
@@ -59,12 +59,15 @@ class Schedule:
                 f'"{expression}" has {len(parts)} fields: NCRONTAB has six (or five, without seconds)'
             )
         schedule = cls(*(_values(text, field) for text, field in zip(parts, _FIELDS, strict=True)))
-        schedule.next_after(datetime(2000, 1, 1))  # noqa: DTZ001 - any start will do to see that it fires at all
+        schedule.next_after(datetime(2000, 1, 1))  # noqa: DTZ001 - any start shows whether it fires at all
         return schedule
 
     @property
     def more_than_once_a_minute(self) -> bool:
-        """The platform keeps no status of such timers: a missed tick of theirs is not made up for."""
+        """Whether the schedule fires more than once a minute.
+
+        The platform keeps no status of such timers and does not make up for a missed tick.
+        """
         every_minute = (
             len(self.minutes),
             len(self.hours),
@@ -75,7 +78,7 @@ class Schedule:
         return len(self.seconds) > 1 and every_minute == (60, 24, 31, 12, 7)
 
     def next_after(self, moment: datetime) -> datetime:
-        """The first moment of the schedule that is later than `moment`, in the same time zone."""
+        """Return the first moment of the schedule after `moment`, in the same time zone."""
         start = moment.replace(microsecond=0) + timedelta(seconds=1)
         found = start
         while found - start < _HORIZON:
@@ -86,7 +89,7 @@ class Schedule:
         raise NcrontabError("the schedule never fires: no day has that date and day of week")
 
     def _first_possible_after_mismatch(self, moment: datetime) -> datetime | None:
-        """None when `moment` matches, else the next moment at which its first wrong field changes."""
+        """Return None if `moment` matches, else the next moment at which its first wrong field changes."""
         midnight = moment.replace(hour=0, minute=0, second=0)
         if moment.month not in self.months:
             return (midnight.replace(day=1) + timedelta(days=32)).replace(day=1)

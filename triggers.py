@@ -9,13 +9,13 @@ from storage.intake import Handler, Intake
 from storage.readiness import Readiness
 
 STORAGE = "AzureWebJobsStorage"
-# As text, the top-level fields of a JSON body would replace the platform's own message properties, and a
-# body with its own "DequeueCount" could not even be parked.
+# In a text body, the top-level fields of the JSON would replace the platform's own message properties. A body
+# with its own "DequeueCount" could not even be parked.
 BINARY = func.DataType.BINARY
 
 
 def on_queue(functions: func.Blueprint, intake: Intake, name: str, queue: str, handle: Handler) -> None:
-    """Register a function that hands each message of a queue to `handle`."""
+    """Register a function that passes each message of a queue to `handle`."""
 
     @functions.function_name(name)
     @functions.queue_trigger("message", queue, STORAGE, data_type=BINARY)

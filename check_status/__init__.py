@@ -1,1 +1,1 @@
-"""Follows accepted messages: delivery, and for Premium messages reading and payment."""
+"""Follows accepted messages: their delivery, and for Premium messages reading and payment."""

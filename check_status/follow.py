@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 async def follow(due: DueEntry, backoff: Backoff, context: Context) -> None:
-    """Poll one message, in this order: event, ledger, next row of the index; only then this row is removed.
+    """Poll one message: publish the event, write the ledger, put the next row, and only then remove this row.
 
-    A crash between any two of them repeats the rest at the next tick, with the same event id.
+    A crash between any two steps repeats the rest at the next tick, with the same event id.
     """
     entry = await context.ledger.get(due.request_id)
     next_at = None
@@ -34,7 +34,7 @@ async def follow(due: DueEntry, backoff: Backoff, context: Context) -> None:
 
 
 async def _end(before: Entry, stores: Stores) -> None:
-    """Polling is over. If IO never confirmed the message, publish that once."""
+    """End polling. If IO never confirmed the message, publish that once."""
     if before.state is not State.ACCEPTED:
         return
     entry = await stores.ledger.get(before.request_id)
@@ -46,7 +46,7 @@ async def _end(before: Entry, stores: Stores) -> None:
 
 
 async def _poll(entry: Entry, due: DueEntry, backoff: Backoff, context: Context) -> datetime | None:
-    """Ask IO and record what is new; return the time of the next poll."""
+    """Ask IO, record what is new, and return the time of the next poll."""
     if wait := backoff.delay_for(entry.service):
         return postponed(entry, wait, context.clock())
     fiscal_code = context.ledger.fiscal_code_of(entry)
@@ -62,7 +62,7 @@ async def _poll(entry: Entry, due: DueEntry, backoff: Backoff, context: Context)
 
 
 def _not_made(entry: Entry, error: NotSent, backoff: Backoff, now: datetime) -> datetime:
-    """A call that was not made does not use up a poll: make it later."""
+    """Return when to make up for a call that was not made. Such a call does not use up a poll."""
     _report(entry, error)
     backoff.record(entry.service, error, now)
     wait = backoff.delay_for(entry.service)
@@ -70,7 +70,7 @@ def _not_made(entry: Entry, error: NotSent, backoff: Backoff, now: datetime) -> 
 
 
 async def _unanswered(entry: Entry, error: Unavailable, ledger: Ledger) -> Entry:
-    """Keep what is known. Record once that IO does not know the message."""
+    """Keep what is known. If IO does not know the message, record that once."""
     _report(entry, error)
     if not isinstance(error, MessageNotFound) or entry.has(MISSING):
         return entry
@@ -78,6 +78,6 @@ async def _unanswered(entry: Entry, error: Unavailable, ledger: Ledger) -> Entry
 
 
 def _report(entry: Entry, error: IoError) -> None:
-    # IO stores a message before it answers 201: one that is not found afterwards is an alarm, not a delay.
+    # IO stores a message before it answers 201. A message not found afterwards is an alarm, not a delay.
     level = logging.ERROR if isinstance(error, MessageNotFound | MessageForbidden) else logging.WARNING
     log.log(level, "status unknown request_id=%s reason=%s", entry.request_id, error.reason)

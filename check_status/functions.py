@@ -12,7 +12,7 @@ from triggers import on_queue, on_timer
 
 
 def blueprint(intake: Intake, readiness: Readiness, context: Context, schedule: str) -> func.Blueprint:
-    """Registers check_status on an NCRONTAB schedule, and settle_payment."""
+    """Register check_status on an NCRONTAB schedule, and settle_payment."""
     functions = func.Blueprint()
 
     async def settle(body: str, _redelivered: bool) -> None:

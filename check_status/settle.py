@@ -1,4 +1,4 @@
-"""Takes the creditor's word that a notice was paid: it comes before IO's, and for every way of paying."""
+"""Handles settlements: the creditor reports a payment before IO does, and for every way of paying."""
 
 import logging
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
-# Another worker has the request in hand, as a rule for a second or two.
+# Another worker is handling the request, usually for a second or two.
 COME_BACK = timedelta(seconds=30)
 
 
@@ -22,14 +22,14 @@ class UnknownRequest(Exception):
 
 
 async def settle_payment(body: str, stores: Stores) -> None:
-    """Take a settlement from `message-settled`: each request it means is paid, which is told once.
+    """Handle a settlement from `message-settled`: mark its requests as paid, and publish that once.
 
-    It comes back later for a request that another worker has in hand.
+    The settlement comes back later for a request that another worker is handling.
     """
     try:
         settlement = parse_settlement(body)
         paid_at = settlement.paid_at or stores.clock()
-        # First: a request that is checked meanwhile finds either this or its settlement.
+        # First: a request that is checked meanwhile either finds this record, or is found below.
         await stores.notices.settle(settlement.notice_number or str(settlement.request_id), paid_at)
         entries = await _meant(settlement, stores)
     except (InvalidRequest, UnknownRequest) as error:
@@ -42,7 +42,10 @@ async def settle_payment(body: str, stores: Stores) -> None:
 
 
 async def _meant(settlement: Settlement, stores: Stores) -> list[Entry]:
-    """A creditor tells of all its notices: one that no request carried is none of ours, and no mistake."""
+    """Return the entries that the settlement means.
+
+    A creditor reports all its notices, so a notice that no request carried is no error.
+    """
     if settlement.request_id:
         entry = await stores.ledger.get(settlement.request_id)
         if entry is None:
@@ -61,13 +64,14 @@ async def _visit(entry: Entry, paid_at: datetime, stores: Stores) -> bool:
 
 
 async def _settle(entry: Entry, paid_at: datetime, stores: Stores) -> bool:
-    """Whether it is written down; the event comes first, so that a death in between repeats it.
+    """Record the settlement, and return whether it is recorded.
 
-    A payment that comes before the message is delivered is told with its delivery.
+    The event comes first, so that a crash in between repeats it. A payment that comes before the message is
+    delivered is published with the delivery.
     """
     if entry.settled_at:
         return True
-    if entry.state is State.SENDING:  # a write now would make the sender lose the answer to its POST
+    if entry.state is State.SENDING:  # a write now would make the sending worker lose IO's answer
         return False
     news = entry.state in DELIVERED and entry.payment_status != "PAID"
     steps = [PAID_UPSTREAM] if news else []

@@ -1,1 +1,1 @@
-"""Measures what waits: on the queues, and in the indexes of what is due."""
+"""Measures the backlog: on the queues, and in the due indexes."""

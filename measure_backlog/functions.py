@@ -11,7 +11,7 @@ EVERY_MINUTE = "0 * * * * *"
 
 
 def blueprint(readiness: Readiness, stores: Stores) -> func.Blueprint:
-    """Registers measure_backlog, every minute: a fault of storage is logged even while no message comes."""
+    """Register measure_backlog, every minute: a storage fault is logged even while no message comes."""
     functions = func.Blueprint()
     on_timer(functions, readiness, "measure_backlog", EVERY_MINUTE, lambda: measure_backlog(stores))
     return functions

@@ -1,4 +1,4 @@
-"""Measures what waits; the platform's own depth of queues is of the whole account, and of an hour ago."""
+"""Measures the backlog. The platform's own queue depth covers the whole account and is an hour old."""
 
 import telemetry
 from storage.queues import QUEUES
@@ -6,9 +6,9 @@ from storage.stores import Stores
 
 
 async def measure_backlog(stores: Stores) -> None:
-    """Tell depth and oldest age of each queue, and how late the oldest row of each index is.
+    """Record depth and oldest age of each queue, and the lag of each index.
 
-    Costs two calls to storage a queue and two an index.
+    Costs two calls to storage per queue and two per index.
     """
     for queue in QUEUES:
         telemetry.queue_depth.set(await stores.queues.depth(queue), {"queue": queue})

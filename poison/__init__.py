@@ -1,1 +1,1 @@
-"""Parks what reached a poison queue, with its reason, before the platform lets it expire after seven days."""
+"""Parks messages of poison queues, with their reason, before the platform expires them after seven days."""

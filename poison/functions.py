@@ -16,7 +16,7 @@ PARKS = {
 
 
 def blueprint(intake: Intake, context: Context) -> func.Blueprint:
-    """Registers park_request, park_send and park_settlement."""
+    """Register park_request, park_send and park_settlement."""
     functions = func.Blueprint()
     for name, queue in PARKS.items():
         _register(functions, intake, name, queue, context)

@@ -20,12 +20,12 @@ NO_REFERENCE = Violation(field="body", rule="is no reference: requests go on mes
 
 
 class StillSending(Exception):
-    """Another worker holds this request's lease; the platform delivers the message again later."""
+    """Another worker holds this request's lease, so the platform delivers the message again later."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """Why a body that no ledger entry stands for cannot go on."""
+    """The reason why a body without its own ledger entry cannot go on."""
 
     reason: str
     request_id: str | None = None
@@ -80,7 +80,7 @@ async def _judge(body: str, queue: str, context: Context) -> Entry | Verdict | R
 
 
 async def _judge_settlement(body: str, ledger: Ledger) -> Verdict:
-    """A settlement is parked by itself: the request that it names goes its own way."""
+    """Return why a settlement cannot go on. Parking a settlement leaves alone the request that it names."""
     try:
         request_id = parse_settlement(body).request_id
     except InvalidRequest as error:
@@ -114,7 +114,7 @@ def _parked_body(verdict: Verdict, queue: str, parked_id: str, now: datetime) ->
 
 
 def _parked_entry(entry: Entry, queue: str) -> ParkedMessage:
-    """Said of the same end twice it is the same, also after an earlier one was redriven."""
+    """Return the parked message for the entry's end. Idempotent, even after a redrive of an earlier end."""
     ends = [line["at"] for line in entry.history if line["what"] in GIVEN_UP]
     return ParkedMessage(
         queue=queue,
@@ -127,7 +127,7 @@ def _parked_entry(entry: Entry, queue: str) -> ParkedMessage:
         request_id=entry.request_id,
         service=entry.service,
         campaign=entry.campaign,
-        sealed_body=entry.body,  # as it is: the key that opens it may be the one that is missing
+        sealed_body=entry.body,  # still encrypted: its key may be the missing one
         http_status=entry.last_step.get("http_status"),
         traceparent=entry.traceparent,
     )

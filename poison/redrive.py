@@ -1,4 +1,4 @@
-"""Puts a parked message back on its road, or drops it for good."""
+"""Redrives a parked message, or drops it for good."""
 
 from datetime import datetime
 
@@ -11,11 +11,11 @@ from storage.table import Changed
 
 
 class AlreadyOnItsWay(Exception):
-    """The request has gone on since it was parked: there is nothing to put back."""
+    """The request has moved on since it was parked, so there is nothing to redrive."""
 
 
 class TooOften(Exception):
-    """The history of the request is full: put it again under another request_id, and drop this one."""
+    """The request's history is full; put the request again under another request_id and drop this one."""
 
 
 async def redrive(message: ParkedMessage, stores: Stores) -> None:
@@ -23,7 +23,7 @@ async def redrive(message: ParkedMessage, stores: Stores) -> None:
 
     A request in the ledger starts over on message-requests, because the recipient may have changed their
     preferences meanwhile. Any other body goes back to its own queue unchanged. The parked row is removed
-    last, and only if it has not changed since the operator saw it: a crash before that leaves a row that can
+    last, and only if it has not changed since the operator saw it. A crash before that leaves a row that can
     be redriven again, and that is removed once the request has moved on.
 
     Raises AlreadyOnItsWay, TooOften, LostRace, Changed.
@@ -63,7 +63,7 @@ async def _reopened(entry: Entry, ledger: Ledger, now: datetime) -> Entry:
 
 
 async def drop(message: ParkedMessage, stores: Stores) -> None:
-    """Forget a parked message and its body; the ledger keeps that the request existed and how it ended.
+    """Remove a parked message and its body. The ledger keeps that the request existed and how it ended.
 
     Raises LostRace, Changed.
     """

@@ -1,1 +1,1 @@
-"""From a request on the queue to a message in IO: check the recipient, then send, once."""
+"""Turns a queued request into a message at IO: checks the recipient, then sends once."""

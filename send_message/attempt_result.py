@@ -1,4 +1,4 @@
-"""Records the result of an attempt to send: at once, or late when the lease or storage did not last.
+"""Records the result of an attempt to send: at once, or late if the lease expired or storage failed.
 
 If storage rejects the write, the result goes back to the queue in the reference. An outage of the tables
 therefore puts nothing in doubt as long as the queue accepts messages.
@@ -23,7 +23,7 @@ NOT_CLAIMED = Step(State.DEFERRED, "not_claimed")
 
 
 async def record(planned: Entry, end: Step, ledger: Ledger) -> Entry:
-    """Commit the planned entry. `end` is the result of the attempt, should this write be lost.
+    """Commit the planned entry. `end` is the result of the attempt, in case this write is lost.
 
     Raises LostRace if another worker moved the request on, and PutBack if storage does not answer.
     """
@@ -73,9 +73,9 @@ def after_acceptance(
     message_id: str | None,
     policies: Mapping[str, ReminderPolicy],
 ) -> dict[str, Any]:
-    """Return the columns that change on acceptance: the encrypted body is kept only while reminders may come.
+    """Return the columns that change on acceptance. The encrypted body is kept only while reminders may come.
 
-    Without IO's id nobody can ask whether the message was read, so no reminder is sent.
+    Without IO's id, no poll can show whether the message was read, so no reminder is sent.
     """
     reminds = message_id is not None and may_remind(request, policies)
     return {"may_remind": reminds, "body": entry.body if reminds else {}}

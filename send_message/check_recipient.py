@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 async def check_recipient(body: str, context: Context, *, redelivered: bool) -> None:
-    """Take a request, or the reference to a deferred one, from `message-requests`."""
+    """Handle a request, or the reference to a deferred request, from `message-requests`."""
 
     async def proceed(entry: Entry) -> Entry | None:
         return await _check(entry, context)

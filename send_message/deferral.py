@@ -1,4 +1,4 @@
-"""When to try again what surely was not sent."""
+"""Decides when to retry a message that surely was not sent."""
 
 import random
 from datetime import datetime, timedelta
@@ -9,17 +9,17 @@ from io_api.errors import IoError, Misconfigured, RateLimited, Suspended
 from storage.ledger import Entry, State, Step
 
 SHORTEST = timedelta(seconds=2)
-# While the breaker of a backend may still open, messages come back in time for IO's return.
+# While a backend's circuit breaker may still open, messages come back in time for IO's recovery.
 LONGEST_AT_FIRST = timedelta(seconds=40)
 AT_FIRST = READ_FAILURES
 LONGEST = timedelta(minutes=15)
 
 
 def deferral(entry: Entry, error: IoError, now: datetime) -> tuple[Step, dict[str, Any]]:
-    """The step to DEFERRED and what changes with it.
+    """Return the step to DEFERRED and the columns that change with it.
 
-    The delay doubles with each failure, with full jitter; a 429 or a stop names its own. No failure of IO is
-    the message's fault: `failures` sets the delay and ends nothing.
+    The delay doubles with each failure, with full jitter. A 429 or a suspension sets its own delay. No
+    failure of IO is the message's fault: `failures` sets the delay and ends nothing.
     """
     failures = entry.failures + (not isinstance(error, RateLimited | Suspended | Misconfigured))
     changes = {

@@ -1,4 +1,4 @@
-"""What to do with one delivery of a queue message. The ledger decides; the queue message only asks."""
+"""Handles one delivery of a queue message. The ledger decides; the queue message only asks."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ from storage.stores import Stores
 log = logging.getLogger(__name__)
 
 MAX_AGE = timedelta(days=7)
-# Another worker holds the request: it finishes in a moment, or is dead until its lease expires.
+# Another worker holds the lease. That worker finishes in a moment, or has crashed and its lease must expire.
 RECHECK_AFTER = timedelta(seconds=10)
 
 type Proceed = Callable[[Entry], Awaitable[Entry | None]]
@@ -38,16 +38,16 @@ class Action(Enum):
     CLOSE = auto()  # expired, or paid meanwhile
     GIVE_UP = auto()  # waited too long
     MARK_IN_DOUBT = auto()  # the sender's lease expired
-    DISPATCH = auto()  # the ledger has moved on, but its worker may have died before it dispatched
+    DISPATCH = auto()  # the ledger has moved on, but its worker may have crashed before it dispatched
     DROP = auto()  # a stale copy
 
 
 def next_action(entry: Entry, delivery: Delivery, now: datetime) -> Action:
-    """Decide by the entry's state.
+    """Return the action that the entry's state asks for.
 
-    A message whose sequence is behind the ledger's is a stale copy, unless it is redelivered: its first
-    worker may have died before it dispatched the request. A current message makes sure that the request was
-    dispatched.
+    A message whose sequence is lower than the ledger's is a stale copy, unless the message is redelivered:
+    its first worker may have crashed before it dispatched the request. A current message makes sure that the
+    request was dispatched.
     """
     if entry.state is State.SENDING:
         expired = entry.lease_until and entry.lease_until <= now
@@ -77,7 +77,7 @@ def time_to_wait(entry: Entry, now: datetime) -> timedelta:
 async def handle_delivery(entry: Entry, delivery: Delivery, proceed: Proceed, stores: Stores) -> None:
     """Carry out the action that the ledger asks for, then dispatch the request.
 
-    If another worker won the conditional write, re-check the request once that worker must be done or dead.
+    If another worker won the conditional write, re-check when that worker must have finished or crashed.
     """
     reference, queue, dispatcher = delivery.reference, delivery.queue, stores.dispatcher
     match next_action(entry, delivery, stores.clock()):
@@ -112,7 +112,7 @@ async def _carry_out(action: Action, entry: Entry, proceed: Proceed, stores: Sto
             return await ledger.advance(entry, Step(State.IN_DOUBT, "lease_over"))
         case Action.DISPATCH if entry.state is State.IN_DOUBT:
             # Write the row unchanged: its new ETag makes a late result that is being written fail and start
-            # again. The worker of that write may die after it, and only this delivery would dispatch it.
+            # again. The worker of that write may crash after it, and only this delivery would dispatch it.
             return await ledger.advance(entry)
         case _:
             return entry

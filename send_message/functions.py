@@ -11,7 +11,7 @@ from triggers import on_queue
 
 
 def blueprint(intake: Intake, context: Context) -> func.Blueprint:
-    """Registers check_recipient and send_message."""
+    """Register check_recipient and send_message."""
     functions = func.Blueprint()
 
     async def check(body: str, redelivered: bool) -> None:

@@ -1,4 +1,4 @@
-"""What an operator decides about a request in doubt: resend it, or record how it ended."""
+"""An operator's decisions on a request in doubt: resend the request, or record how it ended."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -10,14 +10,14 @@ from storage.ledger import Entry, State, Step, is_full
 from storage.queues import MESSAGE_SENDS
 from storage.stores import Stores
 
-# By then a worker that still holds the old attempt is dead: the longest invocation (host.json,
-# functionTimeout) and the longest POST are far shorter.
+# By then no worker still holds the old attempt: the longest invocation (host.json, functionTimeout) and the
+# longest POST are far shorter.
 QUARANTINE = timedelta(hours=1)
 RESEND = "resend"
 
 
 class NotInDoubt(Exception):
-    """The request is not in doubt: there is nothing to decide."""
+    """The request is not in doubt, so there is nothing to decide."""
 
 
 class TooLate(Exception):
@@ -53,7 +53,7 @@ def resend_at(entry: Entry) -> datetime:
 
 
 def is_resend(entry: Entry) -> bool:
-    """Whether a resend was allowed and has not begun. Its queue message may be missing."""
+    """Return whether a resend was allowed and has not begun. Its queue message may be missing."""
     return entry.state is State.DEFERRED and entry.last_step.get("reason") == RESEND
 
 
@@ -65,7 +65,7 @@ async def settle(
     accepted: bool,
     message_id: str | None,
 ) -> Entry:
-    """Record what the operator found out. Not accepted means REFUSED and parked, so it can be redriven.
+    """Record what the operator found out. A request not accepted is REFUSED and parked, and can be redriven.
 
     Raises NotInDoubt, LostRace.
     """

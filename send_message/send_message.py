@@ -1,4 +1,4 @@
-"""Sends a message to IO, once: claims the request in the ledger, POSTs, and records the result."""
+"""Sends a message to IO, once: takes the lease in the ledger, POSTs, and records the result."""
 
 import logging
 from contextlib import suppress
@@ -29,7 +29,7 @@ LONGEST_POST = timedelta(seconds=READY_SECONDS + 2 * SUBMIT_TIMEOUT_SECONDS + 15
 
 
 async def send_message(body: str, context: Context, *, redelivered: bool) -> None:
-    """Take a reference from `message-sends` and send its message, if the ledger allows it now."""
+    """Handle a reference from `message-sends`: send its message, if the ledger allows that now."""
     try:
         reference = parse_reference(body)
         if reference is None:
@@ -83,7 +83,7 @@ async def _send(entry: Entry, language: Language | None, context: Context) -> En
 async def _post(
     claimed: Entry, message: NewMessage, permit: Permit, context: Context
 ) -> tuple[Step, dict[str, Any]]:
-    """POST the message and return the step that its result proves. An unknown exception leaves IN_DOUBT."""
+    """POST the message and return the step that its result proves. An unknown exception ends in IN_DOUBT."""
     if claimed.lease_until is None or context.clock() + LONGEST_POST > claimed.lease_until:
         return deferral(claimed, NotSent(reason="lease_too_short"), context.clock())
     try:

@@ -1,4 +1,4 @@
-"""Whether a message that waited is still to be sent: not if it expired, was paid, or its campaign stopped."""
+"""Decides whether a waiting message is still needed: not if it expired, was paid, or its campaign stopped."""
 
 from datetime import datetime
 
@@ -15,10 +15,10 @@ def expired_or_paid(entry: Entry, now: datetime) -> Step | None:
 
 
 async def no_longer_needed(entry: Entry, stores: Stores) -> Step | None:
-    """Like `expired_or_paid`; also ends a reminder if its campaign stopped or its message was read or paid.
+    """Return the step of `expired_or_paid`, or the step that ends a reminder that is no longer needed.
 
-    Costs two reads for a reminder, one for any other message in reply to another, otherwise none. Raises
-    Unanswered.
+    A reminder also ends if its campaign stopped, or if its message was read or paid. Costs two reads for a
+    reminder, one for any other message in reply to another, otherwise none. Raises Unanswered.
     """
     if step := expired_or_paid(entry, stores.clock()):
         return step

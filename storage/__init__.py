@@ -1,1 +1,1 @@
-"""All that the storage account keeps. The only package that imports Azure storage clients."""
+"""Everything that the storage account keeps. Only this package imports Azure storage clients."""

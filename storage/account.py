@@ -1,4 +1,4 @@
-"""The clients of the storage account, from its connection string or from the app's own identity."""
+"""Clients of the storage account, built from its connection string or from the app's own identity."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from storage import identity
 from storage.queues import Queues
 from storage.table import Table
 
-# An outage of a minute is sat out, so that what a worker knows of a POST can still be written down.
+# The clients retry through an outage of a minute, so that a worker can still record the result of a POST.
 PATIENT_TABLES: dict[str, Any] = {
     **dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), 7),
     "retry_backoff_factor": 1,
@@ -23,12 +23,12 @@ PATIENT_QUEUES: dict[str, Any] = {
     "increment_base": 2,
 }
 
-# Those of the SDK's queues; its tables wait for five minutes.
+# The defaults of the SDK's queue client. By default its table client waits for five minutes.
 CONNECTION_SECONDS, READ_SECONDS = 20, 60
 
 
 class StorageAccount:
-    """Gives out tables and queues; connects when they are first used."""
+    """Gives access to tables and queues. Connects at first use."""
 
     def __init__(self, settings: Settings) -> None:
         self._credential = None if settings.storage_connection else identity.credential(settings)
@@ -47,11 +47,11 @@ class StorageAccount:
             )
 
     def queues(self) -> Queues:
-        """Every queue."""
+        """Return the client of all queues."""
         return Queues(self._queues)
 
     def table(self, name: str) -> Table:
-        """One table."""
+        """Return one table."""
         return Table(self._tables.get_table_client(name))
 
     async def aclose(self) -> None:
@@ -63,7 +63,7 @@ class StorageAccount:
 
 
 def _transport() -> AioHttpTransport:
-    # The SDK looks for proxies and a .netrc at every call, which is a third of what the call costs.
+    # By default the SDK looks for proxies and a .netrc at every call: a third of the cost of the call.
     return AioHttpTransport(
         connection_timeout=CONNECTION_SECONDS, read_timeout=READ_SECONDS, use_env_settings=False
     )

@@ -1,4 +1,4 @@
-"""The addresses of a storage account's services, as the app settings give them for an identity."""
+"""Addresses of a storage account's services, as the app settings give them for an identity."""
 
 import re
 from ipaddress import ip_address
@@ -8,7 +8,8 @@ from pydantic import HttpUrl
 
 type Service = Literal["queue", "table", "blob"]
 
-# Every cloud's suffix begins with core, but for accounts in DNS zones; private links resolve to the same.
+# In every cloud the suffix begins with core, except for accounts in DNS zones. A private link leads
+# to the same account.
 _OF_AZURE = re.compile(
     r"(?P<name>[a-z0-9-]+)(?P<zone>\.z\d+)?(\.privatelink)?\.(?P<service>queue|table|blob)"
     r"\.(?P<suffix>core\..+|storage\.azure\.net)"
@@ -16,12 +17,12 @@ _OF_AZURE = re.compile(
 
 
 def address(account: str, service: Service) -> str:
-    """Where a service of an account is, in the public cloud."""
+    """Return the address of an account's service in the public cloud."""
     return f"https://{account}.{service}.core.windows.net"
 
 
 def check(url: HttpUrl, service: Service) -> None:
-    """Raise ValueError unless it can be the address of this service, with nothing else in it."""
+    """Raise ValueError unless the URL can be the address of this service and holds nothing else."""
     if url.query or url.fragment or url.username or url.password:
         raise ValueError("must hold no SAS token, query or password: the app's identity takes their place")
     if url.scheme == "http" and not _is_loopback(url.host or ""):
@@ -34,7 +35,7 @@ def check(url: HttpUrl, service: Service) -> None:
 
 
 def account(url: HttpUrl) -> str | None:
-    """What the addresses of one account have in common; None when a domain of one's own does not tell."""
+    """Return what all addresses of an account have in common; None if a custom domain hides the account."""
     if _is_path_style(url):
         return "/".join(_path(url)) or None
     found = _OF_AZURE.fullmatch(url.host or "")
@@ -46,7 +47,7 @@ def _path(url: HttpUrl) -> list[str]:
 
 
 def _is_path_style(url: HttpUrl) -> bool:
-    """Whether the account is in the path, as with an emulator: at an IP address or a port of its own."""
+    """Return whether the path holds the account, as with an emulator at an IP address or its own port."""
     return url.port not in (80, 443) or _is_ip(url.host or "") or url.host == "localhost"
 
 

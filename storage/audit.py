@@ -1,4 +1,4 @@
-"""What operators did by hand: one row an action, written before it, by whom and to what."""
+"""The manual actions of operators: one row per action, with actor and target, written before the action."""
 
 import secrets
 from collections.abc import AsyncIterator, Callable
@@ -11,9 +11,9 @@ TABLE: Final = "audit"
 
 
 class Audit:
-    """Appends rows, one partition a month (the Garante asks for administrators' accesses to be kept).
+    """Appends rows, one partition per month. The Garante asks that administrators' accesses be kept.
 
-    actor: who does all that is recorded.
+    actor: the author of every recorded action.
     """
 
     def __init__(self, table: Table, actor: str, clock: Callable[[], datetime]) -> None:
@@ -22,12 +22,12 @@ class Audit:
         self._clock = clock
 
     async def record(self, action: str, target: str, **details: str) -> None:
-        """Write an action down; `target` is a request_id or parked_id. Raises Unanswered."""
+        """Record an action. `target` is a request_id or parked_id. Raises Unanswered."""
         at = self._clock()
         values = {"at": at, "actor": self.actor, "action": action, "target": target, **details}
         await self._table.insert(f"{at:%Y%m}", f"{at:%d%H%M%S%f}-{secrets.token_hex(4)}", values)
 
     async def actions_on(self, target: str) -> AsyncIterator[dict[str, Any]]:
-        """Every action on one request or parked message, oldest first. Scans the table."""
+        """Yield every action on one request or parked message, oldest first. Scans the table."""
         async for row in self._table.rows("target eq @target", target=target):
             yield dict(row.values)

@@ -11,25 +11,25 @@ _STOPPED: Final = "stopped"
 
 
 class Campaigns:
-    """One row a stopped campaign."""
+    """Holds one row per stopped campaign."""
 
     def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
         self._table = table
         self._clock = clock
 
     async def is_stopped(self, campaign: str | None) -> bool:
-        """Whether nobody is reminded of this campaign's messages; raises Unanswered."""
+        """Return whether the reminders of this campaign's messages are stopped. Raises Unanswered."""
         return campaign is not None and await self._table.get(_STOPPED, campaign) is not None
 
     async def stop(self, campaign: str, by: str) -> None:
-        """Let nobody be reminded of this campaign's messages; raises Unanswered."""
+        """Stop the reminders of this campaign's messages. Raises Unanswered."""
         await self._table.upsert(_STOPPED, campaign, {"at": self._clock(), "by": by})
 
     async def resume(self, campaign: str) -> None:
-        """Let reminders that are still to come go on; raises Unanswered."""
+        """Allow the reminders that are still to come. Raises Unanswered."""
         await self._table.delete(_STOPPED, campaign)
 
     async def stopped(self) -> AsyncIterator[dict[str, Any]]:
-        """Every stopped campaign, with since when and by whom; raises Unanswered."""
+        """Yield every stopped campaign, with the time and the author of the stop. Raises Unanswered."""
         async for row in self._table.rows("PartitionKey eq @stopped", stopped=_STOPPED):
             yield {"campaign": row.key, **row.values}

@@ -1,4 +1,4 @@
-"""Hands a request over to whoever comes next, once the ledger says where it stands."""
+"""Dispatches a request to its next step, once the ledger holds the request's state."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -11,14 +11,14 @@ from storage.ledger import GIVEN_UP, Entry, State
 from storage.outcomes import Outcomes
 from storage.queues import MESSAGE_SENDS, Queues, poison
 
-# IO processes a message within seconds of its acceptance; the first look is for its delivery.
+# IO processes a message within seconds of its acceptance. The first poll asks about its delivery.
 FIRST_CHECK = timedelta(seconds=10)
-# Nobody is reminded on the day of the message itself, nor before eight in the morning.
+# No reminder is sent on the day of the message itself, nor before eight in the morning.
 FIRST_REMINDER = timedelta(hours=8)
 
 
 class Dispatcher:
-    """What each state owes: a copy on a queue, a row in the due index, an event. Twice does no harm."""
+    """Puts what a state requires: a copy on a queue, a row in the due index, an event. Repeating is safe."""
 
     def __init__(
         self,
@@ -37,14 +37,16 @@ class Dispatcher:
     async def dispatch(
         self, entry: Entry, queue: str, language: Language | None = None, *, republish: bool = False
     ) -> None:
-        """Do what the entry's state owes, on the road that `queue` stands for.
+        """Dispatch a request as its state requires.
 
-        `republish`: who moved the request may have died right after, so its whole history is told again.
+        `queue`: a deferred request goes back to this queue, a given-up request to its poison queue.
+        `republish`: publish the whole history, because the worker that moved the request on may have crashed
+        right after.
         """
         reference = reference_to(entry, language)
         if entry.state is State.ACCEPTED and entry.message_id:
             await self._accepted(entry, entry.accepted_at or entry.updated_at)
-        if entry.state in GIVEN_UP:  # told when it is parked, with all that it went through
+        if entry.state in GIVEN_UP:  # parking publishes the whole history
             await self.poison(reference.to_json(), queue)
             return
         await self._outcomes.publish(entry, newest=len(entry.history) if republish else 1)
@@ -52,36 +54,36 @@ class Dispatcher:
             await self.requeue(reference, queue, (entry.next_at or self._clock()) - self._clock())
 
     async def _accepted(self, entry: Entry, at: datetime) -> None:
-        # In this order: once it is in the due index its state moves on, and nobody would come back here.
+        # In this order: once the due index has the request, its state moves on, and no retry comes back here.
         if entry.may_remind:
             await self._reminder_index.put(entry.request_id, at + FIRST_REMINDER)
         await self._due_index.put(entry.request_id, at + FIRST_CHECK)
 
     async def enqueue_send(self, entry: Entry, language: Language | None) -> None:
-        """The recipient can be contacted: on to message-sends."""
+        """Enqueue the request on message-sends, because the recipient can be contacted."""
         await self._queues.put(MESSAGE_SENDS, reference_to(entry, language).to_json())
 
     async def requeue(self, reference: Reference, queue: str, delay: timedelta) -> None:
-        """Put a reference back on its queue for later; it does not use up the platform's dequeue count."""
+        """Put a reference back on its queue for later, without using up the platform's dequeue count."""
         await self._queues.put(queue, reference.to_json(), delay=max(delay, timedelta(0)))
 
     async def enqueue_recheck(
         self, entry: Entry, queue: str, delay: timedelta, language: Language | None = None
     ) -> None:
-        """Come back for a request that another worker holds, in case that one dies before handing it over.
+        """Enqueue a copy that re-checks a request of another worker, which may crash before it dispatches.
 
-        The copy is ahead of the ledger, so that it is not stale whatever the other worker does.
+        The copy's sequence is ahead of the ledger's, so no step of the other worker makes the copy stale.
         """
         ahead = reference_to(entry, language).model_copy(update={"sequence": entry.sequence + 1})
         await self.requeue(ahead, queue, delay)
 
     async def poison(self, body: str, queue: str) -> None:
-        """Give up a body as it is, on the road of the platform's own failures."""
+        """Put a body unchanged on the poison queue of `queue`, where the platform puts its own failures."""
         await self._queues.put(poison(queue), body)
 
 
 def reference_to(entry: Entry, language: Language | None = None) -> Reference:
-    """What a queue carries of a request: no personal data."""
+    """Return the reference that queues carry in place of a request, without personal data."""
     return Reference(
         request_id=entry.request_id,
         sequence=entry.sequence,

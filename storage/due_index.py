@@ -1,4 +1,4 @@
-"""The due index: whose lease it is next, found by time and never by a scan of what is tracked."""
+"""The due index: finds due requests by time, and never by a scan of all tracked requests."""
 
 import hashlib
 from collections.abc import AsyncGenerator, Callable
@@ -11,46 +11,46 @@ from storage.table import Row, Table
 TABLE: Final = "due"
 REMINDERS_TABLE: Final = "reminders"
 
-# One host works through the index at a time. A host that dies holds the others up for this long at most.
+# One host works through the index at a time. A crashed host delays the others by this much at most.
 LEASE = timedelta(seconds=90)
-# No row is put behind the watermark: what has been due for longer than this is put for now, and the
-# watermark stays twice as far behind now. An invocation ends after five minutes (host.json), so that it
-# cannot write so late. A message redelivered after ten minutes is still put in its old place.
+# No row is put before the watermark. A request due for longer than this is put as due now, and the
+# watermark stays twice as far in the past. An invocation ends after five minutes (host.json), so no write
+# comes that late. A message redelivered after ten minutes is still put in its old place.
 LATEST_PUT = timedelta(minutes=15)
 MARGIN = 2 * LATEST_PUT
-# Should a write be that late all the same, the index is read from its start once a day.
+# In case a write is that late all the same, the index is read from its start once a day.
 SWEEP = timedelta(days=1)
 
 _START = "0"
 _MINUTE = "%Y%m%d%H%M"
-_CONTROL = ("control", "lease")  # sorts behind every minute
+_CONTROL = ("control", "lease")  # sorts after every minute
 
 
 class LeaseLost(Exception):
-    """The lease is over, or somebody else's: another host may be at work on the same rows."""
+    """The lease has expired or another host holds it, so another host may be working on the same rows."""
 
 
 @dataclass(frozen=True)
 class DueEntry:
-    """A row: `bucket` is a minute (YYYYMMDDHHMM, UTC) and a shard, `key` a second and a request_id."""
+    """A row: `bucket` is a minute (YYYYMMDDHHMM, UTC) and a shard, `key` is a second and a request_id."""
 
     bucket: str
     key: str
 
     @property
     def request_id(self) -> str:
-        """Whose lease it is."""
+        """The request that is due."""
         return self.key[3:]
 
     @property
     def due_at(self) -> datetime:
-        """Since when, to the second."""
+        """When the request became due, to the second."""
         return datetime.fromisoformat(f"{self.bucket[:8]}T{self.bucket[8:12]}{self.key[:2]}Z")
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to work through the index until `ends_at`; `since` is the minute from which rows may be."""
+    """A host's right to work through the index until `ends_at`. No row is before the minute `since`."""
 
     row: Row
     since: str
@@ -59,10 +59,11 @@ class Lease:
 
 
 class DueIndex:
-    """One row a request, in the partition of the minute in which it is due. Times come from `clock` (UTC).
+    """Holds one row per request, in the partition of the minute in which the request is due.
 
-    A row of its own, the control row, holds the watermark, a minute before which there are no rows, so that
-    a reader passes by what was removed long ago; and the lease of the host whose lease it is to read.
+    `clock` gives the time in UTC. A row of its own, the control row, holds the watermark and the lease of the
+    host that reads. No row is before the minute of the watermark, so a reader skips what was removed long
+    ago.
     """
 
     def __init__(self, table: Table, clock: Callable[[], datetime]) -> None:
@@ -70,7 +71,7 @@ class DueIndex:
         self._clock = clock
 
     async def put(self, request_id: str, due_at: datetime) -> DueEntry:
-        """Note when a request is due, now if that is long past; noting the same twice changes nothing."""
+        """Put a row for when a request is due, or for now if that is long past. Repeating changes nothing."""
         now = self._clock()
         at = due_at if due_at > now - LATEST_PUT else now
         entry = DueEntry(f"{at:{_MINUTE}}-{_shard(request_id)}", f"{at:%S}-{request_id}")
@@ -78,13 +79,13 @@ class DueIndex:
         return entry
 
     async def remove(self, entry: DueEntry) -> None:
-        """Forget a row that has been dealt with."""
+        """Remove a row that has been handled."""
         await self._table.delete(entry.bucket, entry.key)
 
     async def due(self, since: str = _START) -> AsyncGenerator[DueEntry]:
-        """What is due by now, the oldest minute first: one range of partitions, from the minute `since`.
+        """Yield what is due by now, oldest minute first: one range of partitions, from the minute `since`.
 
-        Rows of this very minute that are not due yet are read along.
+        The query also reads, without yielding them, rows of the current minute that are not due yet.
         """
         now = self._clock()
         until = f"{now + timedelta(minutes=1):{_MINUTE}}"
@@ -95,19 +96,19 @@ class DueIndex:
                 yield entry
 
     async def lag(self) -> timedelta:
-        """For how long the oldest row has been due; zero when nothing is."""
+        """Return how long the oldest row has been due; zero if no row is due."""
         row = await self._table.get(*_CONTROL)
         async for entry in self.due(row.values["watermark"] if row else _START):
             return self._clock() - entry.due_at
         return timedelta(0)
 
     async def last_run(self) -> datetime | None:
-        """When a host last worked through the index, or still will have by then; None: never."""
+        """Return when the last lease on the index ended or will end; None if there was none."""
         row = await self._table.get(*_CONTROL)
         return row.values["lease_until"] if row else None
 
     async def acquire(self) -> Lease:
-        """Take the lease; raises LeaseLost when another host has it."""
+        """Take the lease. Raises LeaseLost if another host holds it."""
         now = self._clock()
         row = await self._table.get(*_CONTROL)
         if row and row.values["lease_until"] > now:
@@ -119,13 +120,13 @@ class DueIndex:
         return Lease(await self._write(row, values), watermark, now, now + LEASE)
 
     async def renew(self, lease: Lease) -> Lease:
-        """The same lease for longer; raises LeaseLost when it was lost meanwhile."""
+        """Extend the lease. Raises LeaseLost if the lease was lost meanwhile."""
         ends_at = self._clock() + LEASE
         row = await self._write(lease.row, {**lease.row.values, "lease_until": ends_at})
         return Lease(row, lease.since, lease.began_at, ends_at)
 
     async def release(self, lease: Lease, oldest_left: DueEntry | None) -> None:
-        """Give the lease back, `oldest_left` being the oldest row that was left; raises LeaseLost."""
+        """Give the lease back. `oldest_left` is the oldest row that was left. Raises LeaseLost."""
         watermark = f"{lease.began_at - MARGIN:{_MINUTE}}"
         if oldest_left:
             watermark = min(watermark, oldest_left.bucket[:12])
@@ -140,5 +141,5 @@ class DueIndex:
 
 
 def _shard(request_id: str) -> str:
-    # 16 partitions a minute: one takes 2,000 rows a second (Azure Table scalability targets).
+    # 16 partitions per minute; one partition takes 2,000 rows per second (Azure Table scalability targets).
     return hashlib.sha256(request_id.encode()).hexdigest()[0]

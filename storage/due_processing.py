@@ -1,4 +1,4 @@
-"""Works through what is due in an index: oldest first, for as long as an invocation may take."""
+"""Handles the due rows of an index, oldest first, for as long as an invocation may take."""
 
 import asyncio
 import logging
@@ -10,11 +10,12 @@ from storage.due_index import LEASE, DueEntry, DueIndex, Lease, LeaseLost
 
 log = logging.getLogger(__name__)
 
-# Enough for what IO's limit leaves to them, each of which waits for its lease and for its answer.
+# Enough to use what IO's limit leaves to due rows. Each row waits for its permit and for IO's answer.
 CONCURRENCY = 24
-# With the last visit the tick ends before the platform ends it after five minutes (host.json).
+# The tick finishes its last row before the platform ends the invocation after five minutes (host.json).
 BUDGET = timedelta(seconds=240)
-# The lease is prolonged in time for every visit to end within it, so that no two hosts make the same one.
+# The lease is renewed early enough for every row to be handled within the lease, so that no two hosts
+# handle the same row.
 LONGEST_HANDLING = timedelta(seconds=45)
 LEAST_LEASE = LEASE - timedelta(seconds=30)
 
@@ -27,10 +28,10 @@ async def process_due(
     wait: Callable[[datetime], float],
     clock: Callable[[], datetime],
 ) -> None:
-    """One tick: visit everything that is due. `what` names it in the log.
+    """Run one tick: handle every row that is due. `what` names the work in the log.
 
-    `wait` says for how many seconds nobody should make a visit. A visit that fails stays due; the failures
-    are raised together at the end.
+    `wait` returns how many seconds to wait before the next row. A row that fails stays due. The failures are
+    raised together at the end.
     """
     try:
         lease = await due_index.acquire()
@@ -80,7 +81,7 @@ class _Tick:
     async def _take_all(self) -> None:
         async with aclosing(self._due_index.due(self._lease.since)) as rows:
             async for due in rows:
-                if due.request_id in self._visits:  # a death left two rows; the second is the next tick's
+                if due.request_id in self._visits:  # a crash left two rows: the next tick takes the second
                     self._leave(due)
                     continue
                 await self._places.acquire()
@@ -90,7 +91,7 @@ class _Tick:
                 self._start(due)
 
     async def _has_time(self) -> bool:
-        """Whether one more visit may begin, after the wait that IO asks for."""
+        """Wait for as long as IO asks, and return whether one more row may be handled."""
         wait = self._wait(self._clock())
         if self._clock() + timedelta(seconds=wait) > self._lease.began_at + BUDGET:
             return False

@@ -1,7 +1,7 @@
 """Takes queue messages for the functions.
 
-A message about which nothing can be decided goes back to its queue for later, as a copy: the platform counts
-what fails, and nothing that storage or the keyring does counts against a message.
+A message about which nothing can be decided goes back to its queue for later, as a copy. The platform counts
+failed deliveries, and no failure of storage or the keyring may count against a message.
 """
 
 import logging
@@ -18,13 +18,13 @@ from storage.table import Unanswered
 log = logging.getLogger(__name__)
 
 MARK: Final = "\t \t"
-"""Goes before the body of a copy, whose first delivery may have died anywhere; blanks to who reads JSON."""
-# As host.json has it for what fails on the platform's own account.
+"""Prefix of a copy's body, because its first delivery may have crashed anywhere. JSON ignores the blanks."""
+# The delay that host.json (visibilityTimeout) sets for the platform's own retries.
 COME_BACK = timedelta(seconds=30)
 
 
 class PutBack(Unanswered):
-    """Storage does not take what was done: the body goes back to the queue and carries it."""
+    """Storage does not accept the result, so the body that goes back to the queue carries it."""
 
     def __init__(self, body: str) -> None:
         super().__init__("the queue carries what storage does not take")
@@ -32,7 +32,7 @@ class PutBack(Unanswered):
 
 
 class QueueMessage(Protocol):
-    """What the platform hands over (azure.functions.QueueMessage)."""
+    """The message that the platform delivers (azure.functions.QueueMessage)."""
 
     @property
     def dequeue_count(self) -> int | None: ...
@@ -41,20 +41,21 @@ class QueueMessage(Protocol):
 
 
 type Handler = Callable[[str, bool], Awaitable[None]]
-"""What a function does with a body, and whether it was delivered before."""
+"""Handles a body; the flag says whether the body was delivered before."""
 
 
 class Intake:
-    """Has messages handled, and puts back what cannot be decided."""
+    """Passes messages to their handlers, and puts back those about which nothing can be decided."""
 
     def __init__(self, readiness: Readiness, queues: Queues) -> None:
         self._readiness = readiness
         self._queues = queues
 
     async def take(self, function: str, queue: str, message: QueueMessage, handle: Handler) -> None:
-        """Have a message handled; raises what the message itself is to blame for.
+        """Pass a message to its handler. Raises the errors that the message itself causes.
 
-        On a poison queue nothing is: what was put back does not end after seven days, as the platform's copy.
+        On a poison queue every failed message is put back, because the copy does not expire after seven days
+        as the platform's does.
         """
         text = message.get_body().decode()
         body = text.removeprefix(MARK)
@@ -71,7 +72,7 @@ class Intake:
     async def _is_excused(self, error: Exception) -> bool:
         if isinstance(error, Unanswered | Undecipherable):
             self._readiness.recheck()
-        if isinstance(error, Undecipherable):  # a damaged row, if the keyring is whole
+        if isinstance(error, Undecipherable):  # if the keyring is complete, the row is damaged
             return not await self._readiness.holds()
         return isinstance(error, NotReady | Unanswered)
 

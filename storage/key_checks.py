@@ -1,4 +1,4 @@
-"""The keys that have sealed something: one row each, which only that key opens."""
+"""The keys that have encrypted something: one row per key, which only that key decrypts."""
 
 from typing import Final
 
@@ -11,19 +11,22 @@ COLUMN: Final = "sealed"
 
 
 class KeyChecks:
-    """Tells whether the keyring is whole: a key that is replaced instead of added makes rows unreadable."""
+    """Checks that the keyring is complete. A key that is replaced instead of added makes rows unreadable."""
 
     def __init__(self, table: Table, cipher: Cipher) -> None:
         self._table = table
         self._cipher = cipher
 
     async def missing(self) -> list[str]:
-        """The names of the keys that have sealed something and are not in the ring; raises Unanswered."""
+        """Return the names of keys that have encrypted something and are not in the ring.
+
+        Raises Unanswered.
+        """
         rows = [row async for row in self._table.rows("PartitionKey eq @partition", partition=PARTITION)]
         return [row.key for row in rows if not self._opens(row.values[COLUMN])]
 
     async def note(self) -> None:
-        """Note that the first key of the ring seals from now on; raises Unanswered."""
+        """Record that the first key of the ring encrypts from now on. Raises Unanswered."""
         name = self._cipher.first_name
         if await self._table.get(PARTITION, name):
             return
@@ -33,7 +36,7 @@ class KeyChecks:
             return  # another worker was faster
 
     async def forget(self, name: str) -> None:
-        """Go on without a key, and without all that only it opens; raises Unanswered."""
+        """Accept the loss of a key, and of everything that only this key decrypts. Raises Unanswered."""
         await self._table.delete(PARTITION, name)
 
     def _opens(self, sealed: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""The ledger: what is known of every request, and the only judge of who may send it."""
+"""The ledger: holds what is known of every request, and alone decides which worker may send it."""
 
 import hashlib
 import json
@@ -18,19 +18,19 @@ from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
 
 TABLE: Final = "ledger"
 
-# SENDING lasts only as long as one POST; a lease that ran out means that nobody knows how it ended.
+# SENDING lasts only as long as one POST. If the lease expires, the result of the POST is unknown.
 LEASE = timedelta(seconds=180)
 
 
-# A column holds 32 K characters (Azure Table data model). Deferrals come by the hundred while IO is away, for
-# alternating reasons: the oldest are counted together, so that the rest always has room.
+# A column holds 32 K characters (Azure Table data model). While IO is unavailable, deferrals come by the
+# hundred, for alternating reasons. The oldest deferrals are counted together, so that the rest has room.
 MOST_DEFERRALS = 40
 MOST_HISTORY = 28_000
 OTHER: Final = "various"
 
 
 class State(StrEnum):
-    """Where a request stands; docs/flow.md draws the ways between them."""
+    """The state of a request. docs/flow.md draws the steps between states."""
 
     REQUESTED = "REQUESTED"
     SENDING = "SENDING"
@@ -48,14 +48,14 @@ class State(StrEnum):
     PAID = "PAID"
 
 
-GIVEN_UP = frozenset({State.REFUSED, State.DEAD})  # for an operator to look at
+GIVEN_UP = frozenset({State.REFUSED, State.DEAD})  # an operator must decide
 WAITING = frozenset({State.REQUESTED, State.DEFERRED})
 DELIVERED = frozenset({State.PROCESSED, State.READ, State.PAID})
 MISSING: Final = "MISSING"
 UNCONFIRMED: Final = "UNCONFIRMED"
 REMINDED, NOT_REMINDED = "REMINDED", "NOT_REMINDED"
 # Facts about a message that come in any order: PAID may be seen before READ. IO may not know a message that
-# it accepted, or never say what became of it. Decisions on reminders are no states either.
+# it accepted, or may never report its result. Decisions on reminders are not states either.
 SIGHTINGS: Mapping[str, frozenset[State]] = {
     "READ": DELIVERED,
     "READ_UNAVAILABLE": DELIVERED,
@@ -82,22 +82,22 @@ NEXT: Mapping[State, frozenset[State]] = {
 
 
 class IllegalStep(Exception):
-    """The ledger does not allow this step from the state that the request is in."""
+    """The ledger does not allow this step from the request's current state."""
 
 
 class DifferentContent(Exception):
-    """The request_id is taken by a request with other content; the same id is the same message for ever."""
+    """A request with other content already has this request_id, which means one message for ever."""
 
 
 class LostRace(Exception):
-    """Another worker holds the claim, or moved the request on; this one stops."""
+    """Another worker holds the lease or has moved the request on, so this worker stops."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a request's history: a state it entered or a fact that was seen.
+    """One line of a request's history: a state that the request entered, or a fact that was seen.
 
-    reminder: the request_id of the reminder that was decided on.
+    reminder: the request_id of the reminder that the step decides on.
     """
 
     what: str
@@ -108,7 +108,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row. The fiscal code and the body are encrypted, times are UTC, `history` holds dated steps."""
+    """One row. The fiscal code and the body are encrypted. Times are UTC. `history` holds dated steps."""
 
     request_id: str
     state: State
@@ -119,7 +119,7 @@ class Entry:
     content_digest: str
     created_at: datetime
     updated_at: datetime
-    waiting_since: datetime  # the age that is bounded counts from here
+    waiting_since: datetime  # the maximum age counts from here
     has_payment: bool = False
     campaign: str | None = None
     in_reply_to: str | None = None
@@ -137,8 +137,8 @@ class Entry:
     status: str | None = None
     read_status: str | None = None
     payment_status: str | None = None
-    settled_at: datetime | None = None  # when the notice was paid, as the creditor knows it
-    may_remind: bool = False  # its body is kept as long as reminders may come
+    settled_at: datetime | None = None  # when the notice was paid, according to the creditor
+    may_remind: bool = False  # the body is kept as long as reminders may come
     history: tuple[Mapping[str, Any], ...] = ()
     body: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     mark: str | None = None
@@ -146,18 +146,18 @@ class Entry:
 
     @property
     def accepted_at(self) -> datetime | None:
-        """When IO accepted the message, once it has."""
+        """When IO accepted the message; None before that."""
         times = [step["at"] for step in self.history if step["what"] == State.ACCEPTED]
         return datetime.fromisoformat(times[0]) if times else None
 
     def has(self, what: str) -> bool:
-        """Whether a line of the history says this."""
+        """Return whether a line of the history says `what`."""
         return any(line["what"] == what for line in self.history)
 
     def awaits(self, result: AttemptResult) -> bool:
-        """Whether the ledger is still to be told how this attempt ended.
+        """Return whether the ledger still lacks the result of this attempt.
 
-        "Not sent" does not settle IN_DOUBT: a resend may have been decided meanwhile.
+        "Not sent" does not resolve IN_DOUBT, because an operator may have allowed a resend meanwhile.
         """
         if self.owner != result.owner:
             return False
@@ -172,7 +172,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Pending:
-    """A request that is not at its end, and since when it has stood where it stands."""
+    """A request that has not reached its end, with the time of its last change."""
 
     state: State
     service: str
@@ -181,7 +181,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far one request got."""
+    """The progress of one request."""
 
     state: State
     read_status: str | None
@@ -189,7 +189,7 @@ class Standing:
 
 
 class Ledger:
-    """Reads and conditional steps on requests. Times come from `clock` (UTC)."""
+    """Reads requests and takes conditional steps on them. `clock` gives the time in UTC."""
 
     def __init__(self, table: Table, cipher: Cipher, clock: Callable[[], datetime]) -> None:
         self._table = table
@@ -197,12 +197,12 @@ class Ledger:
         self._clock = clock
 
     async def get(self, request_id: str) -> Entry | None:
-        """The entry of a request, or None; raises Unanswered."""
+        """Return the entry of a request, or None. Raises Unanswered."""
         row = await self._table.get(_partition(request_id), request_id)
         return entry_of(row) if row else None
 
     async def standings(self, campaign: str | None = None) -> AsyncIterator[Standing]:
-        """How far every request got, or those of a campaign: a scan of three columns; raises Unanswered."""
+        """Yield the progress of all requests, or of a campaign's. Scans three columns. Raises Unanswered."""
         condition, parameters = ("campaign eq @campaign", {"campaign": campaign}) if campaign else ("", {})
         columns = [item.name for item in fields(Standing)]
         async for row in self._table.rows(condition, columns=columns, **parameters):
@@ -210,7 +210,7 @@ class Ledger:
             yield Standing(State(row.values["state"]), value("read_status"), value("payment_status"))
 
     async def pending(self) -> AsyncIterator[Pending]:
-        """What waits, is in doubt or was accepted and not delivered: a scan of three columns."""
+        """Yield requests that wait, are in doubt, or were accepted and not delivered. Scans three columns."""
         states = [*WAITING, State.IN_DOUBT, State.ACCEPTED]
         condition = " or ".join(f"state eq @state{number}" for number in range(len(states)))
         wanted = {f"state{number}": str(state) for number, state in enumerate(states)}
@@ -219,13 +219,13 @@ class Ledger:
             yield Pending(**{**row.values, "state": State(row.values["state"])})
 
     async def entries(self, **equal: str) -> AsyncIterator[Entry]:
-        """The entries whose columns equal these values: a scan; raises Unanswered."""
+        """Yield the entries whose columns equal these values. Scans the table. Raises Unanswered."""
         condition = " and ".join(f"{column} eq @{column}" for column in equal)
         async for row in self._table.rows(condition, **equal):
             yield entry_of(row)
 
     async def open(self, request: MessageRequest) -> Entry:
-        """Write a request down once; a repetition gets the entry that is there, with all it went through.
+        """Record a request once. A repeated request gets the existing entry, with its history.
 
         Raises DifferentContent, Unanswered.
         """
@@ -239,7 +239,7 @@ class Ledger:
         return there
 
     def plan(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
-        """The entry as it will be after these steps; raises IllegalStep."""
+        """Return the entry as it will be after these steps. Raises IllegalStep."""
         at = self._clock()
         after = replace(entry, updated_at=at, mark=secrets.token_hex(8), **changes)
         for step in steps:
@@ -248,9 +248,9 @@ class Ledger:
         return after
 
     async def commit(self, planned: Entry) -> Entry:
-        """Write what was planned if the row is still as it was read; raises LostRace, Unanswered.
+        """Write a planned entry if its row is still as it was read. Raises LostRace, Unanswered.
 
-        A write whose answer was lost is known again by its mark.
+        The mark identifies a write whose answer was lost.
         """
         try:
             return await self._write(planned)
@@ -263,11 +263,11 @@ class Ledger:
         raise LostRace(LostRace.__doc__)
 
     async def advance(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
-        """Plan and commit; raises LostRace, IllegalStep, Unanswered."""
+        """Plan and commit. Raises LostRace, IllegalStep, Unanswered."""
         return await self.commit(self.plan(entry, *steps, **changes))
 
     def intent(self, entry: Entry, language: Language | None = None) -> Entry:
-        """The entry as a worker claims it to send it: to be committed before the first byte leaves."""
+        """Return the entry with a worker's lease on it. Commit the entry before the first byte leaves."""
         return self.plan(
             entry,
             Step(State.SENDING),
@@ -279,18 +279,18 @@ class Ledger:
         )
 
     def same_content(self, entry: Entry, request: MessageRequest) -> bool:
-        """Whether the request asks for the very message that the entry stands for; raises Undecipherable."""
+        """Return whether the request asks for the same message as the entry. Raises Undecipherable."""
         if self._cipher.matches(entry.content_digest, request.canonical_bytes()):
             return True
-        self.fiscal_code_of(entry)  # with a key that is missing nothing would be the same
+        self.fiscal_code_of(entry)  # with a key missing, no content would ever match
         return False
 
     def request_of(self, entry: Entry) -> MessageRequest:
-        """The request itself, while its body is kept; raises Undecipherable."""
+        """Return the request itself, while its body is kept. Raises Undecipherable."""
         return parse_request(self._cipher.open_properties("body", entry.body))
 
     def fiscal_code_of(self, entry: Entry) -> str:
-        """The recipient's fiscal code; raises Undecipherable."""
+        """Return the recipient's fiscal code. Raises Undecipherable."""
         return self._cipher.open(entry.sealed_fiscal_code).decode()
 
     def _new(self, request: MessageRequest) -> Entry:
@@ -329,12 +329,12 @@ class Ledger:
 
 
 def is_full(entry: Entry) -> bool:
-    """Whether the history has no room for one more life of the request."""
+    """Return whether the history has no room for another resend or redrive of the request."""
     return len(json.dumps(entry.history)) > MOST_HISTORY - MOST_DEFERRALS * 200
 
 
 def _partition(request_id: str) -> str:
-    # 256 partitions: a table partition takes 2,000 rows a second (Azure Table scalability targets).
+    # 256 partitions; a table partition takes 2,000 rows per second (Azure Table scalability targets).
     return hashlib.sha256(request_id.encode()).hexdigest()[:2]
 
 
@@ -349,7 +349,7 @@ def _state_after(state: State, step: Step) -> State:
 def _recorded(
     history: tuple[Mapping[str, Any], ...], step: Step, at: datetime
 ) -> tuple[Mapping[str, Any], ...]:
-    """The history with one more line; a deferral repeated for the same reason only counts up."""
+    """Return the history with one more line. A deferral repeated for the same reason only counts up."""
     line: dict[str, Any] = {"at": at.isoformat(timespec="milliseconds"), "what": str(step.what)}
     line |= {"reason": step.reason} if step.reason else {}
     line |= {"http_status": step.http_status} if step.http_status else {}
@@ -361,7 +361,7 @@ def _recorded(
 
 
 def _folded(history: tuple[Mapping[str, Any], ...]) -> tuple[Mapping[str, Any], ...]:
-    """The history with the two oldest deferrals in one line, when there are too many."""
+    """Return the history, with the two oldest deferrals in one line if there are too many."""
     deferrals = [at for at, line in enumerate(history) if line["what"] == State.DEFERRED]
     if len(deferrals) <= MOST_DEFERRALS:
         return history
@@ -383,7 +383,7 @@ def _values(entry: Entry) -> dict[str, Any]:
 
 
 def entry_of(row: Row) -> Entry:
-    """The entry that a row of the ledger holds."""
+    """Return the entry that a row of the ledger holds."""
     names = {item.name for item in fields(Entry)}
     columns = {name: value for name, value in row.values.items() if name in names}
     body = {name: value for name, value in row.values.items() if name.startswith("body")}

@@ -1,4 +1,4 @@
-"""Tells the institution's systems, on `message-outcomes`, what became of a request."""
+"""Publishes the outcomes of requests on `message-outcomes`, for the institution's systems."""
 
 from datetime import datetime
 from typing import Final
@@ -10,29 +10,30 @@ from storage.ledger import REMINDED, Entry
 from storage.parked import ParkedMessage
 from storage.queues import MESSAGE_OUTCOMES, Queues
 
-# Steps on the way, which nobody waits for; DEAD is told when it is parked, MISSING is an alarm in the log.
+# Intermediate steps, for which no system waits. DEAD is published when the request is parked. MISSING is an
+# alarm in the log.
 UNPUBLISHED: Final = frozenset({"REQUESTED", "SENDING", "DEFERRED", "DEAD", "MISSING", "NOT_REMINDED"})
 
 
 class Outcomes:
-    """Puts CloudEvents, at least once each; the same happening always has the same id."""
+    """Publishes CloudEvents, each at least once. The same event always has the same id."""
 
     def __init__(self, queues: Queues) -> None:
         self._queues = queues
 
     async def publish(self, entry: Entry, *, newest: int = 1) -> None:
-        """Tell the newest lines of an entry's history, oldest of them first."""
+        """Publish the newest lines of an entry's history, the oldest of them first."""
         for line in range(len(entry.history) - newest, len(entry.history)):
             if entry.history[line]["what"] not in UNPUBLISHED:
                 await self._put(_outcome(entry, line))
 
     async def publish_reminded(self, entry: Entry, reminder: str) -> None:
-        """Tell that the citizen is reminded, under this request_id."""
+        """Publish that the citizen is reminded, under the entry's request_id."""
         decisions = [(line["what"], line.get("reminder")) for line in entry.history]
         await self._put(_outcome(entry, decisions.index((REMINDED, reminder))))
 
     async def publish_parked(self, message: ParkedMessage) -> None:
-        """Tell that a message waits for an operator."""
+        """Publish that a parked message waits for an operator."""
         await self._put(_parked_outcome(message))
 
     async def _put(self, outcome: Outcome) -> None:
@@ -77,8 +78,8 @@ def _parked_outcome(message: ParkedMessage) -> Outcome:
         attempts=message.attempts,
         parked_id=message.parked_id,
     )
-    # A request is parked as often as its history tells. Any other body leaves no trace when it is redriven:
-    # only the time tells one parking from the next.
+    # The history of a request shows how often it was parked. Any other body leaves no trace when redriven, so
+    # only the time distinguishes one parking from the next.
     by_history = message.parked_id == message.request_id
     sequence = message.times - 1 if by_history else int(message.last_at.timestamp() * 1000)
     return Outcome.of(data, time=message.last_at, sequence=sequence, traceparent=message.traceparent)

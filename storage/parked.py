@@ -1,4 +1,4 @@
-"""The parked table: what ended on a poison queue, kept with its reason until an operator deals with it."""
+"""The parked table: messages from poison queues, kept with their reason until an operator decides."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -15,10 +15,11 @@ TABLE: Final = "parked"
 
 @dataclass(frozen=True)
 class ParkedMessage:
-    """One parked message; `queue` is where it came from and goes back to.
+    """One parked message. `queue` is where the message came from and goes back to.
 
-    `parked_id` is the request_id of a request that the ledger holds, otherwise made of a keyed hash of the
-    body, so that the same body is parked once. Times are UTC; `times` counts how often it came.
+    `parked_id` is the request_id if the ledger holds the request. Otherwise `parked_id` is made of a keyed
+    hash of the body, so that the same body is parked once. Times are UTC. `times` counts how often the
+    message came.
     """
 
     queue: str
@@ -35,29 +36,29 @@ class ParkedMessage:
     traceparent: str | None = None
     violations: tuple[Violation, ...] = ()
     sealed_body: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    etag: str | None = field(default=None, repr=False, compare=False)  # of the row that it was read from
+    etag: str | None = field(default=None, repr=False, compare=False)  # of the row as read
 
 
 class Parked:
-    """Keeps parked messages, one partition a queue; bodies are encrypted."""
+    """Keeps parked messages, one partition per queue. Bodies are encrypted."""
 
     def __init__(self, table: Table, cipher: Cipher) -> None:
         self._table = table
         self._cipher = cipher
 
     def id_of(self, body: str) -> str:
-        """The parked_id of a body that no ledger entry stands for."""
+        """Return the parked_id of a body that has no ledger entry."""
         return f"body-{self._cipher.digest(body.encode())[:32]}"
 
     async def keep(self, message: ParkedMessage, body: str) -> ParkedMessage:
-        """Park a message with its body; as `keep_sealed`."""
+        """Park a message with its body, like `keep_sealed`."""
         sealed_body = self._cipher.seal_properties("body", body.encode())
         return await self.keep_sealed(replace(message, sealed_body=sealed_body))
 
     async def keep_sealed(self, message: ParkedMessage) -> ParkedMessage:
-        """Park a message; one that is there already counts up, unless it is the very same.
+        """Park a message, or count up one that is parked already, unless its `last_at` is the same.
 
-        Returns it as kept.
+        Returns the message as kept.
         """
         try:
             await self._table.insert(message.queue, message.parked_id, _values(message))
@@ -70,38 +71,38 @@ class Parked:
         return message
 
     async def get(self, queue: str, parked_id: str) -> ParkedMessage | None:
-        """One parked message, or None."""
+        """Return one parked message, or None."""
         row = await self._table.get(queue, parked_id)
         return _message(row) if row else None
 
     async def find(self, an_id: str) -> list[ParkedMessage]:
-        """Those with this parked_id or request_id."""
+        """Return the messages with this parked_id or request_id."""
         return [
             _message(row) async for row in self._table.rows("RowKey eq @id or request_id eq @id", id=an_id)
         ]
 
     async def all(self) -> AsyncIterator[ParkedMessage]:
-        """Every parked message, by queue."""
+        """Yield every parked message, by queue."""
         async for row in self._table.rows(""):
             yield _message(row)
 
     async def headers(self, **equal: str) -> AsyncIterator[ParkedMessage]:
-        """Those whose columns equal these values, by queue, without their bodies; raises Unanswered."""
+        """Yield messages whose columns equal these values, by queue, without bodies. Raises Unanswered."""
         condition = " and ".join(f"{column} eq @{column}" for column in equal)
         columns = [item.name for item in fields(ParkedMessage) if item.name not in ("sealed_body", "etag")]
         async for row in self._table.rows(condition, columns=columns, **equal):
             yield _message(row)
 
     async def remove(self, message: ParkedMessage) -> None:
-        """Forget a parked message if it is still as read; raises Changed, Unanswered.
+        """Remove a parked message if its row is still as read. Raises Changed, Unanswered.
 
-        One that was parked again meanwhile is another, which nobody has looked at.
+        A message that was parked again meanwhile is another one, which no operator has seen.
         """
         assert message.etag, "only what was read is removed"
         await self._table.delete_as_read(message.queue, message.parked_id, message.etag)
 
     def body_of(self, message: ParkedMessage) -> str:
-        """The body as it came; raises Undecipherable."""
+        """Return the body as it came. Raises Undecipherable."""
         return self._cipher.open_properties("body", message.sealed_body).decode()
 
 

@@ -1,4 +1,4 @@
-"""The queues of the storage account: their names live here and nowhere else."""
+"""The queues of the storage account. Their names are defined here and nowhere else."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -13,7 +13,7 @@ MESSAGE_SENDS: Final = "message-sends"
 MESSAGE_SETTLED: Final = "message-settled"
 MESSAGE_OUTCOMES: Final = "message-outcomes"
 
-# What XML cannot carry (XML 1.0, 2.2 Char), in the form in which JSON can: bodies travel in XML.
+# Bodies travel in XML. XML cannot carry these characters (XML 1.0, 2.2 Char), so JSON escapes replace them.
 _UNCARRIED: Final = {code: f"\\u{code:04x}" for code in (0xFFFE, 0xFFFF)}
 # Put Message and Update Message allow at most seven days of invisibility (Azure Queue REST API).
 LONGEST_DELAY = timedelta(days=7)
@@ -23,12 +23,12 @@ LONGEST_BODY: Final = 64 * 1024
 
 
 def fits(body: str) -> bool:
-    """Whether a queue takes a body of this length; a put of a longer one can never succeed."""
+    """Return whether a queue takes a body of this length. A put of a longer body can never succeed."""
     return len(body.encode()) <= LONGEST_BODY
 
 
 def poison(queue: str) -> str:
-    """The queue where the platform puts what failed too often on `queue`."""
+    """Return the queue where the platform puts messages that failed too often on `queue`."""
     return f"{queue}-poison"
 
 
@@ -38,7 +38,7 @@ QUEUES: Final = (*WORKED_OFF, *POISON_QUEUES, MESSAGE_OUTCOMES)
 
 
 class Queues:
-    """Puts messages on queues; a missing queue is created when it is first missed."""
+    """Puts messages on queues. A missing queue is created at the first put."""
 
     def __init__(self, client: QueueServiceClient) -> None:
         self._client = client
@@ -46,7 +46,7 @@ class Queues:
     async def put(self, queue: str, body: str, *, delay: timedelta = timedelta(0)) -> None:
         """Put a message that never expires, invisible for `delay` (at most LONGEST_DELAY).
 
-        The body is JSON, or what a queue carried before; JSON escapes every control character itself.
+        The body is JSON, or a body that a queue carried before. JSON itself escapes every control character.
         Raises Unanswered.
         """
         body = body.translate(_UNCARRIED)
@@ -60,7 +60,7 @@ class Queues:
                 await self.put(queue, body, delay=delay)
 
     async def depth(self, queue: str) -> int:
-        """About how many messages a queue holds, those not visible yet included; 0 when it is missing.
+        """Return about how many messages a queue holds, including hidden ones; 0 if the queue is missing.
 
         Raises Unanswered.
         """
@@ -72,7 +72,7 @@ class Queues:
         return properties.approximate_message_count or 0
 
     async def oldest(self, queue: str) -> datetime | None:
-        """When the message that is next was put; None without one in sight. Raises Unanswered."""
+        """Return when the next message was put; None if no message is visible. Raises Unanswered."""
         with answers():
             try:
                 messages = await self._client.get_queue_client(queue).peek_messages()
@@ -84,4 +84,4 @@ class Queues:
         try:
             await self._client.create_queue(queue)
         except ResourceExistsError:
-            return  # another worker missed it at the same moment
+            return  # another worker created it at the same moment

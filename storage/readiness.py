@@ -1,6 +1,6 @@
-"""Whether this process may decide anything: it reads and writes each table, and its keyring is whole.
+"""Readiness: this process can read and write each table, and its keyring is complete.
 
-Without that nothing can be decided about any message, and no message is at fault: all wait.
+Without readiness, nothing can be decided about any message. No message is at fault, so all messages wait.
 """
 
 import asyncio
@@ -34,7 +34,8 @@ _NO_ROW: Final = ("@readiness", "@readiness")
 PROVE_SECONDS = 5.0
 SAY_SECONDS = 60.0
 SHORTEST_WAIT = 5.0
-# Soon at first, when a role is being granted; later a backlog that goes round costs more than it helps.
+# Short at first, while a role is being granted. Later, a backlog that keeps coming back costs more than it
+# helps.
 LONGEST_WAIT_AT_FIRST, AT_FIRST = 60.0, 3600.0
 LONGEST_WAIT = 300.0
 REFUSED = (401, 403)
@@ -47,12 +48,12 @@ _WORDS: Final = {
 
 
 class NotReady(Exception):
-    """Storage or the keyring does not let this process decide anything; nothing was done."""
+    """Storage or the keyring prevents this process from deciding anything, so nothing was done."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong: a table that refuses or does not answer, or a key that is missing."""
+    """One fault: a table that refuses or does not answer, or a key that is missing."""
 
     kind: str
     of: str
@@ -62,7 +63,7 @@ class Fault:
 
 
 class Readiness:
-    """Proves it once, and again after each failure of storage; `tables` by name."""
+    """Proves readiness once, and again after each failure of storage. `tables` maps names to tables."""
 
     def __init__(
         self,
@@ -81,17 +82,17 @@ class Readiness:
 
     @classmethod
     def of(cls, account: StorageAccount, cipher: Cipher, *others: str) -> Self:
-        """Of the tables that this package knows, and of others."""
+        """Build the readiness of the tables of this package and of `others`."""
         tables = {name: account.table(name) for name in (*TABLES, *others)}
         return cls(tables, KeyChecks(account.table(key_checks.TABLE), cipher))
 
     async def check(self) -> None:
-        """Return once it is proven, without a call from then on; raises NotReady."""
+        """Make sure that readiness is proven. Once proven, this costs no call. Raises NotReady."""
         if not await self.holds():
             raise NotReady(NotReady.__doc__)
 
     async def holds(self) -> bool:
-        """Whether it is proven, or can be now; what is wrong is said once a minute."""
+        """Return whether readiness is proven, or can be proven now. Faults are logged once a minute."""
         if not self._is_proven:
             async with self._proving:
                 if not self._is_proven and self._monotonic() - self._failed_at >= PROVE_SECONDS:
@@ -99,21 +100,21 @@ class Readiness:
         return self._is_proven
 
     def recheck(self) -> None:
-        """Prove it again before anything else: storage has failed, or a row could not be opened."""
+        """Require a new proof before anything else: storage has failed, or a row could not be decrypted."""
         self._is_proven = False
         self._failed_at = float("-inf")
         self._since = self._monotonic() if self._since is None else self._since
 
     def wait(self) -> timedelta:
-        """For how long a message should stay out of sight: the longer, the older the fault is."""
+        """Return how long a message should stay invisible: the older the fault, the longer."""
         age = self._monotonic() - (self._since if self._since is not None else self._monotonic())
         longest = LONGEST_WAIT_AT_FIRST if age < AT_FIRST else LONGEST_WAIT
         return timedelta(seconds=min(longest, max(SHORTEST_WAIT, age / 2)) * random.uniform(0.5, 1))
 
     async def faults(self) -> list[Fault]:
-        """What is wrong now; costs two calls a table and one for the keys. Writes nothing.
+        """Return what is wrong now. Costs two calls per table and one for the keys. Writes nothing.
 
-        Raises Unanswered when no table answers, or all refuse.
+        Raises Unanswered if no table answers, or all refuse.
         """
         errors = await asyncio.gather(*map(_error, self._tables.values()))
         found = zip(self._tables, errors, strict=True)
@@ -154,7 +155,7 @@ def _kind(error: Unanswered) -> str:
 
 
 async def _error(table: Table) -> Unanswered | None:
-    """Why a table is of no use. What is removed is not there: storage tells whether it might have been."""
+    """Return why a table cannot be used. The row does not exist: storage only checks the right to remove."""
     try:
         await table.get(*_NO_ROW)
         await table.delete(*_NO_ROW)

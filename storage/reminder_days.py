@@ -1,4 +1,4 @@
-"""How often a citizen was reminded on a day, of whatever message and campaign: a few places a day."""
+"""Counts a citizen's reminders on a day, across all messages and campaigns. A day has a few places."""
 
 from datetime import date
 from typing import Final
@@ -9,18 +9,18 @@ TABLE: Final = "reminderdays"
 
 
 class ReminderDays:
-    """One row a place, in the partition of the citizen's keyed hash. Whoever inserts it has it."""
+    """One row per place, in the partition of the citizen's keyed hash. Inserting the row takes the place."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
 
     async def taken(self, recipient: str, day: date, most: int, *, reminder: str) -> int:
-        """How many of the day's first `most` places other reminders have; raises Unanswered."""
+        """Return how many of the day's first `most` places other reminders have. Raises Unanswered."""
         holders = [await self._holder(recipient, _key(day, place)) for place in range(most)]
         return sum(holder not in (None, reminder) for holder in holders)
 
     async def take(self, recipient: str, day: date, most: int, *, reminder: str) -> bool:
-        """Whether the reminder has one of the day's first `most` places; taken twice it is the same one."""
+        """Take one of the day's first `most` places, and return whether the reminder has one. Idempotent."""
         for place in range(most):
             try:
                 await self._table.insert(recipient, _key(day, place), {"reminder": reminder})

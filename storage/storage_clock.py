@@ -1,4 +1,4 @@
-"""The storage account's own time, which all workers share; no machine's clock plays a part."""
+"""The storage account's own time, which all workers share. No machine's clock plays a part."""
 
 import logging
 import time
@@ -10,17 +10,17 @@ from storage.table import ETag, written_between
 
 log = logging.getLogger(__name__)
 
-# Two oscillators part by less than this (seconds a second); what was learned is trusted that much less.
+# Two clocks drift apart by less than this (seconds per second), so the known bounds widen by as much.
 DRIFT = 1e-4
 
 
 @dataclass
 class StorageClock:
-    """Learns from each write: its Timestamp lies between the moments of the request and of the answer.
+    """Learns the time from each write, whose Timestamp lies between the request and the answer.
 
-    Every write narrows the bounds within which the storage account's time is known; the middle is taken.
-    Once the account has told whole seconds only, the earlier bound is: a call may then leave up to `late`
-    seconds after its instant, a second at first and less with each write, but never before it.
+    Every write narrows the bounds of the storage account's time. `now` is the middle between the bounds. Once
+    the account has given whole seconds only, `now` is the earlier bound. A call may then leave up to `late`
+    seconds after its slot, a second at first and less with each write, but never before its slot.
     """
 
     monotonic: Callable[[], float] = time.monotonic
@@ -31,16 +31,16 @@ class StorageClock:
 
     @property
     def is_known(self) -> bool:
-        """Whether any write was seen yet."""
+        """Whether any write has been seen yet."""
         return self._low > -inf
 
     @property
     def late(self) -> float:
-        """By how many seconds at most `now` is behind; 0 while the account tells fractions of seconds."""
+        """How many seconds `now` lags at most; 0 while the account gives fractions of seconds."""
         return self._high - self._low if self._is_coarse else 0.0
 
     def learn(self, etag: ETag, *, sent: float, received: float) -> None:
-        """Take in the answer to a write, with the monotonic times around it; raises Unanswered."""
+        """Learn from the answer to a write, with the monotonic times around the write. Raises Unanswered."""
         earliest, latest = written_between(etag)
         if latest > earliest and not self._is_coarse:
             self._is_coarse = True
@@ -54,7 +54,7 @@ class StorageClock:
         self._learned_at = received
 
     def now(self) -> float:
-        """Seconds since the epoch, by the storage account's clock."""
+        """Return the seconds since the epoch, by the storage account's clock."""
         if self._is_coarse:
             return self.monotonic() + self._low
         return self.monotonic() + (self._low + self._high) / 2

@@ -21,7 +21,7 @@ from storage.table import Table
 
 @dataclass(frozen=True, kw_only=True)
 class Stores:
-    """The stores, with the clock (UTC) that they share."""
+    """The stores and the clock (UTC) that they share."""
 
     clock: Callable[[], datetime]
     queues: Queues
@@ -44,7 +44,7 @@ class Stores:
         clock: Callable[[], datetime],
         **others: Any,
     ) -> Self:
-        """Build the stores on the tables of an account, by name. `others` are the fields of a subclass."""
+        """Build the stores of an account. `tables` gives a table by name; `others`: fields of a subclass."""
         due = DueIndex(tables(due_index.TABLE), clock)
         reminders = DueIndex(tables(due_index.REMINDERS_TABLE), clock)
         outcomes = Outcomes(queues)

@@ -1,4 +1,4 @@
-"""One table of the storage account, with conditional writes; created when it is first missed."""
+"""One table of the storage account, with conditional writes. The first write creates a missing table."""
 
 import re
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
@@ -28,13 +28,13 @@ class AlreadyThere(Exception):
 
 
 class Changed(Exception):
-    """Somebody wrote or removed the row since it was read; the loser of the race stops."""
+    """Another writer changed or removed the row after it was read, so this writer stops."""
 
 
 class Unanswered(Exception):
-    """The storage account gave no answer: a write may have happened or not. Try again, or read first.
+    """The storage account gave no answer, so a write may have happened or not; try again, or read first.
 
-    `status` is the HTTP status of a refusal, such as the 403 of a role that is missing.
+    `status` is the HTTP status of a refusal, such as the 403 of a missing role.
     """
 
     def __init__(self, message: str = "", status: int | None = None) -> None:
@@ -43,13 +43,13 @@ class Unanswered(Exception):
 
 
 class ETag(str):
-    """The ETag of a row as the answer to a write told it, and the answer's Date, in whole seconds."""
+    """A row's ETag from the answer to a write, with the answer's Date in whole seconds."""
 
     date: datetime | None = None
 
     @classmethod
     def of(cls, written: Mapping[str, Any]) -> Self:
-        """Of what the SDK returns for a write."""
+        """Build the ETag from what the SDK returns for a write."""
         etag = cls(written["etag"])
         etag.date = written["date"]
         return etag
@@ -57,7 +57,7 @@ class ETag(str):
 
 @dataclass(frozen=True)
 class Row:
-    """A row and the ETag it was read with."""
+    """A row and the ETag with which it was read."""
 
     partition: str
     key: str
@@ -72,7 +72,7 @@ class Table:
         self._client = client
 
     async def get(self, partition: str, key: str) -> Row | None:
-        """One row, or None; raises Unanswered."""
+        """Return one row, or None. Raises Unanswered."""
         with answers():
             try:
                 return _row(await self._client.get_entity(partition, key))
@@ -80,9 +80,9 @@ class Table:
                 return None
 
     async def insert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
-        """Write a new row and return its ETag; raises AlreadyThere, Unanswered.
+        """Write a new row and return its ETag. Raises AlreadyThere, Unanswered.
 
-        The SDK repeats a write whose answer was lost, so AlreadyThere may mean our own row: read it.
+        The SDK repeats a write whose answer was lost, so AlreadyThere may mean our own row: read the row.
         """
         entity = {"PartitionKey": partition, "RowKey": key, **values}
         with answers():
@@ -93,7 +93,7 @@ class Table:
                 return await self.insert(partition, key, values)
 
     async def replace(self, row: Row, values: Mapping[str, Any]) -> ETag:
-        """Put these values in the row's place if it is still as read; returns the ETag.
+        """Replace the row with these values if it is still as read. Returns the ETag.
 
         Raises Changed, Unanswered. As with `insert`, Changed may mean our own write.
         """
@@ -110,9 +110,9 @@ class Table:
     async def write(
         self, partition: str, key: str, row: Row | None, values: Mapping[str, Any]
     ) -> ETag | None:
-        """Put values in the place of `row` as it was read (None: missing) and return the ETag.
+        """Write values if `row` is still as read (None: missing), and return the ETag.
 
-        None: somebody else wrote meanwhile. Raises Unanswered.
+        Returns None if another writer was faster. Raises Unanswered.
         """
         try:
             if row is None:
@@ -122,7 +122,7 @@ class Table:
             return None
 
     async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
-        """Write the row, whatever was there, and return its ETag; raises Unanswered."""
+        """Write the row, whatever was there, and return its ETag. Raises Unanswered."""
         entity = {"PartitionKey": partition, "RowKey": key, **values}
         with answers():
             try:
@@ -133,12 +133,12 @@ class Table:
         return ETag.of(written)
 
     async def delete(self, partition: str, key: str) -> None:
-        """Remove the row if it is there; raises Unanswered."""
+        """Remove the row if it exists. Raises Unanswered."""
         with answers():
             await self._client.delete_entity(partition, key)
 
     async def delete_as_read(self, partition: str, key: str, etag: str) -> None:
-        """Remove the row if it is still as read, or gone already; raises Changed, Unanswered."""
+        """Remove the row if it is still as read; a missing row is no error. Raises Changed, Unanswered."""
         with answers():
             await self._client.delete_entity(
                 partition, key, etag=etag, match_condition=MatchConditions.IfNotModified
@@ -147,9 +147,9 @@ class Table:
     async def rows(
         self, condition: str, *, columns: Collection[str] = (), **parameters: str
     ) -> AsyncIterator[Row]:
-        """Every row that meets an OData condition, by partition and key; none when the table is missing.
+        """Yield every row that meets an OData condition, by partition and key; none if the table is missing.
 
-        An empty condition is met by all. With `columns` the rows hold only these. Raises Unanswered.
+        All rows meet an empty condition. With `columns`, the rows hold only these. Raises Unanswered.
         """
         select = ["PartitionKey", "RowKey", *columns] if columns else None
         with answers():
@@ -165,19 +165,20 @@ class Table:
         try:
             await self._client.create_table()
         except ResourceExistsError:
-            return  # another worker missed it at the same moment
+            return  # another worker created it at the same moment
 
 
 def written_between(etag: ETag) -> tuple[float, float]:
-    """Earliest and latest moment of the write by the storage account's clock, in seconds since the epoch.
+    """Return the earliest and latest moment of a write, by the storage account's clock.
 
-    The ETag is the row's Timestamp (Azure Table storage REST API, "Understanding the Table service data
-    model"). An ETag is opaque by its documentation, so one in another form is no mistake: the Date of the
-    answer serves, of which the fraction of the second is cut off. Raises Unanswered when neither tells.
+    Both are in seconds since the epoch. The ETag is the row's Timestamp (Azure Table storage REST API,
+    "Understanding the Table service data model"). An ETag is opaque by its documentation, so another form is
+    no error. The Date of the answer then serves, which lacks the fraction of the second. Raises Unanswered if
+    neither gives the time.
     """
     found = _TIMESTAMP.search(unquote(etag))
     if found:
-        with suppress(ValueError):  # it only looked like a time
+        with suppress(ValueError):  # the match only looks like a time
             at = datetime.fromisoformat(found[0]).timestamp()
             return at, at
     if etag.date is None:
@@ -187,7 +188,7 @@ def written_between(etag: ETag) -> tuple[float, float]:
 
 @contextmanager
 def answers() -> Iterator[None]:
-    """Translate what the storage SDK raises into AlreadyThere, Changed and Unanswered."""
+    """Translate the storage SDK's exceptions into AlreadyThere, Changed and Unanswered."""
     try:
         yield
     except ResourceExistsError:
