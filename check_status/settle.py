@@ -14,7 +14,7 @@ from storage.stores import Stores
 log = logging.getLogger(__name__)
 
 # Another worker is handling the request, usually for a second or two.
-COME_BACK = timedelta(seconds=30)
+RETRY_AFTER = timedelta(seconds=30)
 
 
 class UnknownRequest(Exception):
@@ -31,17 +31,17 @@ async def settle_payment(body: str, stores: Stores) -> None:
         paid_at = settlement.paid_at or stores.clock()
         # First: a request that is checked meanwhile either finds this record, or is found below.
         await stores.notices.settle(settlement.notice_number or str(settlement.request_id), paid_at)
-        entries = await _meant(settlement, stores)
+        entries = await _entries_of(settlement, stores)
     except (InvalidRequest, UnknownRequest) as error:
-        log.warning("settlement cannot be taken: %s", type(error).__name__)
+        log.warning("settlement not accepted: %s", type(error).__name__)
         await stores.queues.put(poison(MESSAGE_SETTLED), body)
         return
-    done = [await _visit(entry, paid_at, stores) for entry in entries]
+    done = [await _handle(entry, paid_at, stores) for entry in entries]
     if not all(done):
-        await stores.queues.put(MESSAGE_SETTLED, body, delay=COME_BACK)
+        await stores.queues.put(MESSAGE_SETTLED, body, delay=RETRY_AFTER)
 
 
-async def _meant(settlement: Settlement, stores: Stores) -> list[Entry]:
+async def _entries_of(settlement: Settlement, stores: Stores) -> list[Entry]:
     """Return the entries that the settlement means.
 
     A creditor reports all its notices, so a notice that no request carried is no error.
@@ -58,7 +58,7 @@ async def _meant(settlement: Settlement, stores: Stores) -> list[Entry]:
     return [entry for entry in found if entry]
 
 
-async def _visit(entry: Entry, paid_at: datetime, stores: Stores) -> bool:
+async def _handle(entry: Entry, paid_at: datetime, stores: Stores) -> bool:
     with telemetry.handling("settle", entry.request_id, entry.traceparent):
         return await _settle(entry, paid_at, stores)
 

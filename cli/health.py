@@ -11,7 +11,7 @@ from cli.connection import Operator, clock
 from cli.printing import print_table
 from settings import Thresholds
 from storage.ledger import Pending, State
-from storage.queues import WORKED_OFF
+from storage.queues import INPUT_QUEUES
 from storage.readiness import Fault
 
 COLUMNS: Final = {"what": "che cosa", "number": "quanto", "threshold": "soglia", "advice": "che cosa fare"}
@@ -50,7 +50,7 @@ async def health(stores: Operator) -> list[dict[str, Any]]:
     indexes = {"check_status": stores.due_index, "remind": stores.reminder_index}
     behind = {name: await index.lag() for name, index in indexes.items()}
     runs = {name: await index.last_run() for name, index in indexes.items()}
-    oldest = {queue: await stores.queues.oldest(queue) for queue in WORKED_OFF}
+    oldest = {queue: await stores.queues.oldest(queue) for queue in INPUT_QUEUES}
     limits = stores.thresholds
     return [
         *_pending(pending, set(stores.keys), limits, now),

@@ -10,7 +10,7 @@ import typer
 from cli.connection import Operator, ask
 from cli.meanings import REASONS, STATES
 from cli.printing import AsJson, print_json, print_table
-from storage.ledger import DELIVERED, Standing, State
+from storage.ledger import DELIVERED, Progress, State
 from storage.queues import QUEUES
 
 
@@ -28,7 +28,7 @@ def status(
         only = {"campaign": campaign} if campaign else {}
         return {
             "campaign": campaign,
-            **await tally(stores.ledger.standings(campaign)),
+            **await tally(stores.ledger.progress(campaign)),
             **await waiting(stores, **only),
         }
 
@@ -39,12 +39,12 @@ def status(
         _print_for_people(document)
 
 
-async def tally(standings: AsyncIterable[Standing]) -> dict[str, Any]:
+async def tally(progress: AsyncIterable[Progress]) -> dict[str, Any]:
     """Count the requests by state (every state is present), and the delivered ones by IO's own values."""
     states: Counter[str] = Counter(dict.fromkeys(State, 0))
     read = Counter(READ=0, UNREAD=0, UNAVAILABLE=0)
     payment = Counter(PAID=0, NOT_PAID=0)
-    async for standing in standings:
+    async for standing in progress:
         states[standing.state] += 1
         if standing.state in DELIVERED:
             read.update([standing.read_status] if standing.read_status else [])

@@ -16,7 +16,7 @@ from storage.stores import Stores
 
 log = logging.getLogger(__name__)
 
-NO_REFERENCE = Violation(field="body", rule="is no reference: requests go on message-requests")
+NO_REFERENCE = Violation(field="body", rule="is not a reference; put requests on message-requests")
 
 
 class StillSending(Exception):

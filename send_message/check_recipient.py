@@ -26,7 +26,7 @@ async def check_recipient(body: str, context: Context, *, redelivered: bool) -> 
     try:
         entry, reference = await _find(body, context)
     except (InvalidRequest, DifferentContent, UnknownRequest) as error:
-        log.warning("request cannot be taken: %s", type(error).__name__)
+        log.warning("request not accepted: %s", type(error).__name__)
         await context.dispatcher.poison(body, MESSAGE_REQUESTS)
         return
     await handle_delivery(entry, Delivery(reference, MESSAGE_REQUESTS, redelivered), proceed, context)

@@ -36,7 +36,7 @@ async def send_message(body: str, context: Context, *, redelivered: bool) -> Non
             raise UnknownRequest(UnknownRequest.__doc__)
         entry = await look_up(reference, context.ledger)
     except (InvalidRequest, UnknownRequest) as error:
-        log.warning("reference cannot be taken: %s", type(error).__name__)
+        log.warning("reference not accepted: %s", type(error).__name__)
         await context.dispatcher.poison(body, MESSAGE_SENDS)
         return
 

@@ -22,7 +22,7 @@ LEAST_LEASE = LEASE - timedelta(seconds=30)
 
 async def process_due(
     due_index: DueIndex,
-    visit: Callable[[DueEntry], Awaitable[None]],
+    handle: Callable[[DueEntry], Awaitable[None]],
     *,
     what: str,
     wait: Callable[[datetime], float],
@@ -36,9 +36,9 @@ async def process_due(
     try:
         lease = await due_index.acquire()
     except LeaseLost:
-        log.info("not %s: another host is at it", what)
+        log.info("not %s: another host holds the lease", what)
         return
-    await _Tick(lease, due_index, visit, what, wait, clock).run()
+    await _Tick(lease, due_index, handle, what, wait, clock).run()
 
 
 class _Tick:
@@ -46,20 +46,20 @@ class _Tick:
         self,
         lease: Lease,
         due_index: DueIndex,
-        visit: Callable[[DueEntry], Awaitable[None]],
+        handle: Callable[[DueEntry], Awaitable[None]],
         what: str,
         wait: Callable[[datetime], float],
         clock: Callable[[], datetime],
     ) -> None:
         self._lease = lease
         self._due_index = due_index
-        self._visit = visit
+        self._handle = handle
         self._what = what
         self._wait = wait
         self._clock = clock
         self._places = asyncio.Semaphore(CONCURRENCY)
-        self._visits: dict[str, asyncio.Task[None]] = {}
-        self._made = 0
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._handled = 0
         self._lag = timedelta(0)
         self._left = 0
         self._oldest_left: DueEntry | None = None
@@ -69,11 +69,11 @@ class _Tick:
         try:
             await self._take_all()
         finally:
-            await asyncio.gather(*self._visits.values())
+            await asyncio.gather(*self._running.values())
         await self._end()
         log.info(
-            "%s visits=%d left=%d days_behind=%.2f",
-            self._what, self._made, self._left, self._lag / timedelta(days=1),
+            "%s handled=%d left=%d lag_days=%.2f",
+            self._what, self._handled, self._left, self._lag / timedelta(days=1),
         )  # fmt: skip
         if self._failures:
             raise ExceptionGroup(f"messages that could not be {self._what} stay due", self._failures)
@@ -81,7 +81,7 @@ class _Tick:
     async def _take_all(self) -> None:
         async with aclosing(self._due_index.due(self._lease.since)) as rows:
             async for due in rows:
-                if due.request_id in self._visits:  # a crash left two rows: the next tick takes the second
+                if due.request_id in self._running:  # a crash left two rows: the next tick takes the second
                     self._leave(due)
                     continue
                 await self._places.acquire()
@@ -108,22 +108,22 @@ class _Tick:
         return True
 
     def _start(self, due: DueEntry) -> None:
-        self._made += 1
+        self._handled += 1
         self._lag = max(self._lag, self._clock() - due.due_at)
-        self._visits[due.request_id] = asyncio.create_task(self._try(due))
+        self._running[due.request_id] = asyncio.create_task(self._try(due))
 
     async def _try(self, due: DueEntry) -> None:
         try:
             async with asyncio.timeout(LONGEST_HANDLING.total_seconds()):
-                await self._visit(due)
+                await self._handle(due)
         except TimeoutError:
-            log.warning("visit cut off, it stays due request_id=%s", due.request_id)
+            log.warning("handling timed out, the row stays due request_id=%s", due.request_id)
             self._leave(due)
         except Exception as error:  # noqa: BLE001 - raised at the end; one message must not stop the others
             self._failures.append(error)
             self._leave(due)
         finally:
-            del self._visits[due.request_id]
+            del self._running[due.request_id]
             self._places.release()
 
     def _leave(self, due: DueEntry) -> None:
@@ -134,4 +134,4 @@ class _Tick:
         try:
             await self._due_index.release(self._lease, self._oldest_left)
         except LeaseLost:
-            log.warning("another host took the lease while this one was at it")
+            log.warning("lease lost: another host took it during the tick")

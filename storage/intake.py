@@ -20,14 +20,14 @@ log = logging.getLogger(__name__)
 MARK: Final = "\t \t"
 """Prefix of a copy's body, because its first delivery may have crashed anywhere. JSON ignores the blanks."""
 # The delay that host.json (visibilityTimeout) sets for the platform's own retries.
-COME_BACK = timedelta(seconds=30)
+RETRY_AFTER = timedelta(seconds=30)
 
 
 class PutBack(Unanswered):
     """Storage does not accept the result, so the body that goes back to the queue carries it."""
 
     def __init__(self, body: str) -> None:
-        super().__init__("the queue carries what storage does not take")
+        super().__init__("storage does not accept the result; the queue message carries it")
         self.body = body
 
 
@@ -78,7 +78,7 @@ class Intake:
 
     async def _put_back(self, queue: str, body: str, error: Exception) -> None:
         is_known = isinstance(error, NotReady | Unanswered)
-        delay = self._readiness.wait() if is_known else COME_BACK
+        delay = self._readiness.wait() if is_known else RETRY_AFTER
         marked = MARK + body
         await self._queues.put(queue, marked if fits(marked) else body, delay=delay)
         log.warning(

@@ -180,7 +180,7 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class Standing:
+class Progress:
     """The progress of one request."""
 
     state: State
@@ -201,13 +201,13 @@ class Ledger:
         row = await self._table.get(_partition(request_id), request_id)
         return entry_of(row) if row else None
 
-    async def standings(self, campaign: str | None = None) -> AsyncIterator[Standing]:
+    async def progress(self, campaign: str | None = None) -> AsyncIterator[Progress]:
         """Yield the progress of all requests, or of a campaign's. Scans three columns. Raises Unanswered."""
         condition, parameters = ("campaign eq @campaign", {"campaign": campaign}) if campaign else ("", {})
-        columns = [item.name for item in fields(Standing)]
+        columns = [item.name for item in fields(Progress)]
         async for row in self._table.rows(condition, columns=columns, **parameters):
             value = row.values.get
-            yield Standing(State(row.values["state"]), value("read_status"), value("payment_status"))
+            yield Progress(State(row.values["state"]), value("read_status"), value("payment_status"))
 
     async def pending(self) -> AsyncIterator[Pending]:
         """Yield requests that wait, are in doubt, or were accepted and not delivered. Scans three columns."""

@@ -32,9 +32,9 @@ def poison(queue: str) -> str:
     return f"{queue}-poison"
 
 
-WORKED_OFF: Final = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
-POISON_QUEUES: Final = tuple(map(poison, WORKED_OFF))
-QUEUES: Final = (*WORKED_OFF, *POISON_QUEUES, MESSAGE_OUTCOMES)
+INPUT_QUEUES: Final = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
+POISON_QUEUES: Final = tuple(map(poison, INPUT_QUEUES))
+QUEUES: Final = (*INPUT_QUEUES, *POISON_QUEUES, MESSAGE_OUTCOMES)
 
 
 class Queues:

@@ -31,8 +31,8 @@ TABLES: Final = (
     key_checks.TABLE,
 )
 _NO_ROW: Final = ("@readiness", "@readiness")
-PROVE_SECONDS = 5.0
-SAY_SECONDS = 60.0
+RECHECK_SECONDS = 5.0
+LOG_SECONDS = 60.0
 SHORTEST_WAIT = 5.0
 # Short at first, while a role is being granted. Later, a backlog that keeps coming back costs more than it
 # helps.
@@ -40,7 +40,7 @@ LONGEST_WAIT_AT_FIRST, AT_FIRST = 60.0, 3600.0
 LONGEST_WAIT = 300.0
 REFUSED = (401, 403)
 ALL_TABLES: Final = "* (all)"
-_WORDS: Final = {
+_MESSAGES: Final = {
     "refused": "table {of} refuses the app; grant its identity the role Storage Table Data Contributor",
     "unanswered": "table {of} does not answer; look at the storage account and the network",
     "missing_key": "ENCRYPTION_KEYS lacks key {of}, which has sealed rows; put it back at the end",
@@ -59,7 +59,7 @@ class Fault:
     of: str
 
     def __str__(self) -> str:
-        return _WORDS[self.kind].format(of=self.of)
+        return _MESSAGES[self.kind].format(of=self.of)
 
 
 class Readiness:
@@ -77,7 +77,7 @@ class Readiness:
         self._monotonic = monotonic
         self._proving = asyncio.Lock()
         self._is_proven = False
-        self._failed_at = self._said_at = float("-inf")
+        self._failed_at = self._logged_at = float("-inf")
         self._since: float | None = None
 
     @classmethod
@@ -95,7 +95,7 @@ class Readiness:
         """Return whether readiness is proven, or can be proven now. Faults are logged once a minute."""
         if not self._is_proven:
             async with self._proving:
-                if not self._is_proven and self._monotonic() - self._failed_at >= PROVE_SECONDS:
+                if not self._is_proven and self._monotonic() - self._failed_at >= RECHECK_SECONDS:
                     await self._prove()
         return self._is_proven
 
@@ -136,16 +136,16 @@ class Readiness:
         if faults:
             self._failed_at = self._monotonic()
             self._since = self._failed_at if self._since is None else self._since
-            self._say(faults)
+            self._log_faults(faults)
         elif self._since is not None:
             log.warning("messages are taken again after %.0f s", self._monotonic() - self._since)
             self._since = None
-            self._said_at = float("-inf")
+            self._logged_at = float("-inf")
 
-    def _say(self, faults: list[Fault]) -> None:
-        if self._monotonic() - self._said_at < SAY_SECONDS:
+    def _log_faults(self, faults: list[Fault]) -> None:
+        if self._monotonic() - self._logged_at < LOG_SECONDS:
             return
-        self._said_at = self._monotonic()
+        self._logged_at = self._monotonic()
         for fault in faults:
             log.error("no message is taken: %s", fault)
 

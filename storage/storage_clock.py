@@ -44,7 +44,7 @@ class StorageClock:
         earliest, latest = written_between(etag)
         if latest > earliest and not self._is_coarse:
             self._is_coarse = True
-            log.warning("storage ETags hold no time: that of its answers serves, and fewer calls are made")
+            log.warning("storage ETags hold no time: the Date of the answers is used, at a lower call rate")
         low, high = earliest - received, latest - sent
         drift = DRIFT * (received - self._learned_at)
         if low > self._high + drift or high < self._low - drift:  # another server's clock answers now

@@ -182,7 +182,7 @@ def written_between(etag: ETag) -> tuple[float, float]:
             at = datetime.fromisoformat(found[0]).timestamp()
             return at, at
     if etag.date is None:
-        raise Unanswered("The storage account's answer tells no time, neither by its ETag nor by its Date.")
+        raise Unanswered("The storage account's answer gives no time: neither its ETag nor its Date has one.")
     return etag.date.timestamp(), etag.date.timestamp() + 1
 
 

@@ -9,12 +9,12 @@ from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from contract.outcome import Outcome
 from storage.queues import (
+    INPUT_QUEUES,
     MESSAGE_OUTCOMES,
     MESSAGE_REQUESTS,
     MESSAGE_SETTLED,
     POISON_QUEUES,
     QUEUES,
-    WORKED_OFF,
 )
 
 
@@ -52,7 +52,7 @@ class Institution:
     async def left_behind(self) -> tuple[int, int]:
         """How many messages are in sight on the queues that the app works off, and how many come later."""
         in_sight = there = 0
-        for queue in map(self._queue, (*WORKED_OFF, *POISON_QUEUES)):
+        for queue in map(self._queue, (*INPUT_QUEUES, *POISON_QUEUES)):
             in_sight += len(await queue.peek_messages(max_messages=32))
             there += (await queue.get_queue_properties()).approximate_message_count or 0
         return in_sight, there - in_sight

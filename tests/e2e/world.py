@@ -25,13 +25,13 @@ from storage.cipher import Cipher
 from storage.due_index import DueEntry, DueIndex
 from storage.ledger import Entry, entry_of
 from storage.parked import ParkedMessage
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, POISON_QUEUES, WORKED_OFF
+from storage.queues import INPUT_QUEUES, MESSAGE_OUTCOMES, MESSAGE_REQUESTS, POISON_QUEUES
 from storage.stores import Stores
 from storage.table import Table
 from tests.e2e.processes import PROJECT, ChildProcess, host_process, simulator_process
 from tests.e2e.simulator_control import SimulatorControl
 
-INNER_QUEUES = (*WORKED_OFF, *POISON_QUEUES)
+INNER_QUEUES = (*INPUT_QUEUES, *POISON_QUEUES)
 LIMIT_SECONDS = 90
 """It only ends a test that would hang: what holds is seen within a fraction of a second."""
 

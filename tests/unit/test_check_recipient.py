@@ -143,7 +143,7 @@ async def test_body_that_cannot_be_taken_goes_to_the_poison_queue_as_it_is(
     assert list(app.queues.messages) == [poison(MESSAGE_REQUESTS)]
     assert not app.ledger_table.rows_by_key
     assert app.io.asked == []
-    assert "request cannot be taken" in caplog.text
+    assert "request not accepted" in caplog.text
 
 
 async def test_other_content_under_a_known_id_is_given_up_and_changes_nothing(app: FakeApp) -> None:

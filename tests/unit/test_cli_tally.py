@@ -3,15 +3,15 @@
 from collections.abc import AsyncIterator
 
 from cli.status import tally
-from storage.ledger import Standing, State
+from storage.ledger import Progress, State
 
 
-async def _standings() -> AsyncIterator[Standing]:
-    yield Standing(State.PROCESSED, "UNAVAILABLE", None)
-    yield Standing(State.PAID, "UNREAD", "PAID")
-    yield Standing(State.READ, "READ", "NOT_PAID")
-    yield Standing(State.PROCESSED, None, None)
-    yield Standing(State.REJECTED, None, None)
+async def _standings() -> AsyncIterator[Progress]:
+    yield Progress(State.PROCESSED, "UNAVAILABLE", None)
+    yield Progress(State.PAID, "UNREAD", "PAID")
+    yield Progress(State.READ, "READ", "NOT_PAID")
+    yield Progress(State.PROCESSED, None, None)
+    yield Progress(State.REJECTED, None, None)
 
 
 async def test_delivered_messages_are_counted_in_the_words_of_io() -> None:

@@ -12,7 +12,7 @@ from storage.cipher import Cipher, Undecipherable
 from storage.intake import MARK, Intake, PutBack
 from storage.key_checks import KeyChecks
 from storage.queues import LONGEST_BODY, MESSAGE_REQUESTS, poison
-from storage.readiness import LONGEST_WAIT, LONGEST_WAIT_AT_FIRST, PROVE_SECONDS, Fault, Readiness
+from storage.readiness import LONGEST_WAIT, LONGEST_WAIT_AT_FIRST, RECHECK_SECONDS, Fault, Readiness
 from storage.table import Unanswered
 from tests.fakes import FakeClock, FakeQueues, FakeTable, Steps
 from tests.samples import KEYS
@@ -98,7 +98,7 @@ async def test_table_that_refuses(stores: Stores, caplog: pytest.LogCaptureFixtu
         for _ in range(10):
             stores.steps.fail_before(REFUSED)  # of the first table; the others answer
             await process.take("{}")
-            stores.clock.advance(seconds=PROVE_SECONDS + 1)
+            stores.clock.advance(seconds=RECHECK_SECONDS + 1)
         assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
             "no message is taken: table ledger refuses the app; "
             "grant its identity the role Storage Table Data Contributor"
@@ -120,7 +120,7 @@ async def test_goes_on_when_the_role_is_granted(stores: Stores, caplog: pytest.L
     process = stores.process()
     stores.steps.fail_before(REFUSED)
     await process.take("{}")
-    stores.clock.advance(seconds=PROVE_SECONDS)
+    stores.clock.advance(seconds=RECHECK_SECONDS)
     (back,) = stores.queues.bodies(MESSAGE_REQUESTS)
     await process.take(back)
     assert process.taken == [("{}", True)]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from check_status.settle import COME_BACK
+from check_status.settle import RETRY_AFTER
 from storage.cipher import Cipher
 from storage.ledger import State, Step
 from storage.notices import Notices
@@ -195,8 +195,8 @@ async def test_payment_during_the_sending_waits() -> None:
     app.io.while_sending = settle
     await app.send(body)
     assert (app.entry().state, app.entry().settled_at) == (State.ACCEPTED, None)
-    assert app.queues.only(MESSAGE_SETTLED).delay == COME_BACK
-    app.clock.now += COME_BACK
+    assert app.queues.only(MESSAGE_SETTLED).delay == RETRY_AFTER
+    app.clock.now += RETRY_AFTER
     (again,) = app.queues.take(MESSAGE_SETTLED)
     await app.settle(again)
     assert app.entry().settled_at == PAID_AT
@@ -208,7 +208,7 @@ async def test_loser_of_a_race_comes_back() -> None:
     app.steps.fail_before(Changed(), skip=STEPS.index("ledger.replace"))
     await app.settle(BY_NOTICE)
     assert app.steps.to_come == 0
-    app.clock.now += COME_BACK
+    app.clock.now += RETRY_AFTER
     (again,) = app.queues.take(MESSAGE_SETTLED)
     await app.settle(again)
     assert app.entry().settled_at == PAID_AT

@@ -153,7 +153,7 @@ async def test_look_that_hangs_is_cut_off(
     app.io.status = seen("PROCESSED", "READ")
     await app.follow()
     assert len(app.due()) == 1
-    assert "visit cut off, it stays due request_id=r-" in caplog.text
+    assert "handling timed out, it stays due request_id=r-" in caplog.text
     await app.follow()
     assert app.due() == []
 
@@ -192,7 +192,7 @@ async def test_tick_says_how_far_behind_it_is(caplog: pytest.LogCaptureFixture) 
     app = await _app(messages=3)
     app.clock.advance(days=1, hours=12)
     await app.follow()
-    assert "followed visits=3 left=0 days_behind=1.50" in caplog.text
+    assert "followed handled=3 left=0 lag_days=1.50" in caplog.text
 
 
 async def test_late_message_is_looked_at_more_rarely() -> None:
