@@ -1,4 +1,4 @@
-"""Polls one message that is due, records what changed, and decides when to poll again."""
+"""Polls the messages that are due, records what changed, and decides when to poll again."""
 
 import logging
 from datetime import datetime, timedelta
@@ -10,10 +10,21 @@ from io_api.backoff import Backoff
 from io_api.errors import IoError, MessageForbidden, MessageNotFound, NotSent, Unavailable
 from io_api.observe import record
 from storage.due_index import DueEntry
+from storage.due_processing import process_due
 from storage.ledger import MISSING, UNCONFIRMED, Entry, Ledger, State, Step
 from storage.stores import Stores
 
 log = logging.getLogger(__name__)
+
+
+async def follow_due(context: Context) -> None:
+    """Run one tick. A message whose poll fails stays due; the failures are raised together at the end."""
+    backoff = Backoff()
+
+    async def poll(due: DueEntry) -> None:
+        await follow(due, backoff, context)
+
+    await process_due(context.due_index, poll, what="followed", wait=backoff.wait, clock=context.clock)
 
 
 async def follow(due: DueEntry, backoff: Backoff, context: Context) -> None:

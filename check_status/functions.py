@@ -2,8 +2,8 @@
 
 import azure.functions as func
 
+from check_status.follow import follow_due
 from check_status.settle import settle_payment
-from check_status.tick import follow_due
 from context import Context
 from storage.intake import Intake
 from storage.queues import MESSAGE_SETTLED

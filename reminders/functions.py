@@ -3,7 +3,7 @@
 import azure.functions as func
 
 from context import Context
-from reminders.tick import remind_due
+from reminders.remind import remind_due
 from storage.readiness import Readiness
 from triggers import on_timer
 

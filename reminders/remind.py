@@ -1,4 +1,4 @@
-"""Decides on the due reminders of one message, and sends those that are needed."""
+"""Decides on the reminders that are due, and sends those that are needed."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from reminders.compose import compose
 from reminders.decide import AskIo, Decision, DoNotSend, Facts, Postpone, Send, daily_cap, decide, unanswered
 from reminders.plan import Planned, plan
 from storage.due_index import DueEntry
+from storage.due_processing import process_due
 from storage.ledger import NOT_REMINDED, REMINDED, Entry, LostRace, State, Step
 from storage.queues import MESSAGE_REQUESTS, fits
 
@@ -26,6 +27,16 @@ log = logging.getLogger(__name__)
 TURNED_AWAY = frozenset({"recipient_not_found", "sender_not_allowed"})
 # Another worker is writing this ledger entry: try again after this time.
 SOON = timedelta(minutes=1)
+
+
+async def remind_due(context: Context) -> None:
+    """Run one tick. A message that fails stays due; the failures are raised together at the end."""
+    backoff = Backoff()
+
+    async def handle(due: DueEntry) -> None:
+        await remind(due, backoff, context)
+
+    await process_due(context.reminder_index, handle, what="reminded", wait=backoff.wait, clock=context.clock)
 
 
 async def remind(due: DueEntry, backoff: Backoff, context: Context) -> None:

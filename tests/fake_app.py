@@ -6,12 +6,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from check_status.follow import follow_due
 from check_status.settle import settle_payment
-from check_status.tick import follow_due
 from context import Context
 from contract.reminders import ReminderPolicy
 from poison.park import park
-from reminders.tick import remind_due
+from reminders.remind import remind_due
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
 from storage.cipher import Cipher

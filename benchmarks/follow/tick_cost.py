@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from benchmarks.follow.bill import PAGE, Bill, BilledTable
 from benchmarks.follow.tracked import TrackedTable
-from check_status.tick import follow_due
+from check_status.follow import follow_due
 from context import Context
 from io_api.models import MessageStatus
 from io_api.rate_budget import Priority

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from context import Context
 from reminders.calendar import days_later, instant_of, local_day, next_allowed
-from reminders.tick import remind_due
+from reminders.remind import remind_due
 from settings import Settings
 from storage.account import StorageAccount
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import settings
 from context import Context
-from reminders.tick import remind_due
+from reminders.remind import remind_due
 from storage.account import StorageAccount
 
 PAUSE_SECONDS = 0.25

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from check_status.tick import follow_due
+from check_status.follow import follow_due
 from context import Context
 from io_api.account import IoAccount
 from io_api.errors import PaymentLookupFailed, RateLimited, Unavailable, Unreachable
