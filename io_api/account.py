@@ -244,7 +244,7 @@ class IoAccount:
         probes: bool = False,
         held: Collection[Usable] = (),
     ) -> list[Usable]:
-        """Wait for the permit's slot and return the keys to try. Raises Suspended if calls were suspended."""
+        """Wait for the slot and return the keys to try. Raises Suspended if a suspension began meanwhile."""
         await permit.wait_until_near(CLAIM_SECONDS)
         usable = [*held]
         try:

@@ -128,8 +128,8 @@ GET_PROFILE = (
 GET_MESSAGE = (
     Row(400, ANY, Unavailable, "invalid_request"),
     Row(404, "Message not found", MessageNotFound, "message_not_found"),
-    # Another service sent the message, perhaps one that had the same name here: this
-    # error concerns the message and not the key.
+    # Another service sent the message, perhaps one that had the same name here. This error concerns one
+    # message and not the key.
     Row(403, "You are not allowed to read this", MessageForbidden, "not_this_service"),
     Row(403, "Forbidden", MessageForbidden, "forbidden"),
     Row(500, "Error retrieving Payment Status", PaymentLookupFailed, "payment_lookup_failed"),

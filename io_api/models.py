@@ -199,7 +199,7 @@ def _status(value: object) -> int | None:
 class Problem(_Received):
     """The body of an error: problem+json (title, detail) from IO, `message` from API Management.
 
-    The detail quotes the request, including the fiscal code, so the code only compares it.
+    The detail quotes the request, including the fiscal code, so the detail is only ever compared.
     """
 
     title: _Text = None

@@ -1,4 +1,4 @@
-"""Adds an answer of IO to the ledger. A final value is never lost."""
+"""Adds an answer of IO to the ledger. A final value is never overwritten."""
 
 from io_api.models import MessageStatus
 from storage.ledger import Entry, Step

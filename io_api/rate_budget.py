@@ -42,8 +42,8 @@ SOONEST_SECONDS = 0.02
 CUT = 0.9  # of the rate remains after a 429, at most once a window
 LEAST = 0.05  # of the limit
 # IO's answers give the calls left in the window. While more than this part of the limit is left, the rate
-# rises in proportion, by at most a hundredth of the limit a second. Below it, another client is calling: the
-# rate sinks.
+# rises in proportion, by at most a hundredth of the limit a second. When less is left, another client is
+# calling, and the rate sinks.
 LEFT = 1 / 75
 GAIN = 0.5
 RISE = 0.01

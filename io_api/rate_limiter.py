@@ -23,12 +23,12 @@ BUDGET: Final = "budget"
 CLOCK: Final = "clock"
 
 MAX_WAIT_SECONDS = 60.0
-"""A call without a slot by then is made later. An invocation lasts five minutes at most (host.json)."""
+"""The longest wait for a slot before RateLimited. An invocation lasts five minutes at most (host.json)."""
 # The next chunk is reserved while the last one is still in use.
 AHEAD_SECONDS = 1.0
 # For this long after an answer that leaves no call in the window, IO would refuse calls.
 FULL_SECONDS = 0.25
-# If the process got no slot because other calls go first, it tries again after this.
+# A process that got no slot, because other calls go first, tries again after this.
 LOOK_AGAIN_SECONDS = 0.2
 # A worker that loses the race for the row tries again after this, at most.
 LONGEST_JITTER_SECONDS = 0.03
@@ -78,7 +78,7 @@ class RateLimiter:
     async def reserve(self, priority: Priority) -> "Permit":
         """Wait until the call has its own slot, and return the permit for it. The slot is still to come.
 
-        Raises RateLimited, Unanswered.
+        Raises RateLimited or Unanswered.
         """
         asked_at = self._monotonic()
         slot = await self._slot(priority)
@@ -206,7 +206,7 @@ class Permit:
         return self._rate_limiter.is_in_time(self._slot)
 
     async def wait_until_due(self) -> None:
-        """Wait until the slot. Another slot replaces one that is not usable. Raises as `reserve`."""
+        """Wait until the slot. Another slot replaces one that is not usable. Raises as `reserve` does."""
         while not await self._rate_limiter.wait_until(self._slot):
             self._slot = await self._rate_limiter._slot(self._slot.priority)
 
