@@ -1,1 +1,1 @@
-"""The client of the IO API: calls, models, and errors named by what the caller must do."""
+"""The client of the IO API: calls, models, and errors that are named by what the caller must do."""

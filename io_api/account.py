@@ -1,4 +1,4 @@
-"""The institution's account at IO: its services, each with its own keys, under one rate limit."""
+"""The institution's account at IO: services with their own keys, under one shared rate limit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
@@ -32,13 +32,16 @@ from io_api.transport import NoCertificates
 from settings import Settings, SettingsError
 from storage.table import Table, Unanswered
 
-# The intent to send is written while the message's instant comes near.
+# The worker claims a message (writes the intent to send) this long before the message's slot.
 CLAIM_SECONDS = 0.5
 READY_SECONDS = 20.0
-"""A call whose permit is near leaves within these, or is not made: less than a probe is its caller's own."""
-# While nothing at all may be sent, messages wait here rather than going round the queues.
+"""A call whose slot is near leaves within this time or is not made.
+
+Shorter than suspension_store.PROBE_AFTER, for which a probe belongs to its caller.
+"""
+# While every service is suspended, messages wait here this long instead of going round the queues.
 HOLD_SECONDS = 10.0
-# With so many messages on their way for so long, IO is too slow for one more: it comes back later.
+# If no place in flight is free for this long, IO is too slow for one more message. The message is deferred.
 ROOM_SECONDS = 20.0
 
 GET_PROFILE, SUBMIT_MESSAGE, GET_MESSAGE = "get_profile", "submit_message", "get_message"
@@ -46,16 +49,17 @@ FAILURES = {GET_PROFILE: READ_FAILURES, SUBMIT_MESSAGE: SEND_FAILURES, GET_MESSA
 
 
 class Keys(NamedTuple):
-    """The two keys of a service; IO takes either, so that one can be changed at a time."""
+    """The two keys of a service. IO accepts either key, so one key can be changed at a time."""
 
     primary: SecretStr
     secondary: SecretStr | None
 
 
 class IoAccount:
-    """Makes each call at its permit, with a key of the service that it is made for. Raises as IoClient does.
+    """Makes each call at the slot of its permit, with a key of the named service.
 
-    Also Suspended, RateLimited (budget_spent), NotSent (not_ready) and Unanswered: no call was made.
+    Raises the errors of IoClient. Also raises Suspended, RateLimited (budget_spent), NotSent (not_ready) and
+    Unanswered: no call was made.
     """
 
     def __init__(
@@ -76,9 +80,9 @@ class IoAccount:
 
     @classmethod
     def of(cls, configured: Settings, table: Table, clock: Callable[[], datetime]) -> Self:
-        """The account of the settings; `table` is the one that its workers share (rate_limiter.TABLE).
+        """Return the account of the settings. `table` is the one that all workers share (rate_limiter.TABLE).
 
-        Raises SettingsError when no connection to IO could ever be made.
+        Raises SettingsError if no connection to IO could ever be made.
         """
         rate_limiter = RateLimiter(table, configured.io_rate_limit)
         try:
@@ -99,7 +103,7 @@ class IoAccount:
         return self._keys.keys()
 
     async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
-        """Whether the citizen can be contacted by this service; None: not on IO, or inbox off."""
+        """Return whether this service may contact the citizen. None: not on IO, or the inbox is off."""
         return await self._read(
             service, GET_PROFILE, Priority.CHECK, lambda key: self._client.get_profile(fiscal_code, key=key)
         )
@@ -107,7 +111,7 @@ class IoAccount:
     async def get_message(
         self, fiscal_code: str, message_id: str, *, service: str, priority: Priority = Priority.POLL
     ) -> MessageStatus:
-        """What IO knows of a message of this service."""
+        """Return what IO knows of a message of this service."""
         return await self._read(
             service,
             GET_MESSAGE,
@@ -117,10 +121,10 @@ class IoAccount:
 
     @asynccontextmanager
     async def permit_to_send(self, service: str) -> AsyncIterator[Permit]:
-        """Wait for the permit to send one message; its slot is half a second away, or was missed by little.
+        """Wait for the permit to send one message. Its slot is half a second away, or was just missed.
 
-        Nobody else gets that instant: claim the message and submit it within the block. Nobody is let in
-        who would find no place among the messages on their way to IO.
+        No other call gets this slot: claim the message and submit it within the block. A message that would
+        find no place in flight gets no permit.
         """
         until = asyncio.get_running_loop().time() + ROOM_SECONDS
         while True:
@@ -138,7 +142,7 @@ class IoAccount:
             self._in_flight.free(permit)
 
     async def submit_message(self, message: NewMessage, *, service: str, permit: Permit) -> str | None:
-        """Send; returns IO's message id, None when it was accepted without a readable one."""
+        """Send a message. Return IO's message id, or None if IO accepted it without a readable id."""
         usable = await self._ready_to_send(service, permit)
         try:
             answer = await self._call(
@@ -154,7 +158,7 @@ class IoAccount:
         return answer
 
     async def _ready_to_send(self, service: str, permit: Permit) -> list[Usable]:
-        """As `_ready`, with a place in flight: it is taken at the instant of the POST and not before."""
+        """Wait as `_ready` does, then take a place in flight: at the instant of the POST and not before."""
         usable: list[Usable] = []
         try:
             async with asyncio.timeout(READY_SECONDS):
@@ -167,7 +171,7 @@ class IoAccount:
             raise NotSent(reason="not_ready", cause=TimeoutError.__name__) from None
 
     async def _room(self, service: str, until: float) -> None:
-        """Wait until a place in flight is free; while all of them hang, find out whether IO answers again."""
+        """Wait until a place in flight is free. While all places hang, probe whether IO answers again."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(REFRESH_SECONDS):
@@ -183,7 +187,7 @@ class IoAccount:
             self._in_flight.release_hung()
 
     async def _prove_sending(self, service: str, permit: Permit) -> None:
-        """Probe the backend that takes messages without risk; raises Suspended unless sending may go on."""
+        """Make a safe probe of the backend that takes messages. Raises Suspended unless sending may go on."""
         if not await self._breakers.take_probe(SUBMIT_MESSAGE):
             raise backend_unavailable()
         evidence = await self._evidence(service, permit)
@@ -240,7 +244,7 @@ class IoAccount:
         probes: bool = False,
         held: Collection[Usable] = (),
     ) -> list[Usable]:
-        """Wait for the call's instant; returns the keys to try. Nothing may have been suspended meanwhile."""
+        """Wait for the slot and return the keys to try. Raises Suspended if a suspension began meanwhile."""
         await permit.wait_until_near(CLAIM_SECONDS)
         usable = [*held]
         try:
@@ -248,7 +252,7 @@ class IoAccount:
                 while True:
                     await permit.wait_until_due()
                     usable = await self._usable(service, operation, probes=probes, held=usable)
-                    if permit.is_in_time():  # storage may have been slow to tell
+                    if permit.is_in_time():  # storage may have been slow to answer
                         return usable
         except (TimeoutError, Unanswered) as error:
             raise NotSent(reason="not_ready", cause=type(error).__name__) from None
@@ -263,7 +267,7 @@ class IoAccount:
     async def _call[Answer](
         self, operation: str, usable: list[Usable], call: Callable[[SecretStr], Awaitable[Answer]]
     ) -> Answer:
-        """Make the call, and tell the breaker what its end says of the backend."""
+        """Make the call, and record in the breaker what the result says about the backend."""
         try:
             answer = await self._with_keys(operation, usable, call)
         except (PaymentLookupFailed, MessageNotFound, MessageForbidden, Refused):
@@ -278,7 +282,7 @@ class IoAccount:
     async def _with_keys[Answer](
         self, operation: str, usable: list[Usable], call: Callable[[SecretStr], Awaitable[Answer]]
     ) -> Answer:
-        """A 401 proves that nothing was done, so that the other key may be tried in the same permit."""
+        """Try the keys in order. A 401 proves that IO did nothing, so one permit allows both keys."""
         for key, probed in usable:
             try:
                 answer = await call(key.secret)
@@ -293,7 +297,7 @@ class IoAccount:
         raise suspended
 
     async def _refused(self, key: Key, operation: str, error: Misconfigured) -> Suspended:
-        """Open the circuit; what is no matter of one key is one of the service, so of both."""
+        """Open the key's circuit. A reason that concerns the service opens the circuits of both keys."""
         for one in (key,) if error.reason == WRONG_KEY else self._keys_of(key.service):
             await self._suspensions.open_circuit(one, operation, error)
         return Suspended(reason=error.reason, status=error.status, title=error.title)

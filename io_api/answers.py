@@ -1,15 +1,15 @@
 """What each answer of IO means.
 
-A row matches a status and how the answer's title (IO), message (API Management) or detail begins; the first
-row that matches wins. The words were read in the code that answers: pagopa/io-messages apps/services-func
+A row matches a status and the beginning of the answer's title (IO), message (API Management) or detail. The
+first row that matches wins. The words come from the code that answers: pagopa/io-messages apps/services-func
 (CreateMessage, GetMessage) at 88d155d5, pagopa/io-functions-services (profiles) at 72b2ff3d,
 pagopa/io-ts-commons src/responses.ts, and API Management's own bodies.
 
-IO checks all that ends in 400, 403 or 404 before it creates a message, so on a send these prove that nothing
-was created. Only IO's own words refuse a message: a 4xx without its problem body comes from a gateway or a
-firewall before it, and says nothing of the message (Unreachable on a send, Unavailable on a read).
-A 403 in unknown words is Misconfigured: it stops the key. That is also what happens where IO answers a bare
-"Forbidden" instead of naming the cause, as the rewrite of its Messages API does.
+IO makes every check that ends in 400, 403 or 404 before it creates a message, so on a send these statuses
+prove that IO created nothing. Only IO's own words refuse a message. A 4xx without IO's problem body comes
+from a gateway or a firewall in front of IO and says nothing about the message (Unreachable on a send,
+Unavailable on a read). A 403 in unknown words is Misconfigured: it stops the key. The same happens where IO
+answers a bare "Forbidden" instead of naming the cause, as the rewrite of its Messages API does.
 """
 
 import math
@@ -36,13 +36,13 @@ from io_api.models import Problem
 _LONGEST_RETRY_AFTER = 3600.0
 ANY = ""
 _BEFORE_CREATION = frozenset({400, 404, 413})
-# Whoever gave up waiting may have passed the request on (499: nginx, the client closed the connection).
+# A gateway that gave up waiting may have forwarded the request (499: nginx, client closed the connection).
 _GAVE_UP_WAITING = frozenset({408, 499})
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An HTTP answer. The body is empty when it did not arrive whole: the status already decides."""
+    """An HTTP answer. The body is empty if it did not arrive whole: the status alone decides then."""
 
     status: int
     headers: Mapping[str, str]
@@ -53,7 +53,7 @@ class Answer:
         return Problem.in_body(self.body)
 
     def says(self, status: int, words: str) -> bool:
-        """Whether this is that status, with a title, message or detail that begins with those words."""
+        """Return whether the answer has this status and its title, message or detail begins with `words`."""
         texts = (self.problem.title, self.problem.message, self.problem.detail)
         start = words.casefold()
         return self.status == status and any((text or "").casefold().startswith(start) for text in texts)
@@ -65,13 +65,13 @@ class Answer:
 
     @property
     def calls_left(self) -> int | None:
-        """How many calls the account has left in the window, where IO says so (x-rate-limit-remaining)."""
+        """The calls that the account has left in the window (x-rate-limit-remaining); None if not given."""
         left = self.headers.get("x-rate-limit-remaining", "")
         return int(left) if left.isdecimal() else None
 
     @property
     def retry_after(self) -> float:
-        """Seconds to wait after a 429; five when IO does not say, at most an hour."""
+        """The seconds to wait after a 429: five if IO names none, at most an hour."""
         try:
             seconds = float(self.headers.get("x-rate-limit-retry-after", ""))
         except ValueError:
@@ -104,7 +104,7 @@ EVERY_CALL = (
 SUBMIT_MESSAGE = (
     Row(400, "Error while sending payment metadata", Refused, "payment_amount_not_allowed"),
     Row(400, ANY, Refused, "invalid_message"),
-    # These three come under the title "You are not allowed here"; only the detail tells them from a
+    # These three have the title "You are not allowed here". Only the detail distinguishes them from a
     # missing scope of the whole account.
     Row(403, "You do not have enough permissions to send a Premium", Refused, "premium_not_allowed"),
     Row(403, "You do not have enough permissions to send a payment", Refused, "payee_not_allowed"),
@@ -120,7 +120,7 @@ SUBMIT_MESSAGE = (
 
 GET_PROFILE = (
     Row(400, ANY, Refused, "invalid_fiscal_code"),
-    # A limited account may write to some citizens only: this one is refused, the key is as good as before.
+    # A limited account may write to some citizens only. IO refuses this citizen; the key still works.
     Row(403, "Recipient forbidden", Refused, "recipient_forbidden"),
     *EVERY_CALL,
 )
@@ -128,7 +128,8 @@ GET_PROFILE = (
 GET_MESSAGE = (
     Row(400, ANY, Unavailable, "invalid_request"),
     Row(404, "Message not found", MessageNotFound, "message_not_found"),
-    # Another service sent it, perhaps one that had the same name here: that is this message's own matter.
+    # Another service sent the message, perhaps one that had the same name here. This error concerns one
+    # message and not the key.
     Row(403, "You are not allowed to read this", MessageForbidden, "not_this_service"),
     Row(403, "Forbidden", MessageForbidden, "forbidden"),
     Row(500, "Error retrieving Payment Status", PaymentLookupFailed, "payment_lookup_failed"),
@@ -137,7 +138,7 @@ GET_MESSAGE = (
 
 
 def error_in(answer: Answer, rows: tuple[Row, ...], otherwise: type[IoError]) -> IoError:
-    """The error of the first row that matches, or `otherwise` with server_error or unexpected_answer."""
+    """Return the error of the first matching row, or `otherwise` with server_error or unexpected_answer."""
     row = next((row for row in rows if _matches(row, answer)), None)
     if row is None and otherwise is InDoubt and _was_not_taken(answer):
         otherwise = Unreachable
@@ -157,6 +158,6 @@ def _matches(row: Row, answer: Answer) -> bool:
 
 
 def _was_not_taken(answer: Answer) -> bool:
-    """Whether a 4xx proves that IO was not reached, or created nothing."""
+    """Return whether a 4xx proves that the request did not reach IO, or that IO created nothing."""
     by_another = answer.status not in _GAVE_UP_WAITING and not answer.is_of_io
     return answer.status in _BEFORE_CREATION or (400 <= answer.status < 500 and by_another)

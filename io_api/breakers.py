@@ -1,17 +1,18 @@
 """The circuit breakers of IO's backends, shared by all workers.
 
-Different programs behind IO's gateway serve profiles, messages and their status, so each kind of call has a
-breaker of its own, for all services of the account. A failure that says nothing about the message (no
-connection, a timeout, a 5xx, an answer that is not in IO's words) counts here and never on the message.
+Different programs behind IO's gateway serve profiles, messages and their status, so each kind of call has its
+own breaker, for all services of the account. A failure that says nothing about the message (no connection, a
+timeout, a 5xx, an answer that is not in IO's words) counts here and never on the message.
 
-A read harms nobody: its breaker opens after ten failures in a row, and one real call probes the backend.
+A failed read does no harm. The breaker of reads opens after ten failures in a row, and one real call probes
+the backend.
 
-A POST that fails may have created its message, so few POSTs may fail. The breaker opens after three in a row,
-and a safe probe decides: a GET of a message that does not exist, then a POST that IO must refuse. If IO
-answers both, sending goes on. After five in a row one real message is tried, at a growing distance.
+A failed POST may have created its message, so few POSTs may fail. The breaker opens after three failures in a
+row, and a safe probe decides: a GET of a message that does not exist, then a POST that IO must refuse. If IO
+answers both, sending goes on. After five failures in a row one real message is tried, at growing intervals.
 
-A slow IO answers in the end, and an IO that fails one call in ten answers in between: neither fails so often
-in a row, and where chance has it, the safe probe is answered at once.
+A slow IO answers in the end, and an IO that fails one call in ten answers in between. Neither fails so often
+in a row. If that happens by chance, IO answers the safe probe at once.
 """
 
 import asyncio
@@ -34,34 +35,34 @@ COLUMN: Final = "breaker"
 REASON: Final = "io_unavailable"
 
 READ_FAILURES = 10
-"""So many reads in a row that fail open the breaker: one in ten that fail at random never do."""
+"""This many failed reads in a row open the breaker. Random failures of one read in ten never open it."""
 SEND_FAILURES = 3
 SURE_FAILURES = 5
 REFRESH_SECONDS = 1.0
 SHARE_SECONDS = 5.0
-# A safe probe costs two calls. LONGEST_DISTANCE and WAIT_SECONDS bring the full rate back within a minute.
+# A safe probe costs two calls. LONGEST_DISTANCE and WAIT_SECONDS restore the full rate within a minute.
 PROBE_AFTER = timedelta(seconds=2)
 LONGEST_DISTANCE = timedelta(seconds=20)
 WAIT_SECONDS = 20.0
-# A real message that may end in doubt: after half a minute, then each time ten times later.
+# A trial is a real message that may end in doubt: after half a minute, then each time ten times later.
 TRIAL_AFTER = timedelta(seconds=30)
 TRIAL_GROWTH = 10
 MOST_GROWTHS = 4
 
 
 class Evidence(Enum):
-    """What a safe probe shows of the backend that takes messages."""
+    """The result of a safe probe of the backend that takes messages."""
 
     DEAD = auto()
-    HALF = auto()  # it answers reads, and no POST
+    HALF = auto()  # the backend answers reads, but no POST
     ALIVE = auto()
 
 
 class Breaker(BaseModel):
-    """One row: how many calls failed in a row, and since when none is made.
+    """One row: how many calls failed in a row, and since when no call is made.
 
     probe_at: when the next probe may be made. trial_at: when a real message may be tried without proof.
-    alive: whether the last safe probe was answered.
+    alive: whether IO answered the last safe probe.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -75,7 +76,7 @@ class Breaker(BaseModel):
     alive: bool = False
 
     def after_failure(self, now: datetime, limit: int) -> "Breaker":
-        """One more call failed; at the limit the breaker opens, and its first probe is due at once."""
+        """Count one more failure. At the limit the breaker opens, and its first probe is due at once."""
         failures = self.failures + 1
         if failures < limit or self.opened_at:
             return self.model_copy(update={"failures": failures})
@@ -89,12 +90,12 @@ class Breaker(BaseModel):
         )
 
     def probing(self, now: datetime) -> "Breaker":
-        """A probe is under way; the distance to the next one grows."""
+        """Return the breaker with a probe under way. The interval to the next probe grows."""
         distance = min(LONGEST_DISTANCE, PROBE_AFTER * 2 ** min(self.probes, 10))
         return self.model_copy(update={"probe_at": now + distance, "probes": self.probes + 1})
 
     def shown(self, evidence: Evidence, now: datetime) -> "Breaker":
-        """What a safe probe showed. Closed, if sending may go on."""
+        """Return the breaker after a safe probe: closed if sending may go on."""
         alive = evidence is Evidence.ALIVE
         tried = self.trial_at is not None and self.trial_at <= now and evidence is not Evidence.DEAD
         if tried or (alive and (self.failures < SURE_FAILURES or not self.alive)):
@@ -108,7 +109,7 @@ class Breaker(BaseModel):
 
 
 class Breakers:
-    """Reads and writes the rows; `clock` gives the time in UTC."""
+    """Reads and writes the rows of the breakers. `clock` gives the time in UTC."""
 
     def __init__(
         self, table: Table, clock: Callable[[], datetime], *, monotonic: Callable[[], float] = time.monotonic
@@ -120,7 +121,7 @@ class Breakers:
         self._reading = asyncio.Lock()
 
     async def current(self, operation: str) -> Breaker:
-        """The breaker of a kind of call, as of a second ago at most; raises Unanswered."""
+        """Return the breaker of a kind of call, at most a second old. Raises Unanswered."""
         if self._is_old(operation):
             async with self._reading:
                 if self._is_old(operation):
@@ -130,17 +131,17 @@ class Breakers:
         return self._known[operation][0]
 
     async def is_open(self, operation: str) -> bool:
-        """Whether calls are held back, those that may probe included; raises Unanswered."""
+        """Return whether calls are held back, including those that may probe. Raises Unanswered."""
         return (await self.current(operation)).opened_at is not None
 
     async def open_error(self, operation: str) -> Suspended | None:
-        """Why no call is made now; None when calls are made, or a probe is due. Raises Unanswered."""
+        """Return why no call is made now, or None if calls are made or a probe is due. Raises Unanswered."""
         breaker = await self.current(operation)
         is_due = breaker.probe_at is not None and breaker.probe_at <= self._clock()
         return None if breaker.opened_at is None or is_due else backend_unavailable()
 
     async def take_probe(self, operation: str) -> bool:
-        """Whether the caller may make the probe that is due: one of all workers. Raises Unanswered."""
+        """Return whether the caller may make the due probe: one of all workers may. Raises Unanswered."""
         known = await self.current(operation)
         if known.probe_at is None or known.probe_at > self._clock():
             return False
@@ -151,14 +152,14 @@ class Breakers:
         return await self._change(operation, take)
 
     async def record_evidence(self, operation: str, evidence: Evidence) -> bool:
-        """Take in what a safe probe showed; whether sending goes on. Raises Unanswered."""
+        """Record what a safe probe showed; return whether sending goes on. Raises Unanswered."""
         await self._change(
             operation, lambda one: one.shown(evidence, self._clock()) if one.opened_at else None
         )
         return not await self.is_open(operation)
 
     async def record_failure(self, operation: str, *, limit: int) -> None:
-        """A call failed in a way that says nothing about its message. Never fails."""
+        """Record a failed call whose failure says nothing about its message. Never fails."""
         before = self._known.get(operation, (Breaker(), 0.0))[0]
         local = before.after_failure(self._clock(), limit)
         self._known[operation] = local, self._monotonic()  # this process stops before the row is written
@@ -168,7 +169,7 @@ class Breakers:
             log.warning("breaker opened operation=%s failures=%d", operation, after.failures)
 
     async def record_success(self, operation: str) -> None:
-        """A call was answered: costs a write only after failures. Never fails."""
+        """Record an answered call. Costs a write only after failures. Never fails."""
         known, _ = self._known.get(operation, (Breaker(), 0.0))
         if known.is_sound:
             return
@@ -185,7 +186,7 @@ class Breakers:
         return row, Breaker.model_validate_json(row.values[COLUMN]) if row else Breaker()
 
     async def _share(self, operation: str, decide: Callable[[Breaker], Breaker | None]) -> None:
-        """Change the row if that can be done soon: what IO answered must not be lost over it."""
+        """Change the row, or give up after SHARE_SECONDS: a slow write must not lose IO's answer."""
         try:
             async with asyncio.timeout(SHARE_SECONDS):
                 await self._change(operation, decide)
@@ -193,7 +194,7 @@ class Breakers:
             log.warning("state of a breaker not shared reason=%s", type(error).__name__)
 
     async def _change(self, operation: str, decide: Callable[[Breaker], Breaker | None]) -> bool:
-        """Write what `decide` makes of the row, however often others are faster; None: nothing."""
+        """Write what `decide` returns for the row (None: nothing). Retry while other workers write first."""
         while True:
             row, breaker = await self._read(operation)
             after = decide(breaker)
@@ -204,7 +205,7 @@ class Breakers:
 
 
 def backend_unavailable(reason: str = REASON) -> Suspended:
-    """No call is made because the backend does not answer, or answers too slowly for one more."""
+    """Return the error for a backend that does not answer, or answers too slowly for one more call."""
     error = Suspended(reason=reason)
     error.retry_after = WAIT_SECONDS
     return error

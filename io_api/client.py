@@ -1,4 +1,4 @@
-"""Every call to the IO API. Nothing else speaks HTTP to IO."""
+"""Every call to the IO API. No other module speaks HTTP to IO."""
 
 import asyncio
 import contextlib
@@ -17,11 +17,11 @@ from io_api.models import CreatedMessage, MessageStatus, NewMessage, Profile
 from io_api.transport import new_http_client, tls_context
 
 TIMEOUT_SECONDS = 15.0
-"""No read lasts longer, unless the client is built with another timeout."""
+"""The time limit of a read, unless the client is built with another timeout."""
 SUBMIT_TIMEOUT_SECONDS = 60.0
-"""No POST of a message lasts longer. IO's gateway waits 180 s for its backend: a slow answer still decides,
-and giving up early would leave the message in doubt."""
-# For safe probes: the citizen of IO's documentation, and a message that nobody sent.
+"""The time limit of a POST of a message. IO's gateway waits 180 s for its backend. A slow answer still
+decides, and giving up early would leave the message in doubt."""
+# For safe probes: the citizen of IO's documentation, and a message that was never sent.
 _NOBODY, _NO_MESSAGE = "AAAAAA00A00A000A", "00000000000000000000000000"
 PROFILES, MESSAGES, MESSAGE = "profiles", "messages", "messages/{fiscal_code}/{id}"
 _OF_THE_GATEWAY = frozenset({401, 403, 408, 429})
@@ -32,13 +32,13 @@ class IoClient:
     """The IO API at one address, for any number of services: each call takes the key to use.
 
     base_url: like https://api.io.pagopa.it/api/v1.
-    timeout_seconds: no read lasts longer; at most a third of it is spent on getting a connection.
-    submit_timeout_seconds: no POST of a message lasts longer.
-    max_connections: more calls than these wait for a free one, within that third.
-    observe: is shown every answer of IO.
+    timeout_seconds: the time limit of a read. Getting a connection takes at most a third of it.
+    submit_timeout_seconds: the time limit of a POST of a message.
+    max_connections: further calls wait for a free connection, within that third.
+    observe: receives every answer of IO.
 
-    It may be built without a running loop; it connects at the first call, and `aclose` ends it. Raises
-    NoCertificates.
+    The client may be built without a running loop. It connects at the first call; `aclose` closes the
+    connections. Raises NoCertificates.
     """
 
     def __init__(
@@ -69,9 +69,9 @@ class IoClient:
             await opened.aclose()
 
     async def get_profile(self, fiscal_code: str, *, key: SecretStr) -> Profile | None:
-        """POST /profiles. None: not a user of IO, or the inbox is off (IO does not tell which).
+        """POST /profiles. None: the citizen is not a user of IO, or the inbox is off (IO does not say which).
 
-        Raises NotSent, Refused (IO does not take the fiscal code) or Unavailable.
+        Raises NotSent, Refused (IO does not accept the fiscal code) or Unavailable.
         """
         body = json.dumps({"fiscal_code": fiscal_code}).encode()
         answer = await self._call("POST", PROFILES, key=key, unproven=Unavailable, body=body)
@@ -82,10 +82,10 @@ class IoClient:
         return _read(answer, Profile)
 
     async def submit_message(self, message: NewMessage, *, key: SecretStr) -> str | None:
-        """POST /messages. Returns IO's message id, or None when the 201 carries none that can be read.
+        """POST /messages. Return IO's message id, or None if the 201 carries no readable id.
 
-        Any 201 means that the message was created: it must not be sent again, even without an id.
-        Raises NotSent, Refused or InDoubt. IO has no idempotency key: only NotSent may be repeated.
+        Any 201 means that IO created the message: do not send it again, even without an id.
+        Raises NotSent, Refused or InDoubt. IO has no idempotency key: repeat only after NotSent.
         """
         answer = await self._call(
             "POST",
@@ -100,7 +100,7 @@ class IoClient:
         return CreatedMessage.in_body(answer.body).id
 
     async def get_message(self, fiscal_code: str, message_id: str, *, key: SecretStr) -> MessageStatus:
-        """GET /messages/{fiscal_code}/{message_id}: only the service that sent it may ask.
+        """GET /messages/{fiscal_code}/{message_id}. Only the service that sent the message may ask.
 
         Raises NotSent or Unavailable (PaymentLookupFailed, MessageNotFound, MessageForbidden).
         """
@@ -112,13 +112,13 @@ class IoClient:
         return _read(answer, MessageStatus)
 
     async def answers_reads(self, *, key: SecretStr) -> bool:
-        """Whether the program that takes messages answers, by a GET of a message that does not exist."""
+        """Return whether the program that takes messages answers a GET of a message that does not exist."""
         return await self._is_answered(
             "GET", MESSAGE, key=key, ids={"fiscal_code": _NOBODY, "id": _NO_MESSAGE}
         )
 
     async def answers_sends(self, *, key: SecretStr) -> bool:
-        """Whether a POST /messages reaches the program that takes messages, by one that it must refuse.
+        """Return whether the program that takes messages answers a POST /messages that it must refuse.
 
         IO decodes the body before it creates anything (pagopa/io-messages, CreateMessage: 400).
         """
@@ -150,9 +150,9 @@ class IoClient:
         timeout_seconds: float | None = None,
         ids: Mapping[str, str] = {},
     ) -> Answer:
-        """IO's answer. Raises Unreachable, or `unproven` when the request may have left.
+        """Return IO's answer. Raises Unreachable, or `unproven` if the request may have left.
 
-        `ids` fill the route's braces; only the route is told to whoever watches.
+        `ids` fill the route's braces. Telemetry gets only the route.
         """
         if not _HEADER_VALUE.fullmatch(key.get_secret_value()):
             raise Misconfigured(reason="invalid_key")
@@ -178,14 +178,14 @@ class IoClient:
         unproven: type[IoError],
         timeout_seconds: float,
     ) -> Answer | IoError:
-        """IO's answer, or what it means that there is none."""
+        """Return IO's answer, or the error that a missing answer means."""
         try:
             request = self._http().build_request(method, path, headers=headers, content=body)
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing has left
+        except Exception as error:  # noqa: BLE001 - after any failure here, nothing has left
             return Unreachable(reason="not_prepared", cause=type(error).__name__)
         try:
             return await self._exchange(request, timeout_seconds)
-        except Exception as error:  # noqa: BLE001 - handed on, as what it means for the call
+        except Exception as error:  # noqa: BLE001 - returned as what it means for the call
             return _failure(error, unproven)
 
     async def _exchange(self, request: httpx.Request, timeout_seconds: float) -> Answer:
@@ -208,7 +208,7 @@ class IoClient:
 
 
 def _failure(error: Exception, unproven: type[IoError]) -> IoError:
-    """What a call that got no answer means; what is not understood may have left."""
+    """Return the error of a call without an answer. After an unknown failure the request may have left."""
     match error:
         case httpx.ConnectError():
             return Unreachable(reason="unreachable", cause=str(error))
@@ -221,13 +221,13 @@ def _failure(error: Exception, unproven: type[IoError]) -> IoError:
 
 
 def _is_of_the_backend(answer: Answer) -> bool:
-    """Whether the program that does the work answered, and no gateway before it."""
+    """Return whether IO's backend answered, and not a gateway in front of it."""
     refused = answer.status < 500 and answer.status not in _OF_THE_GATEWAY and answer.is_of_io
     return answer.status < 300 or refused
 
 
 async def _whole_body(response: httpx.Response, deadline: float) -> bytes:
-    """The whole body, or none of it: the status has arrived and decides, a part of the body adds nothing."""
+    """Return the whole body or none of it: the status already decides, and a partial body adds nothing."""
     try:
         async with asyncio.timeout_at(deadline), contextlib.aclosing(response):
             return await response.aread()

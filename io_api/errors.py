@@ -1,56 +1,56 @@
-"""What can go wrong when asking IO, named by what the caller must do.
+"""The errors of calls to IO, named by what the caller must do.
 
     IoError
-    ├── NotSent                     surely had no effect at IO: may be tried again
+    ├── NotSent                     certainly had no effect at IO: may be tried again
     │   ├── RateLimited             wait `retry_after` seconds first
     │   ├── Suspended               the service is paused or its keys are refused: wait `retry_after` seconds
-    │   ├── Unreachable             no connection was made, or a gateway turned the call away; try later
-    │   └── Misconfigured           stop using this key, mend the settings; no message is burnt
-    ├── Refused                     IO will never take it as it is: record the reason, do not repeat
+    │   ├── Unreachable             no connection was made, or a gateway rejected the call: try later
+    │   └── Misconfigured           stop using this key, correct the settings; no message is lost
+    ├── Refused                     IO will never accept it as it is: record the reason, do not repeat
     ├── InDoubt                     the message may have been created: never repeat, an operator decides
     └── Unavailable                 a read gave nothing usable: repeat it later
         ├── PaymentLookupFailed     repeat at a low rate, keep the read status already known
         ├── MessageNotFound         IO does not know a message it accepted: raise an alarm
         └── MessageForbidden        IO says that another service sent the message: raise an alarm
 
-`answers.py` says which answer becomes which error, with the reason each gives. The other reasons:
+`answers.py` maps each answer to its error and reason. The other reasons:
 
     unreachable         Unreachable              refused, name not found, TLS failure, no connection in time
-    not_prepared        Unreachable              the call could not even be begun: a defect
+    not_prepared        Unreachable              the call could not be started: a defect
     unexpected_answer   Unreachable              a 4xx of a send that is not in IO's words
     timeout             InDoubt, Unavailable     sent, and no answer within the client's timeout
     connection_lost     InDoubt, Unavailable     sent, and the connection broke before the answer
     unexpected_failure  InDoubt, Unavailable     anything else: a defect, here or in a library
     server_error        InDoubt, Unavailable     a status of 500 or more
-    unexpected_answer   InDoubt, Unavailable     any other status that has no meaning for the call
+    unexpected_answer   InDoubt, Unavailable     any other status without a meaning for the call
     unreadable_answer   Unavailable              a 200 that cannot be read
     invalid_key         Misconfigured            also a key that cannot be written in a header
-    budget_spent        RateLimited              no call was made: others of the account use up the limit
-    not_ready           NotSent                  no call was made: storage did not answer when its turn came
-    paused              Suspended                  no call was made: an operator wants none
-    io_slow             Suspended                  no call was made: too many wait for IO's answer
-    io_unavailable      Suspended                  no call was made: IO's backend does not answer
+    budget_spent        RateLimited              no call was made: other calls of the account use up the limit
+    not_ready           NotSent                  no call was made: storage did not answer at the call's slot
+    paused              Suspended                no call was made: an operator paused the service
+    io_slow             Suspended                no call was made: too many messages wait for IO's answer
+    io_unavailable      Suspended                no call was made: IO's backend does not answer
 """
 
 from contract.fiscal_code import FISCAL_CODE_SHAPE, MASK
 
 _TITLE_LENGTH = 200
 DEFAULT_RETRY_AFTER = 5.0
-"""Seconds: IO counts calls in windows of five (pagopa/io-infra, policy of the product io_services)."""
+"""In seconds. IO counts calls in windows of five (pagopa/io-infra, policy of the product io_services)."""
 
 
 def masked(text: str) -> str:
-    """The text without anything shaped like a fiscal code, on one line, at most 200 characters."""
+    """Return the text on one line, at most 200 characters, without anything shaped like a fiscal code."""
     return FISCAL_CODE_SHAPE.sub(MASK, " ".join(text.split()))[:_TITLE_LENGTH]
 
 
 class IoError(Exception):
-    """IO did not do what it was asked.
+    """IO did not carry out the call.
 
     reason: snake_case and stable, for ledgers, metrics and alerts.
-    status: the HTTP status, None when no answer came.
-    title: what IO or its gateway called the problem, masked. Never the `detail`, which quotes the request.
-    cause: class name of the exception beneath. Never its text, which can hold the address.
+    status: the HTTP status; None if no answer came.
+    title: the problem's title from IO or its gateway, masked. Never the `detail`, which quotes the request.
+    cause: class name of the underlying exception. Never its text, which can hold the address.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class IoError(Exception):
 
 
 class NotSent(IoError):
-    """The request had no effect at IO: it may be tried again."""
+    """The request had no effect at IO and may be tried again."""
 
 
 class RateLimited(NotSent):
@@ -81,16 +81,16 @@ class RateLimited(NotSent):
 
 
 class Suspended(NotSent):
-    """No calls are made for this service now: `postino doctor` says why and what to do.
+    """Calls for this service are suspended: `postino doctor` says why and what to do.
 
-    retry_after: seconds; the longer it has been stopped the longer it is.
+    retry_after: seconds; grows with the age of the suspension.
     """
 
     retry_after: float = DEFAULT_RETRY_AFTER
 
 
 class Unreachable(NotSent):
-    """The call did not reach IO: try later, and check IO_API_BASE_URL and the network if it lasts."""
+    """The call did not reach IO: try later, and check IO_API_BASE_URL and the network if this lasts."""
 
 
 class Misconfigured(NotSent):
@@ -98,23 +98,23 @@ class Misconfigured(NotSent):
 
 
 class Refused(IoError):
-    """IO will never accept this request as it is: correct it before sending it again."""
+    """IO will never accept this request as it is: correct the request before sending it again."""
 
 
 class InDoubt(IoError):
-    """The message left and nothing proves what IO did with it: let an operator decide, never repeat it."""
+    """The message left and no answer proves what IO did with it: never repeat it, let an operator decide."""
 
 
 class Unavailable(IoError):
-    """IO gave no usable answer to a read: repeat it later."""
+    """IO gave no usable answer to a read: repeat the read later."""
 
 
 class PaymentLookupFailed(Unavailable):
-    """IO could not ask pagoPA for the payment: repeat later, and keep the read status already known."""
+    """IO could not ask pagoPA for the payment: repeat the read later and keep the known read status."""
 
 
 class MessageNotFound(Unavailable):
-    """IO does not know this message for this fiscal code: check what was recorded when it was sent."""
+    """IO does not know this message for this fiscal code: check what was recorded at the send."""
 
 
 class MessageForbidden(Unavailable):

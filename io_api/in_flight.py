@@ -1,13 +1,15 @@
-"""How many messages this process has on their way to IO without an answer.
+"""The limit on messages in flight: those that this process sent to IO and that have no answer yet.
 
-When IO stops answering, all of them end in doubt, so there are no more of them than the usual time of an
-answer asks for. The limit starts at one and grows by one with each answer that comes while a message whose
-instant had come found no place; by as many as found none if IO is slow. After a round of answers, as many as
-the limit, it sinks to what was needed, or grows by half if IO is slow and more messages wait. It is one after
-a failure. Messages are claimed a moment before they need a place, no more of them than will find one.
+When IO stops answering, every message in flight ends in doubt. The process therefore keeps no more in flight
+than the usual time of an answer requires.
 
-A POST that hangs holds its place for a minute. If IO is proved to answer meanwhile, the places that hang are
-given to others, once: until a message is answered again, the proof is worth no more than that.
+The limit starts at one. An answer raises the limit by one if a message at its slot found no place, or by the
+number of such messages if IO is slow. A round is as many answers as the limit. After a round the limit falls
+to the places that were needed, or grows by half if IO is slow and more messages wait. A failure sets the
+limit to one. A message is claimed a moment before it needs a place, and only if it will find one.
+
+A POST that hangs holds its place for a minute. If a probe proves meanwhile that IO answers, other messages
+get the places that hang, once: until IO answers a message again, the proof allows no more than that.
 """
 
 import asyncio
@@ -18,18 +20,18 @@ from contextlib import suppress
 
 LEAST = 1
 MOST = 24
-# When no place was taken or given back for so long, the messages on their way may hang.
+# If no place was taken or given back for this long, the messages in flight may hang.
 HUNG_SECONDS = 10.0
-# A message that was told of a free place may not take it: the others look for themselves, too.
+# A message that was notified of a free place may not take it, so the others also check at this interval.
 LOOK_AGAIN_SECONDS = 1.0
-# What is reckoned with before the first answer, and at least.
+# The time of an answer that is assumed before the first one, and the least that is ever assumed.
 FIRST_ANSWER_SECONDS, SHORTEST_ANSWER_SECONDS = 0.1, 0.02
 
 
 class InFlight:
-    """A limit on messages without an answer; one for the process.
+    """The limit on messages without an answer; one for the process.
 
-    A message is any object that stands for it; it is claimed `lead_seconds` before it takes its place.
+    Any hashable object may stand for a message. A message is claimed `lead_seconds` before it takes a place.
     """
 
     def __init__(self, lead_seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +40,7 @@ class InFlight:
         self._limit = LEAST
         self._outside = 0
         self._claimed: set[Hashable] = set()
-        self._out: dict[Hashable, float] = {}  # since when, oldest first
+        self._out: dict[Hashable, float] = {}  # message: since when, oldest first
         self._most_out = 0  # in this round of answers
         self._answers = 0  # of this round
         self._answer_seconds = FIRST_ANSWER_SECONDS
@@ -58,13 +60,13 @@ class InFlight:
             self._outside -= 1
 
     def claim(self, message: Hashable) -> bool:
-        """Whether this message may be claimed: there will be a place, or it is the first to wait for one."""
+        """Claim a message that will find a place or be the first to wait. Return whether it was claimed."""
         if admits := self._admits:
             self._claimed.add(message)
         return admits
 
     def take(self, message: Hashable) -> bool:
-        """Take a place if one is free."""
+        """Take a place if one is free. Return whether the message has one."""
         if not self._free_places:
             return False
         self._claimed.discard(message)
@@ -73,25 +75,25 @@ class InFlight:
         return True
 
     async def wanted(self) -> None:
-        """Wait until a place is free that would have been taken: with the next answer there is one more."""
+        """Wait for a free place at the message's slot. While messages wait, an answer raises the limit."""
         told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(told)
         try:
             while not told.done() and not self._free_places:
                 await asyncio.wait((told,), timeout=LOOK_AGAIN_SECONDS)
         finally:
-            with suppress(ValueError):  # it was taken out when it was told
+            with suppress(ValueError):  # `_share` has removed a message that it notified
                 self._waiting.remove(told)
 
     def free(self, message: Hashable) -> None:
-        """The message needs no place any more."""
+        """Give back the message's claim and place."""
         self._claimed.discard(message)
         if self._out.pop(message, None) is not None:
             self._moved_at = self._monotonic()
         self._share()
 
     def answered(self, message: Hashable) -> None:
-        """A message was answered, and holds its place still: one more if others wait for theirs."""
+        """Record an answer. The message still holds its place; the limit grows if others wait for theirs."""
         self._answer_seconds = self._monotonic() - self._out.get(message, self._moved_at)
         self._answers += 1
         more = len(self._waiting) if self._is_slow else min(1, len(self._waiting))
@@ -102,17 +104,17 @@ class InFlight:
         self._may_release_hung = True
 
     def _needed(self) -> int:
-        # For an IO that is slow hardly anybody is claimed who could show that more places are needed.
+        # While IO is slow, hardly any message is claimed, so few can show that more places are needed.
         if self._is_slow and self._outside and self._most_out >= self._limit:
             return min(MOST, self._limit + max(1, self._limit // 2))
         return max(LEAST, min(self._limit, self._most_out))
 
     def failed(self) -> None:
-        """A message got no answer: one at a time until another is answered."""
+        """Record a message without an answer. Allow one at a time until another is answered."""
         self._limit, self._answers, self._most_out = LEAST, 0, 0
 
     def take_probe(self) -> bool:
-        """Whether the caller should find out if IO answers: all places hang. One caller is told so a time."""
+        """Return whether all places hang and the caller should probe IO. One caller at a time gets True."""
         now = self._monotonic()
         hangs = len(self._out) >= self._limit and now - self._moved_at >= HUNG_SECONDS
         if hangs and self._may_release_hung:
@@ -121,7 +123,7 @@ class InFlight:
         return False
 
     def release_hung(self) -> None:
-        """IO answers: the messages that hang hold no place any more."""
+        """Free the places of the messages that hang, because IO answers."""
         self._out.clear()
         self._limit = LEAST
         self._may_release_hung = False

@@ -1,7 +1,7 @@
-"""What goes to IO and what comes back, in IO's own words.
+"""The bodies of calls to IO and of its answers, in IO's own words.
 
-What is sent allows no unknown field; what is received ignores them, because IO adds and removes fields.
-Field rules are those of the Messages API (`NewMessage`) and the Profiles API (`LimitedProfile`) and are
+A sent body allows no unknown field. A received body ignores them, because IO adds and removes fields. The
+field rules are those of the Messages API (`NewMessage`) and the Profiles API (`LimitedProfile`). They are
 checked where a request enters, not here. No repr shows a fiscal code or a content.
 """
 
@@ -40,7 +40,7 @@ class HasPrecondition(StrEnum):
 
 
 class DeliveryStatus(StrEnum):
-    """Where IO is with a message. PROCESSED, REJECTED and FAILED are final."""
+    """IO's status of a message. PROCESSED, REJECTED and FAILED are final."""
 
     ACCEPTED = "ACCEPTED"
     PROCESSED = "PROCESSED"
@@ -50,7 +50,7 @@ class DeliveryStatus(StrEnum):
 
 
 class ReadStatus(StrEnum):
-    """UNAVAILABLE means that IO may not tell (the citizen's choice, or an old app), not unread."""
+    """UNAVAILABLE means that IO may not say (the citizen's choice, or an old app). It is not UNREAD."""
 
     READ = "READ"
     UNREAD = "UNREAD"
@@ -58,7 +58,7 @@ class ReadStatus(StrEnum):
 
 
 class PaymentStatus(StrEnum):
-    """NOT_PAID does not mean payable: expired and cancelled notices read the same."""
+    """NOT_PAID does not mean payable: expired and cancelled notices have the same status."""
 
     PAID = "PAID"
     NOT_PAID = "NOT_PAID"
@@ -76,19 +76,19 @@ def _without_fraction(instant: datetime) -> str:
     return instant.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-# IO's current code takes offsets and fractions, its successor only this form.
+# IO's current code accepts offsets and fractions. Its successor accepts only this form.
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc), PlainSerializer(_without_fraction)]
-"""An instant with a time zone; it leaves as YYYY-MM-DDTHH:MM:SSZ."""
+"""An instant with a time zone, sent as YYYY-MM-DDTHH:MM:SSZ."""
 
 
 class Payee(_Sent):
-    """The creditor, by the 11-digit fiscal code of the organization. Naming it needs a scope of its own."""
+    """The creditor, by the organization's 11-digit fiscal code. Naming a payee needs its own scope at IO."""
 
     fiscal_code: str = Field(repr=False)
 
 
 class PaymentData(_Sent):
-    """A pagoPA notice; amount in euro cents."""
+    """A pagoPA notice. `amount` is in euro cents."""
 
     amount: int = Field(repr=False)
     notice_number: str = Field(repr=False)
@@ -97,7 +97,7 @@ class PaymentData(_Sent):
 
 
 class ThirdPartyData(_Sent):
-    """Remote content: `id` is what IO passes back to the institution, under `configuration_id`."""
+    """Remote content. IO passes `id` back to the institution, under `configuration_id`."""
 
     id: str
     configuration_id: str
@@ -123,7 +123,7 @@ class NewMessage(_Sent):
     feature_level_type: FeatureLevelType = FeatureLevelType.STANDARD
 
     def body(self) -> bytes:
-        """JSON in UTF-8, without the fields that are not set."""
+        """Return JSON in UTF-8, without the fields that are not set."""
         return self.model_dump_json(exclude_none=True).encode()
 
 
@@ -132,7 +132,7 @@ class _Received(BaseModel):
 
 
 def _known[Word: StrEnum](words: type[Word]) -> BeforeValidator:
-    """Reads a word that this version does not know as absent, and says so in the log."""
+    """Return a validator that reads a word unknown to this version as absent, and logs the word."""
 
     def known_or_none(value: object) -> Word | None:
         if value is None:
@@ -148,16 +148,16 @@ def _known[Word: StrEnum](words: type[Word]) -> BeforeValidator:
 
 
 class Profile(_Received):
-    """Whether this service may write to the citizen, and in which languages (it_IT, en_GB, ...)."""
+    """Holds whether this service may write to the citizen, and in which languages (it_IT, en_GB, ...)."""
 
     sender_allowed: StrictBool
     preferred_languages: tuple[str, ...] = ()
 
 
 class MessageStatus(_Received):
-    """What IO says of a message. None: IO did not say, or used a word this version does not know.
+    """IO's answer about a message. None: IO gave no value, or a word that this version does not know.
 
-    read_status and payment_status come only for ADVANCED messages that are PROCESSED.
+    IO gives read_status and payment_status only for ADVANCED messages that are PROCESSED.
     """
 
     status: Annotated[DeliveryStatus | None, _known(DeliveryStatus)]
@@ -166,18 +166,18 @@ class MessageStatus(_Received):
 
 
 class CreatedMessage(_Received):
-    """The body of a 201. IO's ids are ULIDs; any id that is safe in an address and a table key is taken."""
+    """The body of a 201. IO's ids are ULIDs; any id that is safe in an address and a table key is valid."""
 
     @staticmethod
     def is_id(text: str) -> bool:
-        """Whether a text could be an id of IO."""
+        """Return whether a text could be an id of IO."""
         return CreatedMessage.in_body(json.dumps({"id": text}).encode()).id is not None
 
     id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,127}$")
 
     @classmethod
     def in_body(cls, body: bytes) -> Self:
-        """What can be read; without an id when that cannot."""
+        """Return the body, without an id if the id cannot be read."""
         try:
             return cls.model_validate_json(body)
         except ValidationError:
@@ -199,17 +199,17 @@ def _status(value: object) -> int | None:
 class Problem(_Received):
     """The body of an error: problem+json (title, detail) from IO, `message` from API Management.
 
-    The detail quotes the request, fiscal code included: it is only ever compared.
+    The detail quotes the request, including the fiscal code, so the detail is only ever compared.
     """
 
     title: _Text = None
-    status: Annotated[int | None, BeforeValidator(_status)] = None  # what is no number is no status
+    status: Annotated[int | None, BeforeValidator(_status)] = None  # only a number is a status
     message: _Text = None
     detail: _Text = Field(default=None, repr=False)
 
     @classmethod
     def in_body(cls, body: bytes) -> Self:
-        """What can be read; nothing when it is not a JSON object."""
+        """Return the fields that can be read; none if the body is not a JSON object."""
         try:
             return cls.model_validate_json(body)
         except ValidationError:

@@ -1,10 +1,10 @@
-"""What an answer of IO adds to what the ledger knows; the best that was known is never forgotten."""
+"""Adds an answer of IO to the ledger. A final value is never overwritten."""
 
 from io_api.models import MessageStatus
 from storage.ledger import Entry, Step
 from storage.stores import Stores
 
-# What is final is never undone: neither by a poorer answer nor by UNAVAILABLE, which is not UNREAD.
+# A final value is never undone, neither by a poorer answer nor by UNAVAILABLE, which is not UNREAD.
 FINAL = {
     "status": frozenset({"PROCESSED", "REJECTED", "FAILED"}),
     "read_status": frozenset({"READ"}),
@@ -17,9 +17,9 @@ PAID_UPSTREAM = Step("PAID", "settled_upstream")
 
 
 def observe(entry: Entry, seen: MessageStatus) -> tuple[list[Step], dict[str, str]]:
-    """The steps that the answer gives rise to, and the columns that change.
+    """Return the steps that the answer causes, and the columns that change.
 
-    Reading and paying are facts about a processed message: beside any other status they are not believed.
+    Only a processed message can be read or paid. With any other status, read and payment status are ignored.
     """
     processed = "PROCESSED" in (entry.status, seen.status)
     changes = {
@@ -30,13 +30,13 @@ def observe(entry: Entry, seen: MessageStatus) -> tuple[list[Step], dict[str, st
         and getattr(seen, column) not in (None, getattr(entry, column))
     }
     steps = [STEPS[word] for word in changes.values() if word in STEPS]
-    if changes.get("status") == "PROCESSED" and entry.settled_at:  # before its delivery, so it is news now
+    if changes.get("status") == "PROCESSED" and entry.settled_at:  # paid before delivery: published now
         steps.append(PAID_UPSTREAM)
     return steps, changes
 
 
 async def record(entry: Entry, seen: MessageStatus, stores: Stores) -> Entry:
-    """Publish what is new in an answer, then write it to the ledger: a crash in between repeats the event."""
+    """Publish what is new in an answer, then write it to the ledger. A crash in between repeats the event."""
     steps, changes = observe(entry, seen)
     if not changes:
         return entry

@@ -1,11 +1,11 @@
-"""The account's rate budget: one row that all workers share, and what it gives to whom.
+"""The account's rate budget: one row that all workers share, and the slots that each priority gets from it.
 
 IO counts the calls of an account, whatever the service, key or endpoint, in a sliding window
-(pagopa/io-infra, policy of the product io_services: 150 calls in 5 s). The row says when the next call is
-free (a generic cell rate algorithm); who wants to call moves that instant on with a conditional write, and
-calls at the instants that he got. This module is arithmetic only: `turns.py` keeps the row.
+(pagopa/io-infra, policy of the product io_services: 150 calls in 5 s). The row holds the next free slot (a
+generic cell rate algorithm). A worker moves that slot forward with a conditional write, and calls at the
+slots that it reserved. This module is arithmetic only: `rate_limiter.py` keeps the row.
 
-Times are seconds of the storage account's clock, rates are calls a second.
+Times are seconds of the storage account's clock, rates are calls per second.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from settings import RateLimit
 
 
 class Priority(IntEnum):
-    """Who goes first when there is not enough for all."""
+    """The order of calls when the budget is not enough for all."""
 
     SEND = 0
     CHECK = 1
@@ -26,36 +26,37 @@ class Priority(IntEnum):
 
 
 SHARES: Mapping[Priority, float] = {Priority.CHECK: 0.1, Priority.POLL: 0.06, Priority.REMINDER: 0.02}
-"""What a priority gets at least, of the whole, while those before it want everything."""
+"""The least part of the rate that a priority gets while the priorities before it want everything."""
 
-# Of 150 places in the window three stay free, for calls that leave or arrive a little late.
+# Three of 150 places in the window stay free, for calls that leave or arrive a little late.
 USED = 0.98
-# A call that would leave later than this after its instant could crowd the next window: it takes another.
+# A call that would leave later than this after its slot could overfill the next window: it takes a new slot.
 LATEST = 1 - USED  # of the limit's period
 CHUNK_SECONDS = 0.5
 SAVED_SECONDS = 3.0
-# A worker comes back for its next chunk at most so long after the end of the last one.
+# A worker reserves its next chunk at most this long after the end of the last one.
 GRACE_SECONDS = 0.25
-# Enough for the answer of the write that reserves.
+# No slot is sooner than this, so that the answer to the reserving write arrives before the slot.
 SOONEST_SECONDS = 0.02
 
-CUT = 0.9  # of the rate stays after a 429, at most once a window
+CUT = 0.9  # of the rate remains after a 429, at most once a window
 LEAST = 0.05  # of the limit
-# IO tells how many calls are left in the window. While it is more than this part of the limit the rate
-# rises, in proportion and at most by a hundredth of the limit a second; below it sinks: somebody else calls.
+# IO's answers give the calls left in the window. While more than this part of the limit is left, the rate
+# rises in proportion, by at most a hundredth of the limit a second. When less is left, another client is
+# calling, and the rate sinks.
 LEFT = 1 / 75
 GAIN = 0.5
 RISE = 0.01
-# Where IO does not tell how many are left, the rate rises half as fast, until the next 429.
+# Where IO does not give the calls left, the rate rises half as fast, until the next 429.
 BLIND_RISE = RISE / 2
 
 
 @dataclass(frozen=True)
 class Feedback:
-    """What IO's answers said since the last reservation."""
+    """What IO's answers have shown since the last reservation."""
 
     least_left: int | None = None  # x-rate-limit-remaining
-    answered: bool = False  # without that header, and not with a 429
+    answered: bool = False  # an answer without that header, not a 429
     refused: bool = False  # a 429
     retry_after: float = 0.0  # its x-rate-limit-retry-after, in seconds
 
@@ -70,12 +71,11 @@ class Slot:
 
 @dataclass(frozen=True)
 class Budget:
-    """What the row holds.
+    """The content of the row.
 
-    next_free: the first instant that nobody has. rate: how many instants a second are given out, of a limit
-    of so many.
-    sending_until, polling_until: until then somebody waits to send (or check), or to poll.
-    check_from, poll_from, reminder_from: since when these did not use the share that is theirs.
+    next_free: the first free slot. rate: slots given per second, of a `limit` of so many calls per second.
+    sending_until, polling_until: until then some worker waits to send (or check), or to poll.
+    check_from, poll_from, reminder_from: since when each priority has not used its share.
     """
 
     rate: float
@@ -91,22 +91,22 @@ class Budget:
 
     @classmethod
     def full(cls, limit: RateLimit) -> Self:
-        """Nobody has called yet."""
+        """Return the budget before the first call."""
         return cls(rate=USED * limit.rate, limit=limit.rate)
 
     @classmethod
     def of(cls, values: Mapping[str, Any], limit: RateLimit) -> Self:
-        """The budget that a row holds; the rate keeps its part of the limit if that was changed meanwhile."""
+        """Return the budget that a row holds. After a change of the limit, the rate keeps its part of it."""
         known = cls(**{name: float(values[name]) for name in asdict(cls.full(limit)) if name in values})
         rate = known.rate * limit.rate / known.limit if known.limit else known.rate
         return replace(known, rate=min(rate, USED * limit.rate), limit=limit.rate)
 
     def values(self) -> dict[str, float]:
-        """The row's columns."""
+        """Return the row's columns."""
         return asdict(self)
 
     def adjusted(self, limit: RateLimit, feedback: Feedback, now: float) -> Self:
-        """The budget with the rate that IO's answers call for: up slowly, down at once."""
+        """Return the budget with the rate that IO's answers require: raised slowly, lowered at once."""
         if feedback.refused:
             return self._cut(limit, feedback, now)
         tells = feedback.answered or feedback.least_left is not None
@@ -120,14 +120,14 @@ class Budget:
     def _cut(self, limit: RateLimit, feedback: Feedback, now: float) -> Self:
         pause = (
             feedback.retry_after if feedback.retry_after > limit.seconds else 0
-        )  # shorter: it is only the window
+        )  # a shorter wait is only the window
         cut = replace(self, next_free=max(self.next_free, now + pause))
         if now - self.cut_at < limit.seconds:
             return cut
         return replace(cut, rate=_within(limit, CUT * self.rate), cut_at=now, steered_at=now)
 
     def reserve(self, wants: Mapping[Priority, int], now: float) -> tuple[Self, list[Slot]]:
-        """Give instants to those who want them, at most a chunk, and the budget after that."""
+        """Give slots to the calls that want them, at most a chunk. Return the new budget and the slots."""
         granted, shares = self._granted(wants, now)
         start = max(self.next_free, now + SOONEST_SECONDS)
         order = [priority for priority in Priority for _ in range(granted[priority])]
@@ -138,7 +138,7 @@ class Budget:
     def _granted(
         self, wants: Mapping[Priority, int], now: float
     ) -> tuple[dict[Priority, int], dict[str, float]]:
-        """How many instants each priority gets, and since when the shares are unused."""
+        """Return how many slots each priority gets, and since when each share is unused."""
         room = max(1, round(self.rate * CHUNK_SECONDS))
         granted, shares = dict.fromkeys(Priority, 0), {}
         for priority, share in SHARES.items():
@@ -158,7 +158,10 @@ class Budget:
     def _is_outranked(
         self, priority: Priority, wants: Mapping[Priority, int], granted: Mapping[Priority, int], now: float
     ) -> bool:
-        """Whether somebody, here or elsewhere, waits who goes first; sends and checks are everywhere."""
+        """Return whether a call of a higher priority waits, in this worker or another.
+
+        Every worker has sends and checks, so these two are not ranked between workers.
+        """
         if any(wants.get(before, 0) > granted[before] for before in Priority if before < priority):
             return True
         sending = priority >= Priority.POLL and self.sending_until > now

@@ -1,4 +1,4 @@
-"""Whose turn it is to call IO: keeps the account's rate budget together with every other worker."""
+"""The rate limiter: gives each call to IO its slot, from the rate budget that all workers share."""
 
 import asyncio
 import contextlib
@@ -23,21 +23,21 @@ BUDGET: Final = "budget"
 CLOCK: Final = "clock"
 
 MAX_WAIT_SECONDS = 60.0
-"""Who cannot call by then comes back later; an invocation lasts five minutes at most (host.json)."""
-# The next chunk is asked for while the last one is still being used.
+"""The longest wait for a slot before RateLimited. An invocation lasts five minutes at most (host.json)."""
+# The next chunk is reserved while the last one is still in use.
 AHEAD_SECONDS = 1.0
-# After an answer that leaves no call in the window, calls made at once would be refused.
+# For this long after an answer that leaves no call in the window, IO would refuse calls.
 FULL_SECONDS = 0.25
-# Nothing was given, because others go first: time to look again.
+# A process that got no slot, because other calls go first, tries again after this.
 LOOK_AGAIN_SECONDS = 0.2
-# Who loses the race for the row comes back after this, at most.
+# A worker that loses the race for the row tries again after this, at most.
 LONGEST_JITTER_SECONDS = 0.03
 
 
 class RateLimiter:
-    """Gives each call its instant. One for all services: IO counts the calls of the account.
+    """Gives each call its slot. One for all services, because IO counts the calls of the account.
 
-    Reserves for all that wait in this process at once. A write whose answer is lost loses a chunk, no more.
+    Reserves for all waiting calls of this process at once. A write whose answer is lost costs only a chunk.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class RateLimiter:
         self._reserving: asyncio.Task[None] | None = None
         self._feedback = Feedback()
         self._full_until = 0.0
-        self._last_at = 0.0  # the last instant that this process was given
+        self._last_at = 0.0  # the last slot that this process got
 
     def observe(self, answer: Answer) -> None:
         """Learn from an answer of IO how much of the limit is left."""
@@ -76,7 +76,10 @@ class RateLimiter:
             self._feedback = replace(feedback, answered=True)
 
     async def reserve(self, priority: Priority) -> "Permit":
-        """Wait for an instant of one's own, which is still to come; raises RateLimited, Unanswered."""
+        """Wait until the call has its own slot, and return the permit for it. The slot is still to come.
+
+        Raises RateLimited or Unanswered.
+        """
         asked_at = self._monotonic()
         slot = await self._slot(priority)
         still = max(0.0, slot.at - self._clock.now())
@@ -85,19 +88,19 @@ class RateLimiter:
         return Permit(self, slot)
 
     async def budget(self) -> Budget:
-        """The account's budget as it is now; raises Unanswered."""
+        """Return the account's current budget. Raises Unanswered."""
         return self._budget_in(await self._table.get(PARTITION, BUDGET))
 
     async def wait_until(self, slot: Slot, *, before: float = 0.0) -> bool:
-        """Wait for the slot's instant, or until so many seconds before it; whether it is any good then.
+        """Wait until the slot, or until `before` seconds ahead of it. Return whether the slot is usable.
 
-        It is not when it was missed, or when IO has just said that the window is full.
+        A slot is not usable if it was missed, or if IO has just answered that the window is full.
         """
         await asyncio.sleep(slot.at - before - self._clock.now())
         return self.is_in_time(slot) and self._monotonic() >= self._full_until
 
     def is_in_time(self, slot: Slot) -> bool:
-        """Whether the slot's instant was not missed."""
+        """Return whether the slot was not missed."""
         return self._clock.now() - slot.at <= LATEST * self._limit.seconds
 
     async def _slot(self, priority: Priority) -> Slot:
@@ -111,15 +114,15 @@ class RateLimiter:
         except TimeoutError:
             raise RateLimited(reason="budget_spent") from None
         finally:
-            with contextlib.suppress(ValueError):  # it was taken out when it was served
+            with contextlib.suppress(ValueError):  # removed when it got its slot
                 self._waiting[priority].remove(place)
 
     async def _reserve_for_all(self) -> None:
-        """Runs as long as somebody waits without an instant; what it fails with, they fail with."""
+        """Reserve slots as long as calls wait for one. A failure here fails every waiting call."""
         try:
             while self._wants():
                 await self._reserve_chunk()
-        except Exception as error:  # noqa: BLE001 - handed to everybody who waits
+        except Exception as error:  # noqa: BLE001 - passed to every waiting call
             for place in self._places():
                 place.set_exception(error)
 
@@ -137,7 +140,7 @@ class RateLimiter:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def _written_slots(self) -> list[Slot] | None:
-        """The instants that were reserved for those who wait here; None: another worker was faster."""
+        """Return the slots reserved for the calls that wait here, or None if another worker wrote first."""
         row = await self._table.get(PARTITION, BUDGET)
         now, feedback = self._clock.now(), self._feedback
         budget, slots = (
@@ -157,7 +160,7 @@ class RateLimiter:
 
     @property
     def _safe_limit(self) -> RateLimit:
-        """The limit, over a window that also holds the calls of before it that may leave late."""
+        """The limit over a longer window, which also holds earlier calls that may leave late."""
         return self._limit._replace(seconds=self._limit.seconds + self._clock.late)
 
     async def _write(self, row: Row | None, budget: Budget) -> bool:
@@ -168,7 +171,7 @@ class RateLimiter:
         return etag is not None
 
     async def _learn_the_time(self) -> None:
-        for _ in range(2):  # the first answer is late by the time that it takes to connect
+        for _ in range(2):  # the first answer is delayed by the time to connect
             sent = self._monotonic()
             etag = await self._table.upsert(PARTITION, CLOCK, {})
             self._clock.learn(etag, sent=sent, received=self._monotonic())
@@ -189,27 +192,27 @@ class RateLimiter:
 
 @dataclass(eq=False)
 class Permit:
-    """One call's turn."""
+    """One call's right to leave at its slot."""
 
     _rate_limiter: RateLimiter
     _slot: Slot
 
     async def wait_until_near(self, seconds: float) -> None:
-        """Wait until so many seconds before its instant."""
+        """Wait until `seconds` before the slot."""
         await self._rate_limiter.wait_until(self._slot, before=seconds)
 
     def is_in_time(self) -> bool:
-        """Whether its instant was not missed."""
+        """Return whether the slot was not missed."""
         return self._rate_limiter.is_in_time(self._slot)
 
     async def wait_until_due(self) -> None:
-        """Wait for its instant; one that is no good is made up for by another. Raises as `reserve`."""
+        """Wait until the slot. Another slot replaces one that is not usable. Raises as `reserve` does."""
         while not await self._rate_limiter.wait_until(self._slot):
             self._slot = await self._rate_limiter._slot(self._slot.priority)
 
 
 def _served(place: asyncio.Future[Slot], slot: Slot) -> bool:
-    if place.done():  # whoever waited gave up at this very moment
+    if place.done():  # the waiting call gave up at this moment
         return False
     place.set_result(slot)
     return True

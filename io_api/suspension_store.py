@@ -1,7 +1,7 @@
-"""The board on which all workers read what is suspended, and write it.
+"""The store of suspensions, which all workers read and write.
 
-Nobody calls IO on news older than about a second, so that a pause, a refused key or the end of either is
-known everywhere within that time.
+No worker calls IO on a state older than about a second, so all workers know of a pause, a refused key or the
+end of either within that time.
 """
 
 import asyncio
@@ -20,20 +20,20 @@ PARTITION: Final = "suspensions"
 COLUMN: Final = "suspension"
 
 REFRESH_SECONDS = 1.0
-# So long a call whose answer is in hand waits until the others are told what it says of a key.
+# A call that has its answer waits at most this long to share what the answer says about a key.
 SHARE_SECONDS = 5.0
 PROBE_AFTER = timedelta(seconds=30)
 SHORTEST_WAIT = 5.0
 LONGEST_WAIT = 900.0
 
 type Usable = tuple[Key, Circuit | None]
-"""A key to try, with the circuit that it probes."""
+"""A key to try, with the circuit that the call probes."""
 
 log = logging.getLogger(__name__)
 
 
 class SuspensionStore:
-    """Reads and writes the rows; `clock` gives the time in UTC."""
+    """Reads and writes the rows of suspensions. `clock` gives the time in UTC."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class SuspensionStore:
         self._known_at = float("-inf")
 
     async def current(self) -> Suspensions:
-        """What is suspended, as of a second ago at most; raises Unanswered."""
+        """Return the suspensions, at most a second old. Raises Unanswered."""
         if self._is_old():
             async with self._reading:
                 if self._is_old():
@@ -60,9 +60,9 @@ class SuspensionStore:
         return self._known
 
     async def pause(self, service: str, by: str) -> Suspensions:
-        """Let nobody call for this service ("*": for any) until it is resumed; raises Unanswered.
+        """Suspend all calls for this service ("*": for all) until `resume`. Raises Unanswered.
 
-        Returns what is suspended after that.
+        Return the suspensions after the change.
         """
         await self._change(
             lambda suspensions: suspensions.with_pause(service, Pause(at=self._clock(), by=by))
@@ -70,12 +70,12 @@ class SuspensionStore:
         return self._known
 
     async def resume(self, service: str) -> Suspensions:
-        """Take a pause back; returns what is suspended after that. Raises Unanswered."""
+        """Remove a pause and return the suspensions after the change. Raises Unanswered."""
         await self._change(lambda suspensions: suspensions.with_pause(service, None))
         return self._known
 
     async def suspended_error(self, keys: tuple[Key, ...], operation: str) -> Suspended | None:
-        """Why it is no use to wait for a turn: paused, or no key is taken and none is due a probe."""
+        """Return why waiting for a permit is useless: a pause, or IO accepts no key and no probe is due."""
         suspensions, now = await self.current(), self._clock()
         suspension = suspensions.suspension_of(keys, operation)
         telemetry.io_suspended.set(keys[0].service, operation, suspension.reason if suspension else None)
@@ -90,24 +90,24 @@ class SuspensionStore:
     async def usable(
         self, keys: tuple[Key, ...], operation: str, held: Collection[Usable] = ()
     ) -> list[Usable]:
-        """The keys to try, in this order, with the circuit that each probes; raises Suspended.
+        """Return the keys to try, in this order, with the circuit that each probes. Raises Suspended.
 
-        A key whose probe is due goes to one caller only. `held` is what the same caller was given less than
-        PROBE_AFTER ago: the probes in it are still its own.
+        Only one caller gets a key whose probe is due. `held` is what the same caller got less than
+        PROBE_AFTER ago: its probes still belong to this caller.
         """
         suspensions = await self.current()
         suspended = suspensions.pause_of(keys[0].service)
         own = {circuit.name for _, circuit in held if circuit}
         circuits = [(key, suspensions.circuit_of(key, operation)) for key in keys]
         usable = [pair for pair in circuits if not suspended and await self._may_try(pair[1], own)]
-        # A wrong key does no harm, and one that works again is found only by trying it before the other.
+        # A wrong key does no harm. A key that works again is found only by trying it before the other key.
         usable.sort(key=lambda pair: pair[1] is None or pair[1].reason != WRONG_KEY)
         if not usable:
             raise self._suspended(suspended or circuits[0][1])
         return usable
 
     async def open_circuit(self, key: Key, operation: str, error: Misconfigured) -> None:
-        """Open a key's circuit everywhere; a wrong key is wrong for every kind of call. Never fails."""
+        """Open a key's circuit for all workers. A wrong key is wrong for every kind of call. Never fails."""
         now = self._clock()
         circuit = Circuit(
             service=key.service,
@@ -119,14 +119,14 @@ class SuspensionStore:
             at=now,
             probe_at=now + PROBE_AFTER,
         )
-        self._known = self._known.with_circuits(circuit)  # this process suspensions before the others know
+        self._known = self._known.with_circuits(circuit)  # this process stops before other workers know
         if await self._share(
             lambda suspensions: None if suspensions.covers(circuit) else suspensions.with_circuits(circuit)
         ):
             log.warning("circuit opened %s", _described(circuit))
 
     async def close_circuit(self, probed: Circuit) -> None:
-        """Close the circuit of a key that IO took again, and those that say the same. Never fails."""
+        """Close an accepted key's circuit, and the other key's circuit for the same right. Never fails."""
         if await self._share(lambda suspensions: suspensions.without(probed)):
             log.info("circuit closed %s", _described(probed))
 
@@ -163,9 +163,9 @@ class SuspensionStore:
         return rows, Suspensions.of({key: row.values[COLUMN] for key, row in rows.items()})
 
     async def _share(self, decide: Callable[[Suspensions], Suspensions | None]) -> bool:
-        """Change the rows if that can be done soon: what IO answered must not be lost over it.
+        """Change the rows, or give up after SHARE_SECONDS: a slow write must not lose IO's answer.
 
-        If it cannot, the next call learns the same of the key, and tells it then.
+        After giving up, the next call learns the same about the key and shares it then.
         """
         try:
             async with asyncio.timeout(SHARE_SECONDS):
@@ -175,7 +175,7 @@ class SuspensionStore:
             return False
 
     async def _change(self, decide: Callable[[Suspensions], Suspensions | None]) -> bool:
-        """Write what `decide` makes of the rows, however often others are faster; None: nothing."""
+        """Write what `decide` returns for the rows (None: nothing). Retry while other workers write first."""
         while True:
             rows, suspensions = await self._read()
             after = decide(suspensions)
@@ -187,7 +187,7 @@ class SuspensionStore:
                 return True
 
     async def _write(self, rows: Mapping[str, Row], wanted: Mapping[str, str]) -> bool:
-        """Write and remove the rows that differ; False: somebody else changed one of them meanwhile."""
+        """Write and remove the rows that differ. Return False if another worker changed one meanwhile."""
         for key in sorted(rows.keys() | wanted.keys()):
             row, text = rows.get(key), wanted.get(key)
             if row and row.values[COLUMN] == text:

@@ -1,14 +1,14 @@
 """The HTTP client beneath IoClient: httpx over aiohttp, exact about whether a request can have left.
 
-httpx-aiohttp reports a connection that breaks after the request was sent with the same exception as one
-that was never made. Here every failure up to the answer's headers passes one aiohttp middleware, which
-turns it into httpx.ConnectError (surely never sent) or httpx.ReadError (all the rest). Their text is the
-name of the aiohttp class: its own text can hold the address.
+httpx-aiohttp raises the same exception for a connection that breaks after the request was sent and for one
+that was never made. Here every failure up to the answer's headers passes one aiohttp middleware, which turns
+the failure into httpx.ConnectError (certainly never sent) or httpx.ReadError (all others). Their text is the
+name of the aiohttp class, because the text of aiohttp can hold the address.
 
-Nothing repeats a request: aiohttp retries a GET on a stale connection only for its own exceptions, which
-do not get past the middleware (and never a POST), and redirects are not followed. Proxies named by the
+No layer repeats a request. aiohttp retries a GET on a stale connection only for its own exceptions, which do
+not pass the middleware, and never retries a POST. Redirects are not followed. Proxies named by the
 environment are not used: IO checks the caller's address against the service's `authorized_cidrs`, so the
-way out is a matter of the app's network. SSL_CERT_FILE is honoured.
+app's network determines the way out. SSL_CERT_FILE is honoured.
 """
 
 import logging
@@ -19,8 +19,8 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
-# Well under the idle timeout of IO's gateway, so that a message seldom goes out on a connection that the
-# gateway is closing: such a message is in doubt.
+# Well under the idle timeout of IO's gateway, so that a message seldom leaves on a connection that the
+# gateway is closing. Such a message is in doubt.
 _KEEPALIVE_SECONDS = 5.0
 
 
@@ -29,7 +29,7 @@ class NoCertificates(Exception):
 
 
 def tls_context() -> ssl.SSLContext:
-    """What is trusted; raises NoCertificates."""
+    """Return the TLS context with the trusted certificates. Raises NoCertificates."""
     try:
         return httpx.create_ssl_context()
     except (OSError, ssl.SSLError):
@@ -39,7 +39,7 @@ def tls_context() -> ssl.SSLContext:
 def new_http_client(
     base_url: str, *, tls: ssl.SSLContext, connect_timeout_seconds: float, max_connections: int
 ) -> httpx.AsyncClient:
-    """A client with no key and no cookies; its only time limit is for a connection (pool, DNS, TCP, TLS)."""
+    """Return a client without key or cookies. Its only time limit is on connecting (pool, DNS, TCP, TLS)."""
     logging.getLogger("httpx").addFilter(_hides_addresses)
 
     def new_session() -> aiohttp.ClientSession:
@@ -52,7 +52,7 @@ def new_http_client(
                 cookie_jar=aiohttp.DummyCookieJar(),
                 middlewares=[_tell_if_it_can_have_left],
             )
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing has left
+        except Exception as error:  # noqa: BLE001 - after any failure here, nothing has left
             raise httpx.ConnectError(type(error).__name__) from None
 
     return httpx.AsyncClient(
@@ -65,9 +65,9 @@ def new_http_client(
 
 
 def _hides_addresses(record: logging.LogRecord) -> bool:
-    """httpx logs each address at INFO, and that of a status check holds a fiscal code.
+    """Drop httpx's log of each address at INFO: the address of a poll holds a fiscal code.
 
-    A filter, because a level can be set again by whoever configures logging later.
+    This is a filter, because code that configures logging later can set a level again.
     """
     return record.levelno >= logging.WARNING
 

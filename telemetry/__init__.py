@@ -1,6 +1,7 @@
-"""What the app tells its operators: log lines, metrics and spans without personal data.
+"""The app's telemetry for its operators: log lines, metrics and spans without personal data.
 
-Nothing is exported, or imported for that, unless the settings name a place for it (docs/observability.md).
+The app exports nothing, and imports nothing for it, unless the settings name a destination
+(docs/observability.md).
 """
 
 from settings import Settings
@@ -39,7 +40,7 @@ __all__ = [
 
 
 def export(configured: Settings) -> None:
-    """Send logs, metrics and spans where the settings say, if they do. Raises SettingsError."""
+    """Send logs, metrics and spans to the destinations of the settings, if any. Raises SettingsError."""
     if configured.exports_telemetry:
         from telemetry.exporters import start
 

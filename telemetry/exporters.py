@@ -1,7 +1,7 @@
-"""Where telemetry goes: Application Insights, an OTLP collector, both or either. Imported only for that.
+"""The destinations of telemetry: Application Insights, an OTLP collector, or both. Imported only to export.
 
-The exporters are used without Azure Monitor's distribution: that one builds its exporter by itself, where
-nothing could be masked, and instruments HTTP libraries, whose spans would hold addresses.
+The exporters are used without Azure Monitor's distribution. The distribution builds its exporter by itself,
+so nothing could be masked. It also instruments HTTP libraries, whose spans would hold addresses.
 """
 
 import logging
@@ -27,7 +27,7 @@ from telemetry.masking import Mask, MaskedLogs, MaskedMetrics, MaskedSpans, mask
 
 @dataclass(frozen=True)
 class Destination:
-    """The exporters to one place; None: it does not take these."""
+    """The exporters to one destination. None: the destination does not accept this signal."""
 
     spans: SpanExporter | None = None
     metrics: MetricExporter | None = None
@@ -35,7 +35,7 @@ class Destination:
 
 
 def start(configured: Settings) -> None:
-    """Export what the process tells from now on. Raises SettingsError."""
+    """Export the telemetry of the process from now on. Raises SettingsError."""
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         raise SettingsError(
             "PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY: must be off; the app exports by itself, with "
@@ -50,9 +50,9 @@ def start(configured: Settings) -> None:
 def export_to(
     destinations: list[Destination], mask: Mask, resource: Resource, sampler: Sampler | None = None
 ) -> None:
-    """Make these the destinations of the process, whose telemetry is masked before any of them gets it.
+    """Send the process's telemetry to these destinations, masked before any of them receives it.
 
-    Without a `sampler` the SDK takes the one of OTEL_TRACES_SAMPLER.
+    Without a `sampler` the SDK uses the one of OTEL_TRACES_SAMPLER.
     """
     resource = masked_resource(resource, mask)
     spans = TracerProvider(sampler, resource)
@@ -95,7 +95,10 @@ def _application_insights(connection: str) -> Destination:
 
 
 def _otlp(configured: Settings) -> Destination:
-    """The exporters read the other OTEL_EXPORTER_OTLP_* variables themselves: headers, time limits, ..."""
+    """Return the OTLP destination.
+
+    The exporters read the other OTEL_EXPORTER_OTLP_* variables themselves: headers, time limits, ...
+    """
     from opentelemetry.exporter.otlp.json.http._log_exporter import OTLPLogExporter
     from opentelemetry.exporter.otlp.json.http.metric_exporter import OTLPMetricExporter
     from opentelemetry.exporter.otlp.json.http.trace_exporter import OTLPSpanExporter
@@ -109,7 +112,10 @@ def _otlp(configured: Settings) -> Destination:
 
 
 def _sampler(configured: Settings) -> Sampler | None:
-    """Azure Monitor's samplers, which note the share that they leave, for it to count right; or the SDK's."""
+    """Return a sampler of Azure Monitor, or None for the SDK's.
+
+    Azure Monitor's samplers record the share that they keep, so that Azure Monitor counts correctly.
+    """
     if configured.sampler not in SAMPLER_MAXIMUM:
         return None
     argument = float(configured.sampler_argument)
@@ -121,10 +127,10 @@ def _sampler(configured: Settings) -> Sampler | None:
 
 
 class ToExporters(logging.Handler):
-    """Hands each log record on to OpenTelemetry, with the trace that it belongs to."""
+    """Passes each log record to OpenTelemetry, with the trace of the record."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        # What is told about the export would be exported in turn, for ever.
+        # A record about the export would itself be exported, for ever.
         exporting = context.get_value(context._SUPPRESS_INSTRUMENTATION_KEY)
         if exporting or record.name.startswith("opentelemetry."):
             return

@@ -1,7 +1,7 @@
-"""What leaves the process is masked on its way into the exporter, whichever that is and whoever made it.
+"""Masks all telemetry on its way into an exporter, whatever the exporter and the source.
 
-The exporters are wrapped, rather than a processor put beside theirs: a span that has ended cannot be changed,
-so that only what an exporter is given can be.
+The exporters are wrapped. A processor beside theirs would mask nothing: a span that has ended cannot be
+changed, so only the input of an exporter can be.
 """
 
 import copy
@@ -22,14 +22,14 @@ from opentelemetry.trace import Link, Status
 from contract.fiscal_code import mask_hidden_fiscal_codes
 
 SECRET: Final = "[secret]"
-# Shorter ones are no secrets, and would be found in ordinary words.
+# A shorter text is no secret, and would match in ordinary words.
 _LEAST_SECRET: Final = 8
-# A value may have been put into a URL that was put into a URL.
+# A value may be encoded in a URL that is encoded in another URL.
 _URLS_DEEP: Final = 3
 
 
 class Mask:
-    """Masks fiscal codes, and these secrets of the instance, in any value that telemetry is made of."""
+    """Masks fiscal codes and the given secrets of the instance in any value of telemetry."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms = {
@@ -39,7 +39,7 @@ class Mask:
         self._secrets = re.compile("|".join(map(re.escape, longest_first))) if forms else None
 
     def __call__(self, value: Any) -> Any:
-        """The value with every text in it masked, however deep: the keys of mappings too."""
+        """Return the value with every text masked at any depth, including the keys of mappings."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, bytes):
@@ -53,7 +53,7 @@ class Mask:
         return value
 
     def text(self, text: str) -> str:
-        """A text, masked; one that shows something only once it is decoded as of a URL comes back decoded."""
+        """Return the text masked. If only URL decoding shows a match, return the text decoded and masked."""
         masked = self._plain(text)
         decoded = masked
         for _ in range(_URLS_DEEP):
@@ -70,7 +70,7 @@ class Mask:
 
 
 class MaskedSpans(SpanExporter):
-    """Exports spans through another exporter, masked."""
+    """Masks spans and exports them through another exporter."""
 
     def __init__(self, exporter: SpanExporter, mask: Mask) -> None:
         self._exporter = exporter
@@ -107,7 +107,7 @@ class MaskedSpans(SpanExporter):
 
 
 class MaskedLogs(LogRecordExporter):
-    """Exports log records through another exporter, masked."""
+    """Masks log records and exports them through another exporter."""
 
     def __init__(self, exporter: LogRecordExporter, mask: Mask) -> None:
         self._exporter = exporter
@@ -131,10 +131,10 @@ class MaskedLogs(LogRecordExporter):
 
 
 class MaskedMetrics(MetricExporter):
-    """Exports metrics through another exporter, masked."""
+    """Masks metrics and exports them through another exporter."""
 
     def __init__(self, exporter: MetricExporter, mask: Mask) -> None:
-        # What reads the metrics asks its exporter how it wants them, by these names.
+        # The metric reader reads its exporter's preferences from these names.
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
         self._exporter = exporter
         self._mask = mask
@@ -152,5 +152,5 @@ class MaskedMetrics(MetricExporter):
 
 
 def masked_resource(resource: Resource, mask: Mask) -> Resource:
-    """The resource with its attributes masked; they can come from the environment."""
+    """Return the resource with its attributes masked. The attributes can come from the environment."""
     return Resource(mask(resource.attributes), resource.schema_url)

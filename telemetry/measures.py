@@ -1,5 +1,5 @@
-"""The metrics. They go where the process sends what OpenTelemetry measures; without such a place they are
-dropped. No attribute holds a fiscal code, a key or an id."""
+"""The metrics. The process sends them to the destinations of its OpenTelemetry metrics; without a destination
+they are dropped. No attribute holds a fiscal code, a key or an id."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -41,10 +41,10 @@ due_lag: Final = _METER.create_gauge(
 
 
 class SuspendedCalls:
-    """Why calls to IO are held back, by service and kind of call, as far as this process knows.
+    """Holds why calls to IO are held back, by service and kind of call, as far as this process knows.
 
-    Who makes no calls learns no news, so that what was not confirmed for a while is let go. Messages that
-    wait for the end of a stop come round more often than that.
+    A process without calls learns nothing new, so a reason is dropped if it was not confirmed for
+    CONFIRMED_SECONDS. Messages that wait for the end of a suspension are retried more often than that.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -52,22 +52,22 @@ class SuspendedCalls:
         self._known: dict[tuple[str, str], tuple[str, float]] = {}
 
     def set(self, service: str, operation: str, reason: str | None) -> None:
-        """What holds these calls back now; None: nothing does."""
+        """Record what holds these calls back now (None: nothing)."""
         self._known.pop((service, operation), None)
         if reason:
             self._known[service, operation] = reason, self._monotonic()
 
     def observed(self, _: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
-        """A 1 for each stop."""
+        """Yield a 1 for each suspension."""
         for (service, operation), (reason, told_at) in list(self._known.items()):
             if self._monotonic() - told_at < CONFIRMED_SECONDS:
                 yield metrics.Observation(1, {"service": service, "operation": operation, "reason": reason})
 
 
 class Ages:
-    """How long ago something last went well in this process, by name; nothing before the first time.
+    """Holds when each named operation last succeeded in this process. No value before the first success.
 
-    Every process tells its own: what counts is the smallest.
+    Every process reports its own ages; the smallest age counts.
     """
 
     def __init__(self, attribute: str, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -76,11 +76,11 @@ class Ages:
         self._last: dict[str, float] = {}
 
     def now(self, name: str) -> None:
-        """It has just gone well."""
+        """Record a success now."""
         self._last[name] = self._monotonic()
 
     def observed(self, _: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
-        """The seconds since, for each name."""
+        """Yield the seconds since the last success of each name."""
         for name, at in list(self._last.items()):
             yield metrics.Observation(self._monotonic() - at, {self._attribute: name})
 

@@ -1,8 +1,8 @@
 """The spans: one trace follows a message from its request to its payment.
 
-The way of the trace is the traceparent in what the queues carry and in the ledger, never the context that
-the platform attaches to an invocation. Without an exporter nothing is recorded, and a traceparent that came
-with a request is carried on as it is.
+The traceparent in queue messages and in the ledger carries the trace, never the context that the platform
+attaches to an invocation. Without an exporter no span is recorded, and the traceparent of a request is passed
+on unchanged.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _W3C: Final = TraceContextTextMapPropagator()
 
 
 def traceparent(otherwise: str | None = None) -> str | None:
-    """The traceparent of what is being done now; `otherwise` when that has none."""
+    """Return the traceparent of the current span, or `otherwise` if there is none."""
     carrier: dict[str, str] = {}
     _W3C.inject(carrier)
     return carrier.get("traceparent", otherwise)
@@ -32,7 +32,7 @@ def traceparent(otherwise: str | None = None) -> str | None:
 
 @contextmanager
 def processing(function: str, queue: str, body: bytes) -> Iterator[None]:
-    """A function's work on a message of a queue, in the trace that its body names or in one of its own."""
+    """Record a function's work on a queue message, in the trace that the body names or in a new trace."""
     envelope = _envelope(body)
     attributes = {
         "messaging.system": "azure_storage_queues",
@@ -47,11 +47,11 @@ def processing(function: str, queue: str, body: bytes) -> Iterator[None]:
 
 @contextmanager
 def ticking(timer: str) -> Iterator[None]:
-    """A timer's run, a trace of its own; it counts as done also when some of its messages failed."""
+    """Record a timer's run in its own trace. The run counts as done even if some of its messages failed."""
     with _TRACER.start_as_current_span(timer, Context()):
         try:
             yield
-        except ExceptionGroup:  # storage.due_processing raises what failed once it is through
+        except ExceptionGroup:  # storage.due_processing raises the failures at its end
             measures.timer_last_run.now(timer)
             raise
         measures.timer_last_run.now(timer)
@@ -59,10 +59,10 @@ def ticking(timer: str) -> Iterator[None]:
 
 @contextmanager
 def handling(name: str, request_id: str, of_message: str | None) -> Iterator[None]:
-    """What is done for one message in the course of something that is done for many.
+    """Record the work for one message within a run over many messages.
 
-    `of_message` is the message's traceparent: the visit belongs to the message's trace, so that this one
-    goes on to the end, and a link leads to the run that made the visit.
+    `of_message` is the message's traceparent. The work belongs to the message's trace, so that this trace
+    continues to the end. A link leads to that run.
     """
     run = trace.get_current_span().get_span_context()
     links = [Link(run)] if run.is_valid else []
@@ -72,19 +72,19 @@ def handling(name: str, request_id: str, of_message: str | None) -> Iterator[Non
 
 
 class IoCall:
-    """One call to IO: its span, and how it counts."""
+    """One call to IO: its span and its metrics."""
 
     def __init__(self, span: Span, call: str) -> None:
         self._span = span
         self._call = call
 
     def answered(self, status: int, *, well: bool) -> None:
-        """IO answered; `well`: it did what it was asked."""
+        """Record IO's answer. `well`: IO's backend answered, and not a gateway."""
         self._span.set_attribute("http.response.status_code", status)
         self._ended(str(status), well=well)
 
     def failed(self, reason: str) -> None:
-        """There was no answer."""
+        """Record that no answer came."""
         self._ended(reason, well=False)
 
     def _ended(self, status: str, *, well: bool) -> None:
@@ -98,7 +98,7 @@ class IoCall:
 
 @contextmanager
 def io_call(method: str, route: str, server: str) -> Iterator[IoCall]:
-    """A call to IO by the template of its path: the path itself can hold a fiscal code."""
+    """Record a call to IO by the template of its path, because the path itself can hold a fiscal code."""
     attributes = {"http.request.method": method, "url.template": route, "server.address": server}
     resource = route.split("/")[1]
     with _TRACER.start_as_current_span(
@@ -112,7 +112,7 @@ def io_call(method: str, route: str, server: str) -> Iterator[IoCall]:
 
 
 def outcome(state: str, service: str | None, reason: str | None) -> None:
-    """An outcome was put on message-outcomes: it counts, and the trace shows it."""
+    """Count an outcome that was published on message-outcomes, and add it to the trace."""
     said = {"state": state, "service": service, "reason": reason}
     attributes = {name: value for name, value in said.items() if value}
     measures.outcomes.add(1, attributes)
@@ -122,12 +122,12 @@ def outcome(state: str, service: str | None, reason: str | None) -> None:
 def _envelope(body: bytes) -> Mapping[str, object]:
     try:
         return load_object(body)
-    except InvalidRequest:  # for the function to judge
+    except InvalidRequest:  # the function decides about an invalid body
         return {}
 
 
 def _trace_of(traceparent: object) -> Context:
-    """The context of this traceparent, an empty one when it is none."""
+    """Return the context of this traceparent, or an empty context if the value is not one."""
     carrier = {"traceparent": traceparent} if isinstance(traceparent, str) else {}
     return _W3C.extract(carrier, Context())
 
