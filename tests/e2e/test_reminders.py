@@ -107,7 +107,7 @@ async def _send_first_messages(world: World) -> None:
 
 @pytest.mark.timeout(480)
 async def test_timers_are_killed(world: World, tmp_path: Path) -> None:
-    """Timers killed at any moment remind each citizen who has not read exactly once, and no other."""
+    """Timers killed at any moment remind each citizen with an unread message exactly once, and no other."""
     await _send_first_messages(world)
     ahead = _until_morning()
     await world.io.advance(ahead)

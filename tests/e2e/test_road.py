@@ -79,9 +79,7 @@ def at_io(name: str) -> dict[str, Any]:
 
 
 async def test_every_kind_of_request(world: World) -> None:
-    """Each kind of request takes its own steps, its outcomes are published, and IO has
-    exactly its message.
-    """
+    """Each kind of request takes its own steps and is published, and IO has exactly the expected messages."""
     await world.io.citizens({REQUESTS[name]["fiscal_code"]: case.citizen for name, case in CASES.items()})
     await world.start_hosts()
     await world.put_text(*(case.encode(as_text(REQUESTS[name])) for name, case in CASES.items()))

@@ -205,7 +205,7 @@ def test_backend_that_fails_is_told(account: CliAccount) -> None:
 
 
 def _sent(service: str, *steps: str, days_ago: int = 0) -> Callable[[Operator], Awaitable[None]]:
-    """Return a coroutine that takes a service's request through these steps, at a time in the past."""
+    """Return an action that takes a service's request through these steps, at a time in the past."""
 
     async def send(stores: Operator) -> None:
         then = datetime.now(UTC) - timedelta(days=days_ago)

@@ -39,7 +39,7 @@ def _actions_on(target: str) -> list[str]:
 
 
 def test_pause_stops_every_service_at_once(account: CliAccount) -> None:
-    """A pause without --service suspends every service, without --execute, until `resume`."""
+    """`pause` suspends every service at once, without --execute, until `resume`."""
     assert account.run("pause").exit_code == 0
     stopped = ask(lambda stores: stores.suspensions.suspended_error(DEFAULT, "submit_message"))
     assert stopped is not None

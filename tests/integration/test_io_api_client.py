@@ -133,7 +133,7 @@ async def test_each_call_leaves_with_its_own_key() -> None:
 
 @pytest.mark.parametrize("key", ["", " ", "key\r\nX: y", "chiavè"])
 async def test_a_key_that_cannot_be_sent_is_a_wrong_key(key: str) -> None:
-    """A key that does not fit in a header raises invalid_key before anything is sent."""
+    """A key that does not fit in a header raises Misconfigured before anything is sent."""
     io = Io(always(201, {"id": "m"}))
     async with serving(io) as client:
         with pytest.raises(Misconfigured) as caught:

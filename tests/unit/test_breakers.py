@@ -108,7 +108,7 @@ async def test_a_read_that_is_answered_closes_the_breaker(workers: Workers) -> N
 
 
 async def test_sending_goes_on_when_the_safe_probe_is_answered(workers: Workers) -> None:
-    """Three chance failures cost a probe and no outage: its answer closes the breaker."""
+    """After three chance failures the answered safe probe closes the breaker."""
     await workers.fail(SEND_FAILURES)
     assert await workers.here.take_probe(SEND)
     assert await workers.here.record_evidence(SEND, Evidence.ALIVE)
@@ -139,7 +139,7 @@ async def test_a_backend_that_lies_costs_few_messages(workers: Workers) -> None:
 
 
 async def test_a_backend_that_answers_only_reads_is_tried_rarely(workers: Workers) -> None:
-    """If only the GET is answered, a message is tried after half a minute, then ten times more rarely."""
+    """If only the GET is answered, a message is tried after half a minute, then at ten times the interval."""
     await workers.fail(SEND_FAILURES)
     began, tried = workers.clock(), []
     while workers.clock() < began + timedelta(hours=2):

@@ -147,7 +147,7 @@ async def test_body_that_cannot_be_taken_goes_to_the_poison_queue_as_it_is(
 
 
 async def test_other_content_under_a_known_id_is_given_up_and_changes_nothing(app: FakeApp) -> None:
-    """Other content under a known request_id goes to the poison queue, and the first request is sent."""
+    """Other content under a known request_id goes to the poison queue, and the first goes on unchanged."""
     await app.check(a_body())
     known = app.entry()
     await app.check(a_body(content=payment()))

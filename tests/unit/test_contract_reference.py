@@ -66,7 +66,7 @@ def test_requests_are_no_references() -> None:
     ],
 )
 def test_malformed_reference_is_refused(changes: dict[str, Any], field: str) -> None:
-    """A reference of another version, or with a wrong or unknown field, is refused by field name."""
+    """A reference of another version, or with a wrong or unknown field, is refused, naming the field."""
     with pytest.raises(InvalidRequest) as raised:
         parse_reference(json.dumps({"reference": 1, "request_id": "r-1"} | changes))
     assert [violation.field for violation in raised.value.violations] == [field]

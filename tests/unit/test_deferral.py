@@ -49,7 +49,7 @@ def _delays(entry: Entry, error: IoError) -> list[float]:
 async def test_delay_is_spread_over_its_range(
     entry: Entry, error: IoError, failures: int, least: float, most: float
 ) -> None:
-    """The delay doubles, up to 40 s at first and a quarter of an hour later, plus any wait of IO."""
+    """The delay doubles up to its limit, is spread at random, and is at least IO's own wait."""
     delays = _delays(replace(entry, failures=failures), error)
     assert least <= delays[0] < least + (most - least) / 4
     assert most - (most - least) / 4 < delays[-1] <= most

@@ -86,7 +86,7 @@ async def test_request_being_sent_waits_until_its_lease_is_over(
 
 
 async def test_expired_request_does_not_go(app: FakeApp, entry: Entry) -> None:
-    """A request is closed from its expires_at on, even if it has to wait for another time."""
+    """A request is closed from its expires_at on, even if its next_at is later."""
     now = app.clock()
     assert _action(app, entry, expires_at=now + SECOND) is Action.PROCEED
     assert _action(app, entry, expires_at=now) is Action.CLOSE

@@ -190,7 +190,7 @@ async def test_place_left_without_an_answer_is_free(crowd: Crowd) -> None:
 
 
 async def test_who_hangs_is_passed_over_once(crowd: Crowd) -> None:
-    """While no place is freed, one caller probes IO; its proof frees the hung places, once per answer."""
+    """When no place is freed for long, one caller probes IO; success frees the places, once per answer."""
     await crowd.gather()
     assert not crowd.in_flight.take_probe()
     crowd.clock.advance(seconds=HUNG_SECONDS)

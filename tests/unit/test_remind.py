@@ -210,7 +210,7 @@ async def test_without_an_answer_nobody_is_reminded(error: Exception) -> None:
 
 
 async def test_citizens_day_is_full() -> None:
-    """A citizen gets at most the daily cap of reminders, and the others on later days."""
+    """A citizen gets at most the daily cap of reminders on one day, and the others later."""
     one = _life(1)
     other = replace(one, request=one.request.model_copy(update={"request_id": "r-other"}))
     here = await _institution(one, other, most=1)

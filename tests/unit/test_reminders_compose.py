@@ -37,7 +37,7 @@ def composed(kind: Kind, request: MessageRequest, **asked: Any) -> MessageReques
 
 @pytest.mark.parametrize("kind", Kind)
 def test_reminder_is_linked_to_the_first_message(kind: Kind) -> None:
-    """A reminder keeps the first message's citizen, service, campaign and trace, and is not reminded of."""
+    """A reminder keeps citizen, service, campaign and trace of the first message, and has no reminders."""
     request = first()
     reminder = composed(kind, request)
     assert reminder.request_id in ("r-1:unread-1", "r-1:unpaid-1")

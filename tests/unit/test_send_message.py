@@ -323,7 +323,7 @@ async def test_claim_that_left_enough_of_its_lease_posts(app: FakeApp, reference
 async def test_two_copies_at_once_make_one_message_and_one_of_each_event(
     app: FakeApp, reference: str, answer: str | IoError, told: list[str]
 ) -> None:
-    """A second copy during the POST is re-checked later, and publishes no second outcome."""
+    """A second copy during the POST is re-checked later, and adds no other outcome."""
 
     async def second_copy() -> None:
         await app.send(reference)

@@ -16,7 +16,7 @@ EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=list(H
 @given(seed=st.integers(min_value=0, max_value=2**32), rate=st.sampled_from([0.02, 0.1, 0.3]))
 @pytest.mark.timeout(600)
 async def test_no_message_leaves_unfinished_and_none_is_looked_at_for_ever(seed: int, rate: float) -> None:
-    """Whatever fails in whichever tick, every message ends as IO says, published, with one row until then."""
+    """Whatever fails in whichever tick, every message ends as IO says, and has one row until then."""
     world = Following(seed, rate)
     await world.run()
     assert +world.broken == {}
