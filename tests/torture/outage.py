@@ -149,9 +149,7 @@ class OutageScenario:
         )
 
     def _refusals_at_most(self) -> float:
-        """The calls in flight when the right is withdrawn, and the half-minutely probes,
-        some of both keys.
-        """
+        """Calls in flight when the right is withdrawn, and a probe of one or both keys every half minute."""
         return 5 * self.hosts + 1.5 * (self.out[1] - self.out[0]) / PROBE_AFTER.total_seconds()
 
 
