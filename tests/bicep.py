@@ -1,7 +1,7 @@
-"""Reads a bicep file as far as checks without Azure need it: what it declares, and what it refers to.
+"""Parse a bicep file as far as the offline checks need: its declarations and the names it refers to.
 
-The grammar is that of tree-sitter-bicep. Types of resources are not known here, so that a misspelt property
-goes unnoticed.
+The grammar is tree-sitter-bicep. It does not know the types of resources, so a misspelt property is not
+found.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _DECLARATIONS = {
 
 @dataclass(frozen=True)
 class Declaration:
-    """One declaration: its kind (param, var, resource, module, output), its name, and all of it."""
+    """One declaration: its kind (param, var, resource, module, output), its name and its syntax node."""
 
     kind: str
     name: str
@@ -36,7 +36,7 @@ class Declaration:
 
     @property
     def of(self) -> str:
-        """Type and version of a resource, file of a module."""
+        """The type and version of a resource, or the file of a module."""
         return next(string_in(child) for child in self.node.children if child.type == "string")
 
     @property
@@ -44,7 +44,7 @@ class Declaration:
         return any(child.type == "=" for child in self.node.children)
 
     def properties(self, *path: str) -> dict[str, Node]:
-        """The properties of its body, or of the object at `path` in it, by name."""
+        """The properties of the declaration's body, or of the object at `path` in it, by name."""
         found = _properties(next(node for node in walk(self.node) if node.type == "object"))
         for name in path:
             found = _properties(found[name])
@@ -52,7 +52,7 @@ class Declaration:
 
 
 class BicepFile:
-    """One file."""
+    """One parsed bicep file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -67,11 +67,11 @@ class BicepFile:
         ]
 
     def of_kind(self, kind: str) -> dict[str, Declaration]:
-        """Its declarations of a kind, by name."""
+        """The declarations of a kind, by name."""
         return {one.name: one for one in self.declarations if one.kind == kind}
 
     def mistakes(self) -> list[str]:
-        """Each place that is not bicep, as file:line."""
+        """Each syntax error, as file:line."""
         wrong = (node for node in walk(self.root) if node.type == "ERROR" or node.is_missing)
         return [f"{self.path.name}:{node.start_point.row + 1}" for node in wrong]
 
@@ -80,24 +80,24 @@ class BicepFile:
         return {_text(node) for node in walk(self.root) if node.type == "identifier" and _is_reference(node)}
 
     def local_names(self) -> set[str]:
-        """Variables of loops and lambdas."""
+        """The variables of loops and lambdas."""
         return {_text(node) for node in walk(self.root) if _is_local(node)}
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """A node and all below it."""
+    """A node and all its descendants."""
     yield node
     for child in node.children:
         yield from walk(child)
 
 
 def string_in(node: Node) -> str:
-    """A string without its quotes, as written."""
+    """The text of a string node, without its quotes."""
     return _text(node)[1:-1]
 
 
 def strings_in(node: Node) -> list[str]:
-    """Every string below a node that is no property's name."""
+    """Every string below a node that is not the name of a property."""
     return [string_in(one) for one in walk(node) if one.type == "string" and not _is_key(one)]
 
 
@@ -128,7 +128,7 @@ def _is_reference(node: Node) -> bool:
 
 
 def _is_local(node: Node) -> bool:
-    """Whether it declares a variable of a loop or a lambda."""
+    """Whether the node declares a variable of a loop or a lambda."""
     parent = node.parent
     if parent is None or node.type not in ("identifier", "loop_variable", "loop_enumerator"):
         return False

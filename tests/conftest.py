@@ -1,4 +1,4 @@
-"""Every test is held to this: PagoPA's codecs read what the simulated IO was sent and what it answered."""
+"""Check every test's traffic: PagoPA's codecs must read each request to the simulated IO and each answer."""
 
 import os
 import sys
@@ -12,10 +12,10 @@ from hypothesis import settings
 from local.io_simulator.journal import VARIABLE
 from tests.pagopa.exchanges import check_exchange
 
-# At its import jsonschema builds the grammar of IRIs, which takes seconds; no schema here names that format.
+# On import, jsonschema builds the grammar of IRIs, which takes seconds. No schema uses that format.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
-# How long an example takes is a matter of what else the machine does.
+# The time an example takes depends on the load of the machine.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
@@ -23,10 +23,11 @@ END_TO_END = Path(__file__).parent / "e2e"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each process that shares the tests its part of the end-to-end tests, and those first.
+    """Give each pytest-xdist process its share of the end-to-end tests, and put those first.
 
-    They wait most of the time, so that four of them keep two cores busy; what only computes fills the end.
-    pytest-xdist (worksteal) cuts the list in as many equal parts as there are processes.
+    End-to-end tests wait most of the time, so four of them keep two cores busy. The tests that only compute
+    fill the end.
+    pytest-xdist (worksteal) cuts the list into as many equal parts as there are processes.
     """
     parts = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     slow = [item for item in items if item.path.is_relative_to(END_TO_END)]
@@ -42,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TextIO]:
-    """What all simulators of this process and of its children write down."""
+    """The exchanges that all simulators of this process and of its children record."""
     path: Path = tmp_path_factory.mktemp("io") / "journal"
     path.touch()
     with path.open() as lines, pytest.MonkeyPatch.context() as environment:
@@ -52,7 +53,7 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TextIO]:
 
 @pytest.fixture(autouse=True)
 def as_pagopa_reads_it(journal: TextIO) -> Iterator[None]:
-    """Fails a test in which the simulator and PagoPA's codecs differ."""
+    """Fail a test in which the simulator and PagoPA's codecs disagree."""
     yield
     for line in journal.readlines():
         check_exchange(line)

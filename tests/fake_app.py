@@ -1,4 +1,4 @@
-"""The app of a message: the product's own parts over the fakes, and what drives a message along it."""
+"""FakeApp: the product's own parts over the fakes, and the methods that drive a message through them."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
@@ -28,9 +28,9 @@ LEASE_OF_THE_PLATFORM = timedelta(minutes=10)
 
 
 class FakeApp:
-    """The product's own parts over the fakes, with what drives a message through them.
+    """The product's own parts over the fakes, with the methods that drive a message through them.
 
-    `io`, `policies` and `most_per_day` may be replaced by a test.
+    A test may replace `io`, `policies` and `most_per_day`.
     """
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class FakeApp:
 
     @property
     def context(self) -> Context:
-        """What the functions work with."""
+        """The context that the functions get."""
         return Context(
             **vars(self.stores), io=self.io, policies=self.policies, most_per_day=self.most_per_day
         )
@@ -72,7 +72,7 @@ class FakeApp:
         await send_message(body, self.context, redelivered=redelivered)
 
     async def remind(self) -> None:
-        """Run one tick of the reminders' timer."""
+        """Run one tick of the reminder timer."""
         await remind_due(self.context)
 
     async def follow(self) -> None:
@@ -88,7 +88,10 @@ class FakeApp:
         await park(body, queue, self.context)
 
     async def run(self) -> None:
-        """Deliver until the app is empty, as the platform does; time moves on to what is visible next."""
+        """Deliver until the queues are empty, as the platform does.
+
+        The clock jumps to the time at which the next message is visible.
+        """
         functions: dict[str, Callable[..., Awaitable[None]]] = {
             MESSAGE_REQUESTS: self.check,
             MESSAGE_SENDS: self.send,
@@ -115,37 +118,37 @@ class FakeApp:
         await self.park(body, queue)
 
     async def accepted(self, request_id: str = "r-1", **changes: Any) -> Entry:
-        """A request that IO has accepted."""
+        """Take a request through to IO's acceptance, and return its entry."""
         await self.check(a_body(request_id=request_id, **changes))
         for body in self.queues.take(MESSAGE_SENDS):
             await self.send(body)
         return self.entry(request_id)
 
     async def claim(self, entry: Entry) -> Entry:
-        """What a worker does just before it sends."""
+        """Claim the request, as a worker does just before it sends."""
         return await self.ledger.commit(self.ledger.intent(entry))
 
     def entry(self, request_id: str = "r-1") -> Entry:
-        """What the ledger holds of a request."""
+        """The ledger's entry of a request."""
         (row,) = (row for row in self.ledger_table.rows_by_key.values() if row.key == request_id)
         return entry_of(row)
 
     def reference(self, request_id: str = "r-1", **changes: Any) -> str:
-        """The reference to a request as it is now."""
+        """A reference to a request with its present sequence."""
         sequence = self.entry(request_id).sequence
         return json.dumps({"reference": 1, "request_id": request_id, "sequence": sequence} | changes)
 
     def history(self, request_id: str = "r-1") -> list[str]:
-        """The words of a request's history."""
+        """The steps in a request's history."""
         (row,) = (row for row in self.ledger_table.rows_by_key.values() if row.key == request_id)
         return [line["what"] for line in json.loads(row.values["history"])]
 
     def events(self) -> list[dict[str, Any]]:
-        """The outcomes that were told."""
+        """The published outcomes."""
         return [json.loads(body) for body in self.queues.bodies(MESSAGE_OUTCOMES)]
 
     def told(self) -> list[str]:
-        """The ids of the outcomes that were told."""
+        """The ids of the published outcomes."""
         return [event["id"] for event in self.events()]
 
     def due(self) -> list[str]:
@@ -153,12 +156,15 @@ class FakeApp:
         return [due.key for due in self.due_entries()]
 
     def due_entries(self) -> list[DueEntry]:
-        """The rows of the due index, oldest first; not the one that tells whose turn it is."""
+        """The rows of the due index, oldest first, without the control row."""
         rows = sorted(at for at in self.due_table.rows_by_key if at[0] != "control")
         return [DueEntry(*at) for at in rows]
 
     def everything_kept(self) -> Iterator[tuple[str, str]]:
-        """Where and what, for every byte on tables and queues; poison queues hold what upstream wrote."""
+        """Every key and value in tables and queues, each with its place; poison queues are left out.
+
+        Poison queues hold what the upstream system wrote, so they may contain personal data.
+        """
         for table in (self.ledger_table, self.due_table, self.parked_table, self.notices_table):
             for row in table.rows_by_key.values():
                 yield f"keys of {table.name}", f"{row.partition} {row.key}"

@@ -1,7 +1,7 @@
-"""Stand-ins with behaviour for what the decisions talk to: tables, queues, IO, the clock.
+"""Fakes with behaviour for what the decisions depend on: tables, queues, IO, the clock.
 
-Each fake extends the class that it stands for, so that the type checker compares their signatures, and runs
-none of its code. `tests/integration/test_storage.py` holds table and queues to the real ones' behaviour.
+Each fake extends the class that it replaces, so the type checker compares their signatures, and runs none of
+its code. `tests/integration/test_storage.py` checks that the fake table and queues behave as the real ones.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
@@ -24,11 +24,11 @@ from tests.pagopa.codecs import check_sent
 
 
 class Died(BaseException):
-    """The process ends here: no handler of the product may catch it."""
+    """The process crashes here: no handler of the product may catch this."""
 
 
 class FakeClock:
-    """A clock that moves only when it is told to."""
+    """A clock that moves only when a test moves it."""
 
     def __init__(self, now: datetime = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)) -> None:
         self.now = now
@@ -42,9 +42,9 @@ class FakeClock:
 
 
 class Steps:
-    """What the fakes of one world did, in order, and what happens in between.
+    """The steps that the fakes of one test have done, in order, and the faults injected between them.
 
-    A step that fails before does not happen; one that fails after has happened, and its answer is lost.
+    `fail_before` prevents a step. `fail_after` lets the step happen and loses its answer.
     """
 
     def __init__(self) -> None:
@@ -54,19 +54,19 @@ class Steps:
 
     @property
     def to_come(self) -> int:
-        """How much of what was asked for has not happened yet."""
+        """The number of planned actions and failures that have not happened yet."""
         return len(self._before) + len(self._after)
 
     def do_before(self, action: Callable[[], None], *, skip: int = 0) -> None:
-        """Do something between the steps, before the next one but `skip`."""
+        """Run `action` before the next step, after skipping `skip` steps."""
         self._before[len(self.done) + skip] = action
 
     def fail_before(self, error: BaseException, *, skip: int = 0) -> None:
-        """The next step but `skip` does not happen."""
+        """Prevent the next step, after skipping `skip` steps."""
         self._before[len(self.done) + skip] = partial(_raise, error)
 
     def fail_after(self, error: BaseException, *, skip: int = 0) -> None:
-        """The next step but `skip` happens, and nobody learns it."""
+        """Let the next step happen, after skipping `skip` steps, and lose its answer."""
         self._after[len(self.done) + skip] = partial(_raise, error)
 
     @contextmanager
@@ -88,7 +88,7 @@ def _raise(error: BaseException) -> None:
 
 
 class FakeTable(Table):
-    """A table with the conditional writes and limits of Table storage; `rows_by_key` is what it holds."""
+    """A table with the conditional writes and limits of Table storage; `rows_by_key` is its content."""
 
     def __init__(
         self,
@@ -158,7 +158,7 @@ class FakeTable(Table):
 
 
 def _meets(row: Row, condition: str, parameters: Mapping[str, str]) -> bool:
-    """Comparisons of a column with a parameter, joined by `and` and `or`: all of OData that is in use."""
+    """Evaluate comparisons of a column with a parameter, joined by `and` and `or`: all the OData in use."""
     if not condition:
         return True
     return any(
@@ -176,7 +176,7 @@ def _compares(row: Row, comparison: str, parameters: Mapping[str, str]) -> bool:
 
 @dataclass
 class QueuedMessage:
-    """A message on a fake queue, put with this delay, and how often it was delivered."""
+    """A message on a fake queue, with its delay and the number of its deliveries."""
 
     body: str
     visible_at: datetime
@@ -185,7 +185,7 @@ class QueuedMessage:
 
 
 class FakeQueues(Queues):
-    """Queues that keep what is put on them."""
+    """Queues that keep every message in memory."""
 
     def __init__(self, clock: Callable[[], datetime], steps: Steps | None = None) -> None:
         self.clock = clock
@@ -207,17 +207,17 @@ class FakeQueues(Queues):
         return in_sight[0].visible_at - in_sight[0].delay if in_sight else None
 
     def take(self, queue: str) -> list[str]:
-        """The bodies that are visible now, removed from the queue."""
+        """Remove the messages that are visible now, and return their bodies."""
         waiting = self.messages.get(queue, [])
         self.messages[queue] = [message for message in waiting if message.visible_at > self.clock()]
         return [message.body for message in waiting if message.visible_at <= self.clock()]
 
     def bodies(self, queue: str) -> list[str]:
-        """All bodies, left where they are."""
+        """All bodies; the messages stay on the queue."""
         return [message.body for message in self.messages.get(queue, [])]
 
     def only(self, queue: str) -> QueuedMessage:
-        """The one message that is there."""
+        """The only message on the queue."""
         (message,) = self.messages.get(queue, [])
         return message
 
@@ -229,21 +229,21 @@ async def _nothing() -> None:
 def seen(
     status: str | None = "PROCESSED", read_status: str | None = None, payment_status: str | None = None
 ) -> MessageStatus:
-    """What IO says of a message, from the words of its answer."""
+    """IO's status answer with these words."""
     answer = {"status": status, "read_status": read_status, "payment_status": payment_status}
     return MessageStatus.model_validate(answer)
 
 
 def a_permit() -> Permit:
-    """A permit that has come."""
+    """A permit whose slot has come."""
     return Permit(RateLimiter(FakeTable(), RateLimit(150, 5)), Slot(0.0, Priority.SEND))
 
 
 @dataclass
 class FakeIo(IoAccount):
-    """IO: answers what it is told to, or raises it, `failing` for the services named there.
+    """IO with scripted answers: it returns or raises what a test sets.
 
-    `sent` holds every POST of a message.
+    `failing` holds an error for each service that fails; `sent` holds every POST of a message.
     """
 
     steps: Steps = field(default_factory=Steps)

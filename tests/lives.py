@@ -1,4 +1,4 @@
-"""Sixty days of messages and citizens: what the reminders' decisions do when a timer calls them.
+"""Sixty days of messages and citizens: the reminders' decisions under a simulated timer.
 
 Pure: no table, no queue, no IO. The citizens read, pay, hide, block and change their minds by a script.
 """
@@ -20,7 +20,7 @@ from reminders.plan import Planned, plan
 from storage.ledger import State
 from tests.fakes import seen
 
-START = datetime(2026, 3, 16, 7, 0, tzinfo=UTC)  # the clocks change, and Easter is ahead
+START = datetime(2026, 3, 16, 7, 0, tzinfo=UTC)  # the clocks change soon, and Easter is ahead
 TICK = timedelta(minutes=15)
 SILENCE = "payment_lookup_failed"
 
@@ -37,7 +37,10 @@ def has_passed(event: datetime | None, now: datetime) -> bool:
 
 @dataclass(frozen=True)
 class Life:
-    """One message and what happens to it; None: never. `polled_every` is how old the ledger's word can be."""
+    """One message and its events; None means never.
+
+    `polled_every` is the interval of the polls, so the ledger's status can be that old.
+    """
 
     citizen: str
     request: MessageRequest
@@ -49,23 +52,23 @@ class Life:
     settled_at: datetime | None = None
     stopped_at: datetime | None = None
     blocked_at: datetime | None = None
-    hidden: Sequence[Span] = ()  # when IO says UNAVAILABLE
-    silent: Sequence[Span] = ()  # when IO answers with an error
+    hidden: Sequence[Span] = ()  # IO answers UNAVAILABLE
+    silent: Sequence[Span] = ()  # IO answers with an error
 
     @property
     def has_payment(self) -> bool:
-        """Whether there is something to pay."""
+        """Whether the message asks for a payment."""
         return self.request.content.payment_data is not None
 
     def answer(self, now: datetime) -> MessageStatus:
-        """What IO says of the message now."""
+        """IO's status of the message at this time."""
         is_read, is_paid = has_passed(self.reads_at, now), has_passed(self.pays_at, now)
         read = "UNAVAILABLE" if within(now, self.hidden) else "READ" if is_read else "UNREAD"
         paid = ("PAID" if is_paid else "NOT_PAID") if self.has_payment else None
         return seen("PROCESSED", read, paid)
 
     def ledger_state(self, now: datetime, checks: Sequence[datetime] = ()) -> State:
-        """What the polls, and the checks before reminders, have left in the ledger, which forgets nothing."""
+        """The state that the polls, and the checks before reminders, have left in the ledger."""
         if self.state is not State.PROCESSED:
             return self.state
         told = [self.answer(at) for at in (*self.polls(now), *checks)]
@@ -74,7 +77,7 @@ class Life:
         return State.READ if any(answer.read_status == "READ" for answer in told) else State.PROCESSED
 
     def polls(self, now: datetime) -> Iterator[datetime]:
-        """When IO was asked, and answered, by now."""
+        """The times of the answered polls until now."""
         at = self.accepted_at
         while at <= now:
             if not within(at, self.silent):
@@ -94,7 +97,7 @@ class Record:
 
 @dataclass
 class World:
-    """The timer over some lives. `down` are the times at which it does not run."""
+    """The reminder timer over some lives; it does not run during `down`."""
 
     lives: Sequence[Life]
     of_service: ReminderPolicy
@@ -107,7 +110,7 @@ class World:
     _by_citizen: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
 
     def run(self) -> None:
-        """Until every reminder that was planned is decided."""
+        """Run until every planned reminder is decided."""
         wakes = [(due, number) for number, life in enumerate(self.lives) if (due := self._next(life, START))]
         heapq.heapify(wakes)
         while wakes:
@@ -128,19 +131,19 @@ class World:
 
     @property
     def records(self) -> list[Record]:
-        """How every reminder ended."""
+        """The final decision on every reminder."""
         return [record for of_message in self._by_message.values() for record in of_message]
 
     def sent(self, life: Life) -> list[Record]:
-        """The reminders of a message that went off, oldest first."""
+        """The reminders of a message that were sent, oldest first."""
         return _sent(self._by_message[life.request.request_id])
 
     def sent_to(self, citizen: str) -> list[Record]:
-        """The reminders that went off to a citizen, oldest first."""
+        """The reminders that were sent to a citizen, oldest first."""
         return _sent(self._by_citizen[citizen])
 
     def undecided(self, life: Life) -> list[Planned]:
-        """What is planned for a message and neither sent nor given up."""
+        """The planned reminders of a message that are neither sent nor given up."""
         done = {record.planned.name for record in self._by_message[life.request.request_id]}
         return [planned for planned in self.plan_of(life) if planned.name not in done]
 
@@ -158,7 +161,7 @@ class World:
         return tick
 
     def _visit(self, life: Life, now: datetime) -> datetime | None:
-        """Decide on everything of a message that is due; return when to come back."""
+        """Decide every due reminder of a message; return the time of the next decision."""
         back: list[datetime] = []
         for planned in self.undecided(life):
             decision = (

@@ -1,4 +1,4 @@
-"""The whole app with the reminders' timer on it, and citizens who live their lives: all over the fakes."""
+"""The whole of Postino over the fakes, with the reminder timer and citizens who act by a script."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from tests.lives import START, TICK, Life, has_passed
 
 
 class LivingIo(FakeIo):
-    """IO, where each citizen does as his life says; `at` has each message with the instant of its POST."""
+    """IO where each citizen follows his life's script; `at` holds each message with the time of its POST."""
 
     def __init__(self, app: FakeApp, lives: Sequence[Life]) -> None:
         super().__init__(steps=app.steps)
@@ -26,7 +26,7 @@ class LivingIo(FakeIo):
         self._by_citizen = {life.request.fiscal_code: life for life in lives}
         self.at: list[tuple[datetime, NewMessage]] = []
         self.looks: Counter[str] = Counter()
-        self.doubts = 0  # so many POSTs end without an answer
+        self.doubts = 0  # this many POSTs end without an answer
 
     async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
         self.profile = Profile(
@@ -52,7 +52,7 @@ class LivingIo(FakeIo):
 
 
 class Institution:
-    """One service that reminds by this policy; its messages are those of `lives`."""
+    """One service that reminds by this policy, and sends the messages of `lives`."""
 
     def __init__(self, lives: Sequence[Life], policy: ReminderPolicy, most_per_day: int = 2) -> None:
         self.lives = lives
@@ -65,14 +65,14 @@ class Institution:
         self.app.most_per_day = most_per_day
 
     async def send_all(self) -> None:
-        """The messages of all lives, each at its time."""
+        """Send the messages of all lives, each at its time."""
         for life in sorted(self.lives, key=lambda life: life.accepted_at):
             self.app.clock.now = max(self.app.clock(), life.accepted_at)
             await self.app.check(life.request.to_json())
             await self.app.run()
 
     async def tick(self) -> None:
-        """What has happened by now, then the timer, and whatever comes of it."""
+        """Apply the events that have happened by now, run the timer, and deliver what it enqueued."""
         for life in self.lives:
             await self._happens(life)
         await self.app.remind()
@@ -80,7 +80,7 @@ class Institution:
         self.app.queues.messages.pop(MESSAGE_OUTCOMES, None)
 
     async def _happens(self, life: Life) -> None:
-        """The creditor's word, and the operator's."""
+        """Settle the payment and stop the campaign when their times have come."""
         now, request = self.app.clock(), life.request
         if has_passed(life.settled_at, now) and request.request_id not in self._settled:
             self._settled.add(request.request_id)
@@ -89,14 +89,14 @@ class Institution:
             await self.app.campaigns.stop(str(request.campaign), by="rossi@pc")
 
     async def live(self, days: int = 80) -> None:
-        """The timer every quarter of an hour, as long as anything is due; nothing happens in between."""
+        """Run the timer every quarter of an hour while anything is due, skipping the time in between."""
         end = START + timedelta(days=days)
         while (due := self.next_due()) and due < end:
             self.app.clock.now = max(self.app.clock() + TICK, START + -(-(due - START) // TICK) * TICK)
             await self.tick()
 
     def next_due(self) -> datetime | None:
-        """When the timer has something to do next."""
+        """The time at which the timer next has something to do."""
         rows = [key for key in self.app.reminders_table.rows_by_key if key[0] != "control"]
         if not rows:
             return None
@@ -104,18 +104,18 @@ class Institution:
         return datetime.fromisoformat(f"{bucket[:8]}T{bucket[8:12]}{key[:2]}Z")
 
     def decided(self, life: Life) -> dict[str, str]:
-        """How each reminder of a life's message ended, by its name."""
+        """The result of each reminder of a life's message, by the reminder's name."""
         entry = self.app.entry(life.request.request_id)
         lines = [line for line in entry.history if line["what"] in (REMINDED, NOT_REMINDED)]
         return {line["reminder"].rpartition(":")[2]: line.get("reason", "sent") for line in lines}
 
     def reminders_to(self, life: Life) -> list[tuple[datetime, NewMessage]]:
-        """The reminders that IO was given for a citizen, with the instant of each."""
+        """The reminders that a citizen was sent, each with the time of its POST."""
         return [one for one in self.io.at if one[1].fiscal_code == life.request.fiscal_code][1:]
 
 
 def with_code(life: Life, number: int) -> Life:
-    """The same life of a citizen of his own, with a message of a campaign of its own."""
+    """The same life for a citizen of its own, with a message of a campaign of its own."""
     code = f"RSSMRA{number // 1000:02}A01H{number % 1000:03}U"
     request = life.request.model_copy(update={"fiscal_code": code, "campaign": f"campaign {number}"})
     return replace(life, citizen=code, request=request)

@@ -1,4 +1,4 @@
-"""A specimen request, and what must not be seen of it anywhere."""
+"""A sample request, and the personal data of it that must not appear anywhere."""
 
 import base64
 import hashlib
@@ -30,18 +30,18 @@ def a_body(**changes: Any) -> str:
 
 
 def a_request(**changes: Any) -> MessageRequest:
-    """The same, parsed."""
+    """The same request, parsed."""
     return parse_request(a_body(**changes))
 
 
 def payment(**changes: Any) -> dict[str, Any]:
-    """A content with a notice to pay."""
+    """A content with a payment notice."""
     notice = {"amount": 12345, "notice_number": NOTICE_NUMBER, **changes}
     return {"subject": SUBJECT, "markdown": MARKDOWN, "payment_data": notice}
 
 
 def personal_data_in(text: str) -> list[str]:
-    """What of the specimen request shows in a text: in clear, encoded, or as a hash that anyone can make."""
+    """The personal data of the sample request that a text contains: plain, encoded, or as an unkeyed hash."""
     plain = {"fiscal code": FISCAL_CODE, "subject": SUBJECT, "markdown": MARKDOWN, "notice": NOTICE_NUMBER}
     return [
         f"{name} as {form}"

@@ -1,4 +1,4 @@
-"""An event loop whose time passes only while nobody can do anything: hours of waiting take no time."""
+"""An event loop whose clock jumps whenever every task waits: hours of waiting take no time."""
 
 import asyncio
 import selectors
@@ -10,7 +10,7 @@ START = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 class _Jump(selectors.DefaultSelector):
-    """Waits for nothing: what it would have waited is what has passed."""
+    """A selector that never blocks: it adds the timeout to the virtual time instead."""
 
     passed = 0.0
 
@@ -22,7 +22,7 @@ class _Jump(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Runs coroutines that sleep and compute, and open no sockets."""
+    """A loop for coroutines that sleep and compute, and open no sockets."""
 
     def __init__(self) -> None:
         self._jump = _Jump()
@@ -33,11 +33,11 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._jump.passed
 
     def clock(self) -> datetime:
-        """The time of day, in UTC."""
+        """The virtual time of day, in UTC."""
         return START + timedelta(seconds=self.time())
 
 
 def run[Result](main: Coroutine[Any, Any, Result]) -> Result:
-    """What `main` returns, on a loop of its own."""
+    """Run `main` on a loop of its own, and return its result."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)

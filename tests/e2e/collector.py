@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector that keeps what it gets: OTLP over HTTP, as JSON."""
+"""An OpenTelemetry collector that keeps everything it gets: OTLP over HTTP, as JSON."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 
 
 class Collector:
-    """`bodies` are what was posted; `settings` are those that send telemetry here, soon."""
+    """Keeps the posted `bodies`; `settings` make a host send its telemetry here, soon."""
 
     def __init__(self) -> None:
         self.bodies: list[bytes] = []
@@ -29,7 +29,7 @@ class Collector:
         return list(self._all("resourceSpans", "scopeSpans", "spans"))
 
     def metrics(self) -> dict[str, dict[str, Any]]:
-        """The newest of each metric, by name."""
+        """The newest point of each metric, by name."""
         return {one["name"]: one for one in self._all("resourceMetrics", "scopeMetrics", "metrics")}
 
     def logs(self) -> list[str]:
@@ -37,7 +37,7 @@ class Collector:
         return [one["body"]["stringValue"] for one in self._all("resourceLogs", "scopeLogs", "logRecords")]
 
     def tree(self, trace_id: str) -> list[str]:
-        """The spans of a trace, each below its parent, in the order in which they began."""
+        """The spans of a trace, each below its parent, in the order of their start."""
         spans = sorted(self.spans(), key=lambda span: int(span["startTimeUnixNano"]))
         names = {span["spanId"]: span["name"] for span in spans}
         ours = [span for span in spans if span["traceId"] == trace_id]
@@ -66,7 +66,7 @@ def _lines(
 
 @asynccontextmanager
 async def running_collector() -> AsyncIterator[Collector]:
-    """A collector, for as long as the block."""
+    """Run a collector within the block."""
     collector = Collector()
     app = web.Application(client_max_size=64 * 2**20)
     app.router.add_post("/v1/{kind}", collector.take)

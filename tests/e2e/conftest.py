@@ -1,4 +1,4 @@
-"""The worlds that tests take place in."""
+"""The worlds of the end-to-end tests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,21 +12,21 @@ from tests.e2e.world import World, running_world
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the developer's shell says of a storage account or of the real IO does not reach the tests."""
+    """Keep the developer's own settings for storage and IO away from the tests."""
     for setting in Settings.model_fields.values():
         monkeypatch.delenv(str(setting.validation_alias), raising=False)
 
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """A world whose storage keeps all in memory."""
+    """A world whose storage is in memory."""
     async with running_world(tmp_path, Azurite()) as world:
         yield world
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """The folder where `world_on_disk` keeps its data."""
+    """The folder of `world_on_disk`'s data."""
     folder = tmp_path / "storage"
     folder.mkdir()
     return folder
@@ -34,6 +34,6 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def world_on_disk(tmp_path: Path, data: Path) -> AsyncIterator[World]:
-    """A world whose storage keeps all in files, and so can be stopped and started again."""
+    """A world whose storage is in files, so it can be stopped and started again."""
     async with running_world(tmp_path, Azurite(data=data)) as world:
         yield world

@@ -1,6 +1,6 @@
-"""Starts a module as `python -m` does, in a copy of a process that has loaded the libraries already.
+"""Starts a module as `python -m` does, in a fork of a process that has already loaded the libraries.
 
-Half of what the end-to-end tests cost was their import, a hundred times over.
+Half of the time of the end-to-end tests was spent on importing them, a hundred times over.
 """
 
 import multiprocessing
@@ -30,7 +30,7 @@ _CONTEXT.set_forkserver_preload(
 
 
 class Forked:
-    """One such process; it speaks as subprocess.Popen does."""
+    """One forked process, with the interface of subprocess.Popen."""
 
     def __init__(
         self, command: list[str], *, cwd: Path, stdout: Path, stderr: Path, env: Mapping[str, str]
@@ -40,19 +40,19 @@ class Forked:
         self._process.start()
 
     def poll(self) -> int | None:
-        """The exit code; negative is a signal."""
+        """The exit code, or None while the process runs; a negative one is a signal."""
         return self._process.exitcode
 
     def terminate(self) -> None:
-        """SIGTERM."""
+        """Send SIGTERM."""
         self._process.terminate()
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self._process.kill()
 
     def wait(self, timeout: float) -> None:
-        """Return when it has ended."""
+        """Wait until the process has ended."""
         self._process.join(timeout)
 
 

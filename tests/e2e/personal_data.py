@@ -1,4 +1,4 @@
-"""Finds a fiscal code in bytes, however it is written there."""
+"""Finds a fiscal code in bytes, in any of its encodings."""
 
 import base64
 from collections.abc import Iterable
@@ -6,8 +6,9 @@ from pathlib import Path
 
 
 def forms(code: str) -> frozenset[bytes]:
-    """What the code looks like: as it is, in lower case, in UTF-16, in base64 of a longer text, and in base64
-    of that, as the emulator's files keep the bytes of a table's property.
+    """The encodings of a code: as it is, in lower case, in UTF-16, in base64, and in base64 of base64.
+
+    The emulator's files keep a table's bytes in base64, so base64 text is in base64 twice.
     """
     plain = {text.encode() for text in (code, code.lower())}
     wide = {text.decode().encode(encoding) for text in plain for encoding in ("utf-16-le", "utf-16-be")}
@@ -16,9 +17,10 @@ def forms(code: str) -> frozenset[bytes]:
 
 
 def _in_base64(texts: Iterable[bytes]) -> set[bytes]:
-    """Each text in each of the three ways in which base64 of a longer one can show it.
+    """Each text in each of the three forms in which base64 of a longer text can contain it.
 
-    It depends on how many bytes of a group of three precede; characters that neighbours decide too are cut.
+    The form depends on how many bytes of a group of three precede the text. Characters that depend on its
+    neighbours are cut.
     """
     return {
         base64.b64encode(bytes(before) + text + bytes(2))[-(-before * 8 // 6) : (before + len(text)) * 8 // 6]
@@ -28,7 +30,7 @@ def _in_base64(texts: Iterable[bytes]) -> set[bytes]:
 
 
 def sightings(codes: Iterable[str], texts: Iterable[bytes]) -> dict[str, int]:
-    """How often each code is seen in the texts; those that are not seen are left out."""
+    """The number of sightings of each code in the texts, without the codes that are not found."""
     found = dict.fromkeys(codes, 0)
     for text in texts:
         for code in found:
@@ -37,5 +39,5 @@ def sightings(codes: Iterable[str], texts: Iterable[bytes]) -> dict[str, int]:
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """What is in every file below a folder, by its path there."""
+    """The content of every file below a folder, by its relative path."""
     return {file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()}

@@ -1,4 +1,4 @@
-"""The processes of a running Postino, besides its storage: functions hosts and IO's simulator."""
+"""The processes of a running Postino, besides its storage: functions hosts and the IO simulator."""
 
 import asyncio
 import os
@@ -21,9 +21,10 @@ LIMIT_SECONDS = 60
 
 
 class ChildProcess:
-    """A `python -m ...` of the project that writes into files in `folder`; killed on exit at the latest.
+    """A `python -m ...` of the project that writes into files in `folder`, and is killed on exit at the
+    latest.
 
-    With a `python` of its own it is a new process, otherwise a copy of one that has loaded the libraries.
+    With a `python` of its own it is a new process, otherwise a fork with the libraries loaded.
     """
 
     def __init__(
@@ -52,20 +53,20 @@ class ChildProcess:
 
     @property
     def output(self) -> str:
-        """All that it has written so far, to stdout and stderr."""
+        """Everything that the process has written to stdout and stderr so far."""
         return self._out.read_text() + self._err.read_text()
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs; negative is the signal that ended it."""
+        """The exit code, or None while the process runs; a negative one is a signal."""
         return self._process.poll()
 
     async def address(self) -> str:
-        """What it says it listens on, once it does."""
+        """The address that the process listens on, once it has printed it."""
         return await self.says(r"^ready .*?(http://\S+)")
 
     async def says(self, pattern: str) -> str:
-        """What the group of a pattern is in its output, once it is there."""
+        """The text of the pattern's group in the output, once the pattern matches."""
         deadline = time.monotonic() + LIMIT_SECONDS
         while not (ready := re.search(pattern, self.output, re.MULTILINE)):
             assert self.exit_code is None, f"{self.name} ended with {self.exit_code}:\n{self.output}"
@@ -74,18 +75,18 @@ class ChildProcess:
         return ready[1]
 
     async def counts(self, function: str) -> dict[str, int]:
-        """How the invocations of a host's function have ended so far."""
+        """The results of a function's invocations so far."""
         url = f"{await self.address()}/admin/host/status"
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             counts: dict[str, int] = (await answer.json())["functions"][function]
         return counts
 
     def terminate(self) -> None:
-        """SIGTERM, as the platform announces an end."""
+        """Send SIGTERM, as the platform does before it stops a host."""
         self._process.terminate()
 
     async def end(self) -> int:
-        """Its exit code, once it has ended."""
+        """Wait until the process has ended, and return its exit code."""
         deadline = time.monotonic() + LIMIT_SECONDS
         while self.exit_code is None:
             assert time.monotonic() < deadline, f"{self.name} does not end:\n{self.output}"
@@ -93,7 +94,7 @@ class ChildProcess:
         return self.exit_code
 
     def kill(self) -> None:
-        """kill -9, and wait for the end."""
+        """Send SIGKILL, and wait for the end."""
         self._process.kill()
         self._process.wait(LIMIT_SECONDS)
 
@@ -114,9 +115,9 @@ def simulator_process(folder: Path) -> ChildProcess:
 def host_process(
     name: str, folder: Path, environ: Mapping[str, str], code: Path | None = None
 ) -> ChildProcess:
-    """The functions host on the app, talkative: what it never says at debug level it never says.
+    """The functions host on the app, at debug level, so its output holds everything that it could ever log.
 
-    `code` is another checkout of the project, to compare with.
+    `code` is another checkout of the project, for comparison.
     """
     command = ["local.host", "--port", "0", "--log-level", "debug"]
     if code:
@@ -125,6 +126,6 @@ def host_process(
 
 
 def reminding_process(name: str, folder: Path, environ: Mapping[str, str], ahead: timedelta) -> ChildProcess:
-    """The reminders' timer alone, by a clock that is ahead of the real one."""
+    """The reminder timer alone, with a clock ahead of the real one."""
     command = ["tests.e2e.reminding", "--ahead", str(ahead.total_seconds())]
     return ChildProcess(name, folder, command, environ)

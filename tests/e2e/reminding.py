@@ -1,6 +1,6 @@
-"""`python -m tests.e2e.reminding --ahead SECONDS`: the reminders' timer in a process that is easily killed.
+"""`python -m tests.e2e.reminding --ahead SECONDS`: the reminder timer in a process that is easily killed.
 
-Ticks without a pause on the stores and IO of the app settings, by a clock that is so far ahead.
+Ticks without a pause on the stores and IO of the app settings, with a clock this far ahead.
 """
 
 import argparse

@@ -8,12 +8,12 @@ MARKDOWN = "Questo messaggio di prova dice che la tua pratica è stata chiusa e 
 
 
 def fiscal_code(number: int) -> str:
-    """One of a thousand specimens, 0 to 999."""
+    """One of a thousand sample codes, 0 to 999."""
     return f"RSSMRA80A01H{number:03d}U"
 
 
 def request(request_id: str, person: str, **fields: Any) -> dict[str, Any]:
-    """A request for `person` (a fiscal code); a `content` given in part is filled up."""
+    """A request for `person` (a fiscal code); a partial `content` is completed."""
     content = {"subject": f"Pratica {request_id}", "markdown": MARKDOWN} | fields.pop("content", {})
     return {"request_id": request_id, "fiscal_code": person, "content": content} | fields
 
@@ -24,10 +24,10 @@ def payment(cents: int = 1250) -> dict[str, Any]:
 
 
 def as_text(request: dict[str, Any]) -> str:
-    """The body that upstream puts."""
+    """The body that the upstream system puts on the queue."""
     return json.dumps(request, ensure_ascii=False)
 
 
 def base64_text(body: str) -> str:
-    """What many queue bindings make of a body by default."""
+    """The body in base64, as many queue bindings write it by default."""
     return base64.b64encode(body.encode()).decode()

@@ -1,4 +1,4 @@
-"""The simulator's control endpoints, as tests use them (local/io_simulator tells what each takes)."""
+"""The simulator's control endpoints, as the tests use them (described in local/io_simulator)."""
 
 from datetime import timedelta
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 
 IN_FULL_SWING = 10
-"""How many messages IO takes at once before it becomes slow."""
+"""The number of messages that IO accepts at once before it becomes slow."""
 SLOW = {
     "operation": "submit_message",
     "kind": "slow",
@@ -14,11 +14,11 @@ SLOW = {
     "after": IN_FULL_SWING,
     "probability": 1,
 }
-"""From then on there are messages on their way to IO, for a time in which a test surely looks."""
+"""After those, messages stay in flight to IO for long enough that a test sees them."""
 
 
 class SimulatorControl:
-    """Scripts the simulated IO and tells what it has seen; `origin` is like http://127.0.0.1:7072."""
+    """Scripts the simulated IO and reads its state; `origin` is like http://127.0.0.1:7072."""
 
     def __init__(self, origin: str) -> None:
         self._session = aiohttp.ClientSession(f"{origin}/simulator/", raise_for_status=True)
@@ -27,19 +27,19 @@ class SimulatorControl:
         await self._session.close()
 
     async def citizens(self, scripts: dict[str, dict[str, Any]]) -> None:
-        """What each fiscal code (or "default") does."""
+        """Set the behaviour of each fiscal code (or "default")."""
         await self._post("citizens", scripts)
 
     async def advance(self, time: timedelta) -> None:
-        """Let time pass at IO."""
+        """Advance IO's clock."""
         await self._post("clock", {"advance_seconds": time.total_seconds()})
 
     async def keys(self, keys: dict[str, list[str]]) -> None:
-        """The only valid keys of each service named."""
+        """Set the only valid keys of each named service."""
         await self._post("keys", keys)
 
     async def faults(self, *faults: dict[str, Any]) -> None:
-        """Append faults to those still to come."""
+        """Append faults to the queue."""
         await self._post("faults", faults)
 
     async def clear_faults(self) -> None:
@@ -52,12 +52,12 @@ class SimulatorControl:
         return messages
 
     async def calls(self) -> dict[str, Any]:
-        """By operation, the calls received and those answered by status."""
+        """The calls received and answered, by operation and status."""
         operations: dict[str, Any] = (await self._get("calls"))["operations"]
         return operations
 
     async def in_full_swing(self) -> bool:
-        """Whether IO has accepted messages and, being SLOW, has not answered others yet."""
+        """Whether IO has accepted messages and, being SLOW, has others unanswered."""
         calls = (await self.calls()).get("submit_message", {"received": 0, "answered": {}})
         unanswered = calls["received"] - sum(calls["answered"].values())
         return len(await self.messages()) >= IN_FULL_SWING and unanswered > 3

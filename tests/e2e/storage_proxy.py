@@ -1,4 +1,4 @@
-"""Stands before the tables of a storage account, and refuses what a role would not allow."""
+"""A proxy before the tables of a storage account that refuses what a missing role would refuse."""
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -18,12 +18,12 @@ REFUSAL = {
         "message": {"lang": "en-US", "value": "This request is not authorized to perform this operation."},
     }
 }
-# Of one hop only, or made anew for the next.
+# Headers of one hop, or recomputed for the next.
 _OWN = ("Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive")
 
 
 class StorageProxy:
-    """Passes every call on, but those on the tables `refused` by the methods `methods`: 403."""
+    """Forwards every call, and answers 403 to calls of `methods` on the tables in `refused`."""
 
     def __init__(self, storage: Azurite, session: aiohttp.ClientSession) -> None:
         self.refused: Collection[str] = ()
@@ -33,15 +33,15 @@ class StorageProxy:
         self._session = session
 
     async def answer(self, request: web.Request) -> web.Response:
-        """What storage answers, or a refusal."""
+        """Return storage's answer, or the refusal."""
         table = request.path.split("/")[2].partition("(")[0]
         if (table in self.refused or ALL in self.refused) and request.method in self.methods:
             return web.json_response(REFUSAL, status=403)
         headers = {name: value for name, value in request.headers.items() if name not in _OWN}
         async with self._session.request(
             request.method,
-            URL(f"{self._target}{request.raw_path}", encoded=True),  # as it was signed
-            data=await request.read() or None,  # no body has no type, which is signed too
+            URL(f"{self._target}{request.raw_path}", encoded=True),  # the path as it was signed
+            data=await request.read() or None,  # no body: no content type, which is signed
             headers=headers,
         ) as answer:
             kept = {name: value for name, value in answer.headers.items() if name not in _OWN}
@@ -50,7 +50,7 @@ class StorageProxy:
 
 @asynccontextmanager
 async def running_proxy(storage: Azurite) -> AsyncIterator[StorageProxy]:
-    """A proxy on a port of its own, before a storage that runs."""
+    """Run a proxy before a running storage, on a port of its own."""
     async with aiohttp.ClientSession(auto_decompress=False) as session:
         proxy = StorageProxy(storage, session)
         app = web.Application()

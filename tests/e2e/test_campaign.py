@@ -1,4 +1,4 @@
-"""A campaign: five hundred requests of every kind through two hosts side by side, at IO's real limit."""
+"""A campaign: five hundred requests of every kind through two hosts, at IO's real limit."""
 
 from dataclasses import dataclass, field
 from itertools import batched
@@ -19,7 +19,7 @@ DELIVERED = frozenset({"accepted", "processed"})
 
 @dataclass(frozen=True)
 class Kind:
-    """What is asked, what the citizen does, and all that upstream is told."""
+    """The fields of a request, its citizen's behaviour, and all outcomes that must be published."""
 
     told: frozenset[str]
     fields: dict[str, Any] = field(default_factory=dict)
@@ -43,7 +43,7 @@ KINDS = [
 
 
 async def put_in_batches(world: World, requests: list[dict[str, Any]]) -> None:
-    """Put them as fast as they are taken: the emulator slows down with the length of its queues."""
+    """Put requests as fast as they are taken, because the emulator slows down with long queues."""
 
     async def there_is_room() -> bool:
         return (await world.depths())[MESSAGE_REQUESTS] < BATCH
@@ -55,7 +55,7 @@ async def put_in_batches(world: World, requests: list[dict[str, Any]]) -> None:
 
 @pytest.mark.timeout(300)
 async def test_campaign(world: World) -> None:
-    """Each of five hundred requests comes to its own end, none is sent twice, IO never answers 429."""
+    """Each of five hundred requests reaches its own end, none is sent twice, and IO never answers 429."""
     kinds = {f"r{number:03d}": KINDS[number % len(KINDS)] for number in range(SIZE)}
     people = {request_id: fiscal_code(number) for number, request_id in enumerate(kinds)}
     await world.io.citizens({people[request_id]: kind.citizen for request_id, kind in kinds.items()})

@@ -7,7 +7,7 @@ from tests.e2e.processes import PROJECT
 
 
 async def test_every_request_ends_as_expected() -> None:
-    """The demo exits with 0, and what it sent and was answered is what PagoPA's codecs read (conftest.py)."""
+    """The demo exits with 0, and PagoPA's codecs read its traffic (conftest.py)."""
     demo = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "local.demo",
         cwd=PROJECT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,

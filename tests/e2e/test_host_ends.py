@@ -1,4 +1,4 @@
-"""A host that ends in the middle of its work, politely or not: nobody gets a message twice, nobody none."""
+"""A host stopped or killed in the middle of its work: no message is sent twice, and none is lost."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -10,11 +10,11 @@ from tests.e2e.simulator_control import SLOW
 from tests.e2e.world import World
 
 AT_ONCE = 24
-"""How many messages of a queue a host works on at most: batchSize and newBatchThreshold of host.json."""
+"""The most messages of a queue that a host handles at once: batchSize + newBatchThreshold in host.json."""
 
 
 async def test_sigterm(world: World) -> None:
-    """A host that is told to stop finishes what it has begun and leaves the rest whole to the next one."""
+    """A host that gets SIGTERM finishes its messages in flight, and leaves the others to the next host."""
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(60)]
     await world.io.faults(SLOW)
     await world.start_hosts()
@@ -36,10 +36,10 @@ async def test_sigterm(world: World) -> None:
 
 
 async def test_kill(world: World) -> None:
-    """After kill -9 the other host does all the rest, and nobody sends again what was being sent just then.
+    """After SIGKILL the other host sends all other messages, and does not resend those that were in flight.
 
-    That stays SENDING until its lease of three minutes is over, and is in doubt afterwards. A host that is
-    killed in the middle of a tick holds the others up until the tick's lease is over.
+    A message in flight stays SENDING until its lease of three minutes has expired, and is then in doubt. A
+    host killed in the middle of a tick blocks the other hosts' ticks until the tick's lease has expired.
     """
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(80)]
     await world.io.faults(SLOW)
@@ -65,5 +65,5 @@ async def test_kill(world: World) -> None:
     for one in asked:
         entry = entries[one["request_id"]]
         assert entry.state is State.SENDING or entry.message_id == sent[one["fiscal_code"]]
-    # Whoever was cut off comes back once, when the lease is over.
+    # Each message that was cut off comes back once, when its lease has expired.
     assert sum((await world.depths()).values()) == (await world.states())[State.SENDING]

@@ -1,4 +1,4 @@
-"""IO's backends fail for a while: messages wait, few end in doubt, and sending goes on by itself."""
+"""An outage of IO's backends: messages wait, few end in doubt, and sending resumes by itself."""
 
 import asyncio
 from collections import Counter
@@ -17,7 +17,7 @@ OUTAGE_SECONDS = 20
 )
 @pytest.mark.timeout(240)
 async def test_messages_that_io_cannot_take_wait(world: World, kind: str, hosts: int, most: int) -> None:
-    """A POST that always fails leaves few messages in doubt and none dead; the others leave once each."""
+    """While every POST fails few messages end in doubt and none dead; the others are sent once each."""
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(60)]
     await world.start_hosts(hosts)
     await world.io.faults({"operation": "submit_message", "kind": kind, "probability": 1})

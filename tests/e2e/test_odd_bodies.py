@@ -1,4 +1,4 @@
-"""Bodies at the edge of the contract and beyond: what can be sent is, the rest is parked with its reason."""
+"""Bodies at the edge of the contract and beyond: valid ones are sent, the others parked with their reason."""
 
 import base64
 import json
@@ -11,9 +11,9 @@ from tests.e2e.sample import MARKDOWN, as_text, fiscal_code, request
 from tests.e2e.world import World
 
 LARGEST = 64 * 1024
-"""Bytes of text in one queue message (Azure Queue Storage, Put Message)."""
+"""The maximum bytes of text in one queue message (Azure Queue Storage, Put Message)."""
 EMOJI = "\N{PARTY POPPER}"
-"""Two UTF-16 units."""
+"""A character of two UTF-16 units."""
 
 
 def as_large_as_can_be(request_id: str, person: str) -> str:
@@ -73,10 +73,10 @@ INVALID: list[tuple[dict[str, Any], set[str]]] = [
         request("many", fiscal_code(1), **written(EMOJI * 61, EMOJI * 5001)),
         {"content.subject", "content.markdown"},
     ),
-    # Wrong, mended, and wrong again.
+    # The same request_id twice, with different violations.
     (request("again", fiscal_code(1).lower()), {"fiscal_code"}),
     (request("again", fiscal_code(1), priority=1), {"priority"}),
-    # Names of the platform's own facts about a message: it lets a body's fields take their place.
+    # Names of the platform's own metadata of a message, which a body's fields replace.
     (request("p1", fiscal_code(1), id=7), {"id"}),
     (request("p2", fiscal_code(1), dequeueCount="molte"), {"dequeueCount"}),
     (request("p3", fiscal_code(1), expirationTime="domani"), {"expirationTime"}),
@@ -87,7 +87,7 @@ INVALID: list[tuple[dict[str, Any], set[str]]] = [
 
 
 async def test_bodies_at_the_edge(world: World) -> None:
-    """The oddest requests that the contract allows are sent as they are."""
+    """The oddest requests that the contract allows are sent unchanged."""
     await world.start_hosts()
     await world.put_text(*FINE.values())
     await world.until_gone(dict.fromkeys(FINE, "SENDING ACCEPTED"))
@@ -99,7 +99,7 @@ async def test_bodies_at_the_edge(world: World) -> None:
 
 
 async def test_bodies_that_cannot_be_sent(world: World) -> None:
-    """Whatever else comes is parked as it is, with every field that is wrong, and told once each."""
+    """Every other body is parked unchanged with all its violations, and published once."""
     await world.start_hosts()
     wrong = {(MESSAGE_REQUESTS, json.dumps(asked)): fields for asked, fields in INVALID}
     wrong |= {(queue, body): {"body"} for body in NO_REQUEST for queue in (MESSAGE_REQUESTS, MESSAGE_SENDS)}

@@ -1,4 +1,4 @@
-"""What Postino stands on fails for a while: its storage, its key to IO."""
+"""Outages of Postino's dependencies: its storage, its roles, its encryption key and its key to IO."""
 
 import asyncio
 from collections import Counter
@@ -16,23 +16,23 @@ from tests.e2e.storage_proxy import ALL, READS, WRITES, running_proxy
 from tests.e2e.world import INNER_QUEUES, World, new_key
 
 OUTAGE_SECONDS = 30
-# Longer than the platform would try one message if its failures counted: five times without a pause here.
+# Longer than the platform would try a message if its failures counted: here five times in a row.
 REFUSED_SECONDS = 15
-# SENDING: what was on its way to IO when the ledger closed ends in doubt once its lease is over.
+# SENDING: a message in flight when the ledger became unavailable is in doubt once its lease has expired.
 ENDED = (State.ACCEPTED, State.PROCESSED, State.SENDING, State.IN_DOUBT)
 
 
 def roads(requests: list[dict[str, Any]], road: str) -> dict[str, str]:
-    """The same road for each request."""
+    """The same expected steps for each request."""
     return {one["request_id"]: road for one in requests}
 
 
 @pytest.mark.timeout(240)
 async def test_storage_goes_and_comes_back(world_on_disk: World) -> None:
-    """While storage is away nothing is lost, and when it is back on its data nothing is sent twice."""
+    """During an outage of storage no message is lost, and after it none is sent twice."""
     world = world_on_disk
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(120)]
-    # A batch that storage gave out when it went never came to a host: it comes back when its lease is over.
+    # A batch that storage gave out as it stopped never reached a host, and comes back after its lease.
     await world.start_hosts(2, {"LOCAL_HOST_LEASE_SECONDS": "15"})
     await world.io.faults(SLOW)
     await world.put(*asked)
@@ -51,7 +51,7 @@ async def test_storage_goes_and_comes_back(world_on_disk: World) -> None:
         return await world.states() == {State.PROCESSED: len(asked)}
 
     await world.until(all_told, limit_seconds=150)
-    await world.until(all_processed)  # what is seen is told before the ledger holds it
+    await world.until(all_processed)  # each change is published before the ledger holds it
     people = Counter(message["fiscal_code"] for message in await world.io.messages())
     assert people == Counter(one["fiscal_code"] for one in asked)
     assert await world.all_parked() == []
@@ -75,7 +75,7 @@ async def test_tables_that_refuse(world: World, methods: Collection[str]) -> Non
 
 
 async def test_tables_that_refuse_in_the_middle(world: World) -> None:
-    """A role that is taken away in the middle of a run loses nothing and sends nothing twice."""
+    """Revoking the roles in the middle of a run loses no message and sends none twice."""
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(60)]
     async with running_proxy(world.storage) as proxy:
         await world.start_hosts(2, {"AzureWebJobsStorage": proxy.connection_string})
@@ -99,7 +99,7 @@ async def test_tables_that_refuse_in_the_middle(world: World) -> None:
 
 
 async def test_encryption_key_was_replaced(world: World) -> None:
-    """With a key replaced instead of added messages wait; with the old one back too they are sent."""
+    """With an encryption key replaced, messages wait; with the old key added again they are sent."""
     old, new = world.environ["ENCRYPTION_KEYS"], new_key()
     await world.start_hosts(settings={"AzureWebJobs.send_message.Disabled": "true"})
     await world.put(request("sealed", fiscal_code(1)))
@@ -124,7 +124,7 @@ async def _are_sent(world: World, count: int) -> bool:
 
 
 async def test_key_is_wrong(world: World) -> None:
-    """While IO refuses the key every request waits in the ledger and on its queue: none is parked or lost."""
+    """While IO refuses the key every request waits in the ledger and on its queue, and none is parked."""
     checked = [request(f"checked-{number}", fiscal_code(number)) for number in range(5)]
     new = [request(f"new-{number}", fiscal_code(number)) for number in range(5, 10)]
     await world.start_hosts(settings={"AzureWebJobs.send_message.Disabled": "true"})

@@ -1,4 +1,4 @@
-"""What is published is all that the app needs."""
+"""The published package contains all that the app needs."""
 
 import shutil
 import subprocess
@@ -22,7 +22,7 @@ def run(*command: str | Path) -> None:
 
 
 def test_package_holds_the_product_and_nothing_else(tmp_path: Path) -> None:
-    """The archive has the app, its settings of the host, its requirements and its licence."""
+    """The archive has the app, its host.json, its requirements and its licence, and nothing else."""
     files = {str(file) for file in build(PROJECT, tmp_path / "postino.zip")}
     loose = {file for file in files if "/" not in file}
     code = {"context.py", "function_app.py", "lifetime.py", "ncrontab.py", "settings.py", "triggers.py"}
@@ -38,7 +38,7 @@ def test_package_holds_the_product_and_nothing_else(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(300)
 async def test_published_app_sends_a_message(world: World, tmp_path: Path) -> None:
-    """With requirements.txt alone, the package runs under the platform's runtime and does its work."""
+    """With requirements.txt alone, the package runs under the platform's runtime and sends a message."""
     app, venv, platform = tmp_path / "app", tmp_path / "venv", tmp_path / "platform"
     build(PROJECT, tmp_path / "postino.zip")
     with ZipFile(tmp_path / "postino.zip") as package:

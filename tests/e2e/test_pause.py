@@ -1,4 +1,4 @@
-"""The operator's kill switch, on real hosts."""
+"""The operator's pause, on real hosts."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ LONG_ENOUGH_TO_SEND_SECONDS = 4
 
 
 async def test_pause_and_resume(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After `postino pause` no host calls IO, and after `postino resume` what came meanwhile is sent."""
+    """After `postino pause` no host calls IO; after `postino resume` the messages that waited are sent."""
     operator = CliAccount(world.storage.connection_string, monkeypatch)
     await world.start_hosts(2)
     await world.put(request("before", fiscal_code(0)))

@@ -1,4 +1,4 @@
-"""Where a fiscal code is to be found after Postino's work: nowhere but where upstream itself put it."""
+"""The places that hold a fiscal code after Postino's work: only those where the upstream system put it."""
 
 import json
 from pathlib import Path
@@ -31,10 +31,10 @@ REFUSED = request("refused", fiscal_code(30), content={"payment_data": payment(c
 EXPIRED = request("expired", fiscal_code(31), expires_at="2026-01-01T00:00:00Z")
 ENCODED = request("encoded", fiscal_code(32))
 LEFT = request("left", fiscal_code(33))
-"""Put when nobody takes it any more: finding it shows that the search finds what is there."""
+"""A request put after the hosts have stopped: finding its code shows that the search works."""
 ASKED = [*TROUBLED, *SMOOTH, REFUSED, EXPIRED, ENCODED, LEFT]
 PEOPLE = [asked["fiscal_code"] for asked in ASKED]
-REMINDING = {"REMINDERS": '{"unread": {"after_days": 5}}'}  # so that contents are kept for a while
+REMINDING = {"REMINDERS": '{"unread": {"after_days": 5}}'}  # the encrypted contents are kept for a while
 ENDS = {
     State.READ,
     State.PROCESSED,
@@ -47,7 +47,7 @@ ENDS = {
 
 
 async def work(world: World) -> None:
-    """Everything that can happen to a request happens; then nothing runs any more but storage."""
+    """Make everything happen that can happen to a request, and leave only storage running."""
     await world.io.citizens(CITIZENS | {"default": {"reads_after_seconds": 0}})
     await world.io.faults(*FAULTS)
     await world.start_hosts(settings=REMINDING)
@@ -61,7 +61,7 @@ async def work(world: World) -> None:
 
     async def all_ended() -> bool:
         states = await world.states()
-        # Who met the last fault is looked at again a minute later.
+        # The message that met the last fault is polled again a minute later.
         return states.pop(State.ACCEPTED, 0) <= 1 and set(states) <= ENDS and await world.queues_are_empty()
 
     await world.until(faults_are_over)
@@ -74,7 +74,7 @@ async def work(world: World) -> None:
 
 
 async def names_in_storage(connection: str) -> list[str]:
-    """Every name and key that storage shows in addresses: of tables, rows, containers, blobs."""
+    """Every name and key in storage's addresses: tables, rows, containers, blobs."""
     names: list[str] = []
     async with TableServiceClient.from_connection_string(connection) as tables:
         async for table in tables.list_tables():
@@ -88,10 +88,10 @@ async def names_in_storage(connection: str) -> list[str]:
 
 
 async def test_fiscal_codes_stay_where_upstream_put_them(world_on_disk: World, data: Path) -> None:
-    """No log, event, name or file of storage holds a fiscal code, but for the requests that upstream wrote.
+    """No log, event, name or file of storage holds a fiscal code, except the requests that upstream wrote.
 
-    Upstream writes plain requests on message-requests, and the emulator's files of queue messages keep them
-    after they are taken: there, and nowhere else, each code is found, no more often than upstream put it.
+    Upstream writes plain requests on message-requests, and the emulator's queue files keep them after they
+    are taken. Each code is found there and nowhere else, at most as often as upstream put it.
     """
     world = world_on_disk
     await work(world)

@@ -1,4 +1,4 @@
-"""What a function cannot do: five failures, the poison queue, the parked table."""
+"""A function that fails: five failures, the poison queue, the parked table."""
 
 from contract.request import parse_request
 from storage.ledger import State
@@ -10,7 +10,7 @@ IO_DOWN = {"operation": "get_profile", "kind": "503_before", "count": 1}
 
 
 async def test_damaged_row(world: World) -> None:
-    """A request at which the function fails five times is parked with its body, and told; so again."""
+    """A request whose function fails five times is parked and published, and again after a redrive."""
     await world.io.faults(IO_DOWN)
     [host] = await world.start_hosts()
     asked = request("damaged", fiscal_code(1))

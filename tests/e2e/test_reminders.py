@@ -1,4 +1,4 @@
-"""The reminders' timer is killed again and again, in two processes at once."""
+"""Two processes of the reminder timer, killed again and again."""
 
 import json
 import random
@@ -19,18 +19,18 @@ from tests.e2e.world import World
 
 AFTER_DAYS = 5
 SETTINGS = {"REMINDERS": json.dumps({"unread": {"after_days": AFTER_DAYS}})}
-# A timer that is killed has the turn for 90 s more. The clock of the next one is ahead of all others by more
-# than that: it takes the turn at once, also from one that is alive, so that two decide on the same messages.
+# A killed timer's lease lasts for 90 s more. The next timer's clock is ahead by more than that, so it takes
+# the lease at once, even from a running timer. So two timers decide on the same messages.
 LATER = LEASE + timedelta(seconds=30)
 MESSAGES = 40
 LEAST_KILLS = 11
-# Until so many are killed most answers take longer than a timer lives, so that the work is not over before.
+# Until this many kills most answers take longer than a timer lives, so the work is not done before.
 SLOW = {"operation": "get_message", "kind": "slow", "seconds": 1.5, "probability": 0.8}
 
 NEVER_READS: dict[str, Any] = {"reads_after_seconds": None}
 READS: dict[str, Any] = {"reads_after_seconds": 3600}
 HIDES: dict[str, Any] = {"read_status_unavailable": [{}]}
-# In this order; the others never read.
+# In this order; the other citizens never read.
 OTHERS = [*[READS] * 6, *[HIDES] * 4]
 CITIZENS = {
     f"r-{number}": script
@@ -43,7 +43,7 @@ REMINDERS = {f"{name}:unread-1" for name in CITIZENS if name not in REASONS}
 
 
 class Timers:
-    """Two processes that remind, each killed in its turn and replaced."""
+    """Two timer processes, each killed and replaced in turn."""
 
     def __init__(self, world: World, folder: Path, ahead: timedelta) -> None:
         self.all: list[ChildProcess] = []
@@ -55,7 +55,7 @@ class Timers:
         self._random = random.Random(1)
 
     async def kill_one(self) -> None:
-        """SIGKILL the older one at some moment of its work, and start another."""
+        """Kill the older process at a random moment of its work, and start another."""
         oldest = self._running.pop(0)
         await oldest.says("^(ready)")
         await sleep(self._random.uniform(0.3, 1))
@@ -65,7 +65,7 @@ class Timers:
         self._running.append(self._start())
 
     def end(self) -> None:
-        """Kill those that still run."""
+        """Kill the processes that still run."""
         for process in self._running:
             process.kill()
 
@@ -77,7 +77,7 @@ class Timers:
 
 
 def _until_morning() -> timedelta:
-    """From now to an hour at which everything that was accepted is due, and may be sent."""
+    """The time from now to an hour at which every reminder is due and allowed."""
     now = datetime.now(UTC)
     return next_day(days_later(now, AFTER_DAYS)) + timedelta(hours=1) - now
 
@@ -107,7 +107,7 @@ async def _send_first_messages(world: World) -> None:
 
 @pytest.mark.timeout(480)
 async def test_timers_are_killed(world: World, tmp_path: Path) -> None:
-    """Killed at any moment, the timers remind each citizen who has not read exactly once, and nobody else."""
+    """Timers killed at any moment remind each citizen with an unread message exactly once, and no other."""
     await _send_first_messages(world)
     ahead = _until_morning()
     await world.io.advance(ahead)

@@ -1,4 +1,4 @@
-"""The same request_id more than once: the same message for ever, other content refused."""
+"""The same request_id more than once: the same content is the same message, other content is refused."""
 
 from collections import Counter
 
@@ -8,7 +8,7 @@ from tests.e2e.world import World
 
 
 async def test_after_it_was_sent(world: World) -> None:
-    """Once a request is sent, the same again does nothing, and other content is parked and told each time."""
+    """After a request is sent, the same content does nothing, and other content is parked and published."""
     await world.start_hosts()
     asked = request("taken", fiscal_code(1))
     await world.put(asked)
@@ -28,7 +28,7 @@ async def test_after_it_was_sent(world: World) -> None:
 
 
 async def test_repetitions_at_once(world: World) -> None:
-    """Requests that upstream puts five times at once, for two hosts to take, are sent once each."""
+    """Requests that upstream puts five times at once, before two hosts, are sent once each."""
     await world.start_hosts(2)
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(12)]
     await world.put(*(asked * 5))

@@ -1,4 +1,4 @@
-"""The road of one request: for each kind of request, and for each way in which it can end."""
+"""The steps of each kind of request, for each way in which it can end."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ PAYER = {"reads_after_seconds": 0, "pays_after_seconds": 0}
 
 @dataclass(frozen=True)
 class Case:
-    """What upstream asks for, how IO's citizen behaves, and the road that must come of it."""
+    """The fields of a request, its citizen's behaviour at IO, and the expected steps."""
 
     road: str
     fields: dict[str, Any] = field(default_factory=dict)
@@ -66,7 +66,7 @@ REQUESTS = {
 
 
 def told(road: str) -> set[str]:
-    """What upstream hears of a road."""
+    """The outcomes published for these steps."""
     parked = {"parked"} if "REFUSED" in road else set()
     return set(road.lower().split()) - {"sending"} | parked
 
@@ -79,7 +79,7 @@ def at_io(name: str) -> dict[str, Any]:
 
 
 async def test_every_kind_of_request(world: World) -> None:
-    """Each kind of request goes its own road, upstream is told, and IO has just the messages asked for."""
+    """Each kind of request takes its own steps and is published, and IO has exactly the expected messages."""
     await world.io.citizens({REQUESTS[name]["fiscal_code"]: case.citizen for name, case in CASES.items()})
     await world.start_hosts()
     await world.put_text(*(case.encode(as_text(REQUESTS[name])) for name, case in CASES.items()))
@@ -108,7 +108,7 @@ async def test_every_kind_of_request(world: World) -> None:
 
 
 async def test_time(world: World) -> None:
-    """Nothing is sent before its `not_before`, and what changes after a look is told after the next."""
+    """Nothing is sent before its `not_before`, and a change after a poll is published after the next poll."""
     await world.io.citizens({fiscal_code(1): {"read_status_unavailable": [{}]}, fiscal_code(2): READER})
     await world.start_hosts()
     start = (datetime.now(UTC) + timedelta(seconds=4)).replace(microsecond=0)

@@ -1,4 +1,4 @@
-"""What leaves the process for whoever watches it: spans, metrics and logs."""
+"""The telemetry that leaves the process: spans, metrics and logs."""
 
 import json
 from datetime import timedelta
@@ -34,7 +34,7 @@ METRICS = {
 
 
 async def test_one_trace_from_the_request_to_the_payment(world: World) -> None:
-    """A request's trace goes on over four queues and a timer; no telemetry shows a code or a key."""
+    """A request's trace continues over four queues and a timer, and no telemetry contains a code or a key."""
     person = fiscal_code(7)
     asked = request("tari-7", person, feature_level_type="ADVANCED", content={"payment_data": payment()})
     async with running_collector() as collector:

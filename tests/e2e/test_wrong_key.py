@@ -1,4 +1,4 @@
-"""A run during which IO takes no key any more, until an operator renews the one that is kept in reserve."""
+"""A run in which IO refuses every key, until an operator renews the secondary one."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ SERVICE, SECONDARY = "default", "simulator-secondary-key"
 
 @pytest.mark.timeout(300)
 async def test_wrong_key_in_the_middle_of_a_run(world: World) -> None:
-    """While no key works IO is asked only by probes, nothing is parked; with one key back all are sent."""
+    """While IO refuses every key only probes call IO and nothing is parked; with a key back all are sent."""
     requests = [request(f"r{number}", fiscal_code(number)) for number in range(SIZE)]
     await world.start_hosts(2, {"IO_API_SECONDARY_KEY": SECONDARY})
     putting = asyncio.create_task(put_in_batches(world, requests))
@@ -31,7 +31,7 @@ async def test_wrong_key_in_the_middle_of_a_run(world: World) -> None:
     await asyncio.sleep(KNOWN_EVERYWHERE_SECONDS)
     sent, calls = len(await world.io.messages()), await _received(world)
     await asyncio.sleep(STOPPED_SECONDS)
-    probes = 2 * (1 + STOPPED_SECONDS // PROBE_AFTER.total_seconds())  # each with both keys
+    probes = 2 * (1 + STOPPED_SECONDS // PROBE_AFTER.total_seconds())  # each probe with both keys
     assert await _received(world) - calls <= probes
     assert (len(await world.io.messages()), await world.all_parked()) == (sent, [])
 

@@ -1,4 +1,4 @@
-"""A whole Postino: real storage, real hosts, IO simulated; what upstream does to it and what can be seen."""
+"""A whole Postino: real storage and hosts, a simulated IO, and the upstream system's and operators' acts."""
 
 import asyncio
 import json
@@ -33,9 +33,9 @@ from tests.e2e.simulator_control import SimulatorControl
 
 INNER_QUEUES = (*INPUT_QUEUES, *POISON_QUEUES)
 LIMIT_SECONDS = 90
-"""It only ends a test that would hang: what holds is seen within a fraction of a second."""
+"""The limit only ends a test that would hang: a condition is seen within a fraction of a second."""
 
-# Those of host.json without its pauses.
+# The options of host.json, without its pauses.
 _HOST_OPTIONS = {
     "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",
     "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00",
@@ -46,7 +46,7 @@ _OUTCOME = Draft202012Validator(_SCHEMA, format_checker=FormatChecker())
 
 
 class World:
-    """Storage and IO run, hosts when the test starts them; `events` are the outcomes taken so far."""
+    """Running storage and IO, and the hosts that a test starts; `events` holds the outcomes taken so far."""
 
     def __init__(
         self,
@@ -83,10 +83,10 @@ class World:
         await self.queues.close()
         await self._account.aclose()
 
-    # What happens to it
+    # Actions
 
     async def start_hosts(self, count: int = 1, settings: Mapping[str, str] = {}) -> list[ChildProcess]:
-        """That many more hosts side by side, ready; `settings` are those that differ from the world's."""
+        """Start this many more hosts and wait until they are ready; `settings` override the world's."""
         first = len(self.hosts) + 1
         names = [f"host-{number}" for number in range(first, first + count)]
         started = [
@@ -99,7 +99,7 @@ class World:
         return started
 
     async def stop_hosts(self) -> None:
-        """SIGTERM to those that run; they finish what is under way and end well."""
+        """Send SIGTERM to the running hosts, which finish their work and exit with 0."""
         running = [host for host in self.hosts if host.exit_code is None]
         for host in running:
             host.terminate()
@@ -107,21 +107,21 @@ class World:
             assert await host.end() == 0, host.output
 
     async def put(self, *requests: dict[str, Any]) -> None:
-        """Upstream puts requests."""
+        """Put requests, as the upstream system does."""
         await self.put_text(*(json.dumps(request, ensure_ascii=False) for request in requests))
 
     async def put_text(self, *bodies: str, queue: str = MESSAGE_REQUESTS) -> None:
-        """Somebody puts messages, whatever their text."""
+        """Put messages with any text."""
         client = self.queues.get_queue_client(queue)
         await asyncio.gather(*(client.send_message(body, time_to_live=-1) for body in bodies))
 
     async def redrive(self, *messages: ParkedMessage) -> None:
-        """The operator puts parked messages back."""
+        """Redrive parked messages, as an operator does."""
         for message in messages:
             await redrive(message, self.stores)
 
     async def make_due(self) -> None:
-        """Time passes for the messages that are followed: all are due now."""
+        """Make all followed messages due now."""
         now = datetime.now(UTC)
         index = DueIndex(self.due_table, lambda: now)
         for entry in await self.due_entries():
@@ -129,12 +129,12 @@ class World:
                 await index.put(entry.request_id, now)
                 await index.remove(entry)
 
-    # What can be seen of it
+    # Observations
 
     async def until(
         self, condition: Callable[[], Awaitable[bool]], limit_seconds: float = LIMIT_SECONDS
     ) -> None:
-        """Returns when the condition holds, taking outcomes meanwhile; a failure shows what is there."""
+        """Wait until the condition holds, taking outcomes meanwhile; a failure shows the world's state."""
         deadline = time.monotonic() + limit_seconds
         while True:
             began_at = time.monotonic()
@@ -143,11 +143,11 @@ class World:
                 return
             if time.monotonic() > deadline:
                 raise AssertionError(f"it never happened; there is\n{await self.picture()}")
-            # Looking is work for storage too, which the hosts have more need of.
+            # The check loads storage too, and the hosts need that more.
             await asyncio.sleep(max(0.2, 4 * (time.monotonic() - began_at)))
 
     async def until_gone(self, expected: dict[str, str]) -> None:
-        """Returns when each request named has gone this road (see `roads`) or further."""
+        """Wait until each named request has taken these steps (see `roads`), or more."""
 
         async def arrived() -> bool:
             roads = await self.roads()
@@ -157,7 +157,7 @@ class World:
         await self.take_outcomes()
 
     async def until_parked(self, count: int) -> None:
-        """Returns when so many messages are parked, nothing is left on the queues and all is told."""
+        """Wait until this many messages are parked, the queues are empty and all outcomes are published."""
 
         async def parked() -> bool:
             return len(await self.all_parked()) >= count and await self.queues_are_empty()
@@ -166,7 +166,7 @@ class World:
         await self.take_outcomes()
 
     async def entries(self) -> dict[str, Entry]:
-        """The ledger, by request_id."""
+        """The ledger's entries, by request_id."""
         rows = [entry_of(row) async for row in self.ledger_table.rows("")]
         return {entry.request_id: entry for entry in rows}
 
@@ -175,41 +175,41 @@ class World:
         return await _rows(self.due_table)
 
     async def reminder_entries(self) -> list[DueEntry]:
-        """The same of the reminders' index."""
+        """The rows of the reminders' index, oldest first."""
         return await _rows(self.reminders_table)
 
     async def roads(self) -> dict[str, str]:
-        """What each request went through after REQUESTED, by request_id, such as "SENDING ACCEPTED"."""
+        """The steps of each request after REQUESTED, by request_id, such as "SENDING ACCEPTED"."""
         entries = await self.entries()
         return {name: " ".join(step["what"] for step in entry.history[1:]) for name, entry in entries.items()}
 
     async def states(self) -> Counter[str]:
-        """How many requests are in each state."""
+        """The number of requests in each state."""
         return Counter(str(entry.state) for entry in (await self.entries()).values())
 
     async def all_parked(self) -> list[ParkedMessage]:
-        """The parked table."""
+        """All parked messages."""
         return [message async for message in self.stores.parked.all()]
 
     async def depths(self) -> dict[str, int]:
-        """The messages on each inner queue, those that nobody can see now included."""
+        """The number of messages on each inner queue, hidden ones included."""
         return {queue: await self._depth(queue) for queue in INNER_QUEUES}
 
     async def poisoned(self) -> int:
-        """How many messages the poison queues hold."""
+        """The number of messages on the poison queues."""
         depths = await self.depths()
         return sum(depths[queue] for queue in POISON_QUEUES)
 
     async def queues_are_empty(self) -> bool:
-        """Whether nothing is left to do, now or later."""
+        """Whether no message is left, visible or hidden."""
         return not any((await self.depths()).values())
 
     async def visible(self, queue: str) -> bool:
-        """Whether somebody could take a message from the queue now."""
+        """Whether a message on the queue is visible now."""
         return bool(await self.queues.get_queue_client(queue).peek_messages())
 
     async def take_outcomes(self) -> None:
-        """Take and check every outcome, as upstream does."""
+        """Take and validate every outcome, as the upstream system does."""
         client = self.queues.get_queue_client(MESSAGE_OUTCOMES)
         while messages := await self._page(client):
             for message in messages:
@@ -219,7 +219,7 @@ class World:
             await asyncio.gather(*(client.delete_message(message) for message in messages))
 
     def told(self) -> dict[str, list[str]]:
-        """The outcomes of each request_id (or parked_id, without one), repeated deliveries left out."""
+        """The outcomes of each request_id (or parked_id, without one), without repeated deliveries."""
         told: dict[str, list[str]] = {}
         for event in {event["id"]: event for event in self.events}.values():
             data = event["data"]
@@ -227,7 +227,7 @@ class World:
         return told
 
     async def picture(self) -> str:
-        """What is there, for the message of a test that fails."""
+        """The world's state, for the message of a failing test."""
         unfinished = {name: road for name, road in (await self.roads()).items() if "ACCEPTED" not in road}
         lines = {
             "states": dict(await self.states()),
@@ -262,9 +262,9 @@ async def _rows(index: Table) -> list[DueEntry]:
 
 @asynccontextmanager
 async def running_world(folder: Path, storage: Azurite, code: Path | None = None) -> AsyncIterator[World]:
-    """A world with storage and IO running, whose processes write below `folder`; all ends with the block.
+    """Run a world with storage and IO, whose processes write below `folder`, within the block.
 
-    Hosts run the code of another checkout if `code` is one.
+    The hosts run the code of another checkout if `code` is one.
     """
     with simulator_process(folder) as simulator, storage:
         environ = {

@@ -1,4 +1,4 @@
-"""A storage account as `postino` finds it: settings in the environment, requests and failures."""
+"""A storage account for `postino`: the settings in the environment, requests and failures."""
 
 import uuid
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from tests.samples import a_request
 
 
 class CliAccount:
-    """Fills an account, which may hold what other tests left, and runs `postino` on it."""
+    """Fills an account, which may hold rows of other tests, and runs `postino` on it."""
 
     def __init__(self, connection_string: str, environment: pytest.MonkeyPatch) -> None:
         environment.setenv("AzureWebJobsStorage", connection_string)
@@ -24,15 +24,15 @@ class CliAccount:
         environment.setenv("IO_API_KEY", "a-key")
 
     def run(self, *arguments: str) -> Result:
-        """What `postino` did with these arguments."""
+        """Run `postino` with these arguments."""
         return CliRunner().invoke(app, arguments)
 
     def new_id(self) -> str:
-        """A name that no other test uses."""
+        """A new id that no other test uses."""
         return f"TARI:2026:{uuid.uuid4().hex}"
 
     def accepted(self, **fields: Any) -> Entry:
-        """A request that IO accepted as message M-1."""
+        """Take a request through to IO's acceptance as message M-1."""
         request = a_request(**{"request_id": self.new_id(), **fields})
 
         async def send(stores: Operator) -> Entry:
@@ -44,11 +44,11 @@ class CliAccount:
         return ask(send)
 
     def advance(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
-        """The entry after these steps."""
+        """Advance an entry by these steps."""
         return ask(lambda stores: stores.ledger.advance(entry, *steps, **changes))
 
     def park(self, body: str, **columns: Any) -> ParkedMessage:
-        """A parked message: from message-requests, invalid, with a parked_id of its own, unless told."""
+        """Park a message: by default from message-requests, invalid, and with a parked_id of its own."""
         now = datetime.now(UTC)
         usual = {"queue": "message-requests", "reason": "invalid", "first_at": now, "last_at": now}
         message = ParkedMessage(**{"parked_id": f"body-{uuid.uuid4().hex}", **usual, **columns})

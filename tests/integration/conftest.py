@@ -24,20 +24,22 @@ def azurite() -> Iterator[Azurite]:
 
 @pytest.fixture
 def queue_name() -> str:
-    """A name that no other test uses."""
+    """A queue name that no other test uses."""
     return f"q-{uuid.uuid4().hex[:12]}"
 
 
 @pytest.fixture
 def queue_of(azurite: Azurite) -> Iterator[QueueOf]:
-    """The client of a queue by its name; bodies are sent and read as they are."""
+    """Return the client of a queue by its name; bodies are sent and read unchanged."""
     with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
         yield service.get_queue_client
 
 
 @pytest.fixture
 def make_app(tmp_path: Path) -> MakeApp:
-    """Writes a sample app whose host.json has the given `queues` options; fast polling, plain text bodies."""
+    """Return a function that makes a sample app with these `queues` options, fast polling
+    and plain bodies.
+    """
 
     def make(source: str, **queues_options: Any) -> SampleApp:
         folder = tmp_path / f"app-{uuid.uuid4().hex[:6]}"
@@ -51,7 +53,7 @@ def make_app(tmp_path: Path) -> MakeApp:
 
 @pytest.fixture
 def start_host(azurite: Azurite, queue_name: str) -> Iterator[StartHost]:
-    """Starts hosts on Azurite with QUEUE=queue_name, and waits until they are ready unless told not to."""
+    """Return a function that starts hosts on Azurite with QUEUE=queue_name, and waits until they are up."""
     started: list[HostProcess] = []
 
     def start(app: SampleApp, *arguments: str, ready: bool = True, **environ: str) -> HostProcess:
@@ -69,5 +71,5 @@ def start_host(azurite: Azurite, queue_name: str) -> Iterator[StartHost]:
 
 @pytest.fixture
 def account(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
-    """A storage account that `postino` is run on."""
+    """A storage account on which `postino` runs."""
     return CliAccount(azurite.connection_string, monkeypatch)

@@ -1,4 +1,4 @@
-"""A real `python -m local.host` on a sample app: what the tests of the host observe."""
+"""A real `python -m local.host` on a sample app, with access to all that the tests observe."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from azure.storage.queue import QueueClient
 
 PROJECT = Path(__file__).parents[2]
 
-# Each sample app writes what happened to it as one JSON line a call of report().
+# Each sample app writes one JSON line for each call of report().
 PRELUDE = """
 import asyncio, json, logging, os, time
 import azure.functions as func
@@ -36,7 +36,7 @@ PYTHON_APP = {"FUNCTIONS_WORKER_RUNTIME": "python"}
 
 
 class SampleApp:
-    """An app's folder, and what its calls reported, whatever the host that made them."""
+    """An app's folder, and the reports of its calls on any host."""
 
     def __init__(self, folder: Path, source: str, host_json: Mapping[str, Any]) -> None:
         self.folder = folder
@@ -52,7 +52,7 @@ class SampleApp:
         return [json.loads(line) for line in text.splitlines()]
 
     def open_gate(self, name: str) -> None:
-        """Lets the functions go on that await gate(name)."""
+        """Release the functions that await gate(name)."""
         (self.folder / name).touch()
 
 
@@ -108,18 +108,18 @@ class HostProcess:
         return self.process.wait(60)
 
     def stop(self) -> int:
-        """SIGTERM and the exit code."""
+        """Send SIGTERM and return the exit code."""
         self.process.terminate()
         return self.wait()
 
     def kill(self) -> None:
-        """kill -9."""
+        """Send SIGKILL."""
         self.process.send_signal(signal.SIGKILL)
         self.wait()
 
 
 class MakeApp(Protocol):
-    """The fixture `make_app`: a sample app of `source`, its host.json with these `queues` options."""
+    """The fixture `make_app`: a sample app of `source`, with these `queues` options in its host.json."""
 
     def __call__(self, source: str, **queues_options: Any) -> SampleApp: ...
 
@@ -136,7 +136,7 @@ type QueueOf = Callable[[str], QueueClient]
 
 
 def eventually(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Returns when `condition` holds; the limit only ends a test that would hang."""
+    """Wait until `condition` holds; the time limit only ends a test that would hang."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never happened"

@@ -1,4 +1,4 @@
-"""The Azurite starter."""
+"""The command that starts Azurite."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from tests.integration.host_process import PROJECT, eventually
 
 
 def test_restart_keeps_ports_and_data(tmp_path: Path) -> None:
-    """stop and start again give the same address with the same messages, as an outage does."""
+    """A stop and a start, as in an outage, keep the address and the messages."""
     with Azurite(data=tmp_path) as azurite:
         address = azurite.connection_string
         with QueueServiceClient.from_connection_string(address) as queues:
@@ -29,7 +29,7 @@ def test_restart_keeps_ports_and_data(tmp_path: Path) -> None:
 
 
 def test_taken_port_is_an_error_and_leaves_no_process() -> None:
-    """A port that someone else listens on is reported, not mistaken for Azurite."""
+    """A port that another process uses is reported as an error, and no Azurite is left running."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -41,7 +41,7 @@ def test_taken_port_is_an_error_and_leaves_no_process() -> None:
 
 
 def test_absent_package_says_make_setup(tmp_path: Path) -> None:
-    """Without the npm package beside it the command tells the one that installs it."""
+    """Without the npm package the command names the one that installs it."""
     (tmp_path / "local").mkdir()
     copy = shutil.copy(PROJECT / "local/azurite.py", tmp_path / "local")
     run = subprocess.run([sys.executable, copy], capture_output=True, text=True, check=False)
@@ -49,7 +49,7 @@ def test_absent_package_says_make_setup(tmp_path: Path) -> None:
 
 
 def test_command_prints_the_connection_string_and_stops_on_sigterm(tmp_path: Path) -> None:
-    """`python -m local.azurite` prints one line, serves, and takes its child along when it is stopped."""
+    """`python -m local.azurite` prints one line, serves, and stops its child process on SIGTERM."""
     command = [sys.executable, "-m", "local.azurite", "--data", str(tmp_path)]
     with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -68,7 +68,7 @@ def _listens(port: int) -> bool:
 
 
 def test_command_ends_when_azurite_dies() -> None:
-    """The command does not outlive its emulator in silence: it says so and exits 1."""
+    """When its emulator crashes the command reports it and exits with 1."""
     command = [sys.executable, "-m", "local.azurite"]
     with subprocess.Popen(
         command, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

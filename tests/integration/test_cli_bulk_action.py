@@ -1,4 +1,4 @@
-"""What operators change with `postino`: redrive, drop, resend, settle."""
+"""The commands of `postino` that change requests: redrive, drop, resend, settle."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ def _entry(account: CliAccount, request_id: str) -> Entry:
 
 
 def _in_doubt(account: CliAccount) -> Entry:
-    """A request whose POST nobody knows the end of."""
+    """A request in doubt, whose POST timed out."""
 
     async def doubt(stores: Operator) -> Entry:
         claimed = await stores.ledger.commit(
@@ -30,7 +30,7 @@ def _in_doubt(account: CliAccount) -> Entry:
 
 
 def _refused(account: CliAccount) -> Entry:
-    """A request that IO refused, parked as the poison trigger does."""
+    """A request that IO refused, parked as the poison trigger parks it."""
 
     async def refuse(stores: Operator) -> Entry:
         claimed = await stores.ledger.commit(
@@ -55,7 +55,7 @@ def _actions_on(target: str) -> list[str]:
 
 
 def test_nothing_changes_without_execute(account: CliAccount) -> None:
-    """Redrive and drop show what they would do, and do it only with --execute."""
+    """Redrive and drop show what they would do, and act only with --execute."""
     entry = _refused(account)
     for command in ("redrive", "drop"):
         result = account.run("parked", command, entry.request_id, "--json")
@@ -66,7 +66,7 @@ def test_nothing_changes_without_execute(account: CliAccount) -> None:
 
 
 def test_redriven_request_starts_over_once(account: CliAccount) -> None:
-    """A redriven request is REQUESTED again and on message-requests; a second redrive finds nothing."""
+    """A redriven request is REQUESTED again and on message-requests, and a second redrive finds nothing."""
     entry, before = _refused(account), _depth("message-requests")
     first = account.run("parked", "redrive", entry.request_id, "--execute", "--json")
     assert json.loads(first.stdout)["results"] == {entry.request_id: "redriven"}
@@ -78,7 +78,7 @@ def test_redriven_request_starts_over_once(account: CliAccount) -> None:
 
 
 def test_redriven_body_goes_back_as_it_came(account: CliAccount) -> None:
-    """A body that no request stands for goes back to its own queue, unchanged."""
+    """A parked body without a ledger entry goes back to its own queue unchanged."""
     queue = f"back-{account.new_id().rpartition(':')[2]}"
     message = account.park("così com'è", queue=queue)
     account.run("parked", "redrive", message.parked_id, "--execute")
@@ -86,7 +86,7 @@ def test_redriven_body_goes_back_as_it_came(account: CliAccount) -> None:
 
 
 def test_dropped_message_is_forgotten(account: CliAccount) -> None:
-    """Dropping removes the parked row and the body; the ledger still tells how it ended."""
+    """Dropping removes the parked row and the body, and the ledger entry stays."""
     entry = _refused(account)
     account.run("parked", "drop", entry.request_id, "--execute")
     assert account.run("parked", "show", entry.request_id).exit_code == 1
@@ -95,14 +95,14 @@ def test_dropped_message_is_forgotten(account: CliAccount) -> None:
 
 
 def test_change_of_everything_must_be_asked_for(account: CliAccount) -> None:
-    """Without an id and without a filter nothing is redriven, and the message says what to give."""
+    """Without an id and without a filter nothing is redriven, and the error asks for a filter."""
     result = account.run("parked", "redrive", "--execute")
     assert result.exit_code == 2
     assert "filtro" in result.stderr
 
 
 def test_filters_choose_what_is_redriven(account: CliAccount) -> None:
-    """Only what matches every filter is changed."""
+    """Only messages that match every filter are changed."""
     campaign = account.new_id()
     wanted = account.park("a", campaign=campaign, reason="conflict")
     account.park("b", campaign=campaign, reason="invalid")
@@ -111,7 +111,7 @@ def test_filters_choose_what_is_redriven(account: CliAccount) -> None:
 
 
 def test_doubts_are_listed_with_their_reason(account: CliAccount) -> None:
-    """The list names the request, why it is in doubt and from when it may be sent again."""
+    """The list has each request in doubt with its reason and the time from which it may be resent."""
     entry = _in_doubt(account)
     listed = json.loads(account.run("in-doubt", "list", "--json").stdout)
     fact = next(fact for fact in listed if fact["request_id"] == entry.request_id)
@@ -120,7 +120,7 @@ def test_doubts_are_listed_with_their_reason(account: CliAccount) -> None:
 
 
 def test_resend_waits_for_the_quarantine(account: CliAccount) -> None:
-    """A sanctioned resend is deferred to the end of the quarantine, and saying it twice changes nothing."""
+    """A resend is deferred to the end of the quarantine, and a second resend changes nothing."""
     entry = _in_doubt(account)
     for said in ("resend", "already_resent"):
         result = account.run("in-doubt", "resend", entry.request_id, "--execute", "--json")
@@ -135,7 +135,7 @@ def test_resend_waits_for_the_quarantine(account: CliAccount) -> None:
 
 @pytest.mark.parametrize("more", [[], ["--max", "5"], ["--rate", "1"]])
 def test_resend_of_everything_must_be_asked_for(account: CliAccount, more: list[str]) -> None:
-    """Without a REQUEST_ID or a filter nothing is resent, and the command says what to give."""
+    """Without a REQUEST_ID or a filter nothing is resent, and the error asks for one."""
     entry = _in_doubt(account)
     result = account.run("in-doubt", "resend", "--execute", *more)
     assert (result.exit_code, _entry(account, entry.request_id).state) == (2, State.IN_DOUBT)
@@ -143,7 +143,7 @@ def test_resend_of_everything_must_be_asked_for(account: CliAccount, more: list[
 
 
 def test_settled_as_accepted_is_followed(account: CliAccount) -> None:
-    """What an operator found accepted is ACCEPTED with IO's id, from then on followed like any other."""
+    """A request settled as accepted is ACCEPTED with IO's id."""
     entry = _in_doubt(account)
     message_id = "01J5Q8ZC4V7R2M9T6W1X3Y5B7D"
     arguments = ("--accepted", "--message-id", message_id, "--execute")
@@ -153,7 +153,7 @@ def test_settled_as_accepted_is_followed(account: CliAccount) -> None:
 
 
 def test_settled_as_not_sent_is_parked(account: CliAccount) -> None:
-    """What an operator found not sent is REFUSED and on its way to the parked messages."""
+    """A request settled as not sent is REFUSED and goes to the poison queue."""
     before = _depth("message-sends-poison")
     entry = _in_doubt(account)
     account.run("in-doubt", "settle", entry.request_id, "--not-sent", "--execute")
@@ -162,7 +162,7 @@ def test_settled_as_not_sent_is_parked(account: CliAccount) -> None:
 
 
 def test_impossible_message_id_is_refused(account: CliAccount) -> None:
-    """An id that IO cannot have given is not taken."""
+    """A message id that IO cannot have given is refused."""
     entry = _in_doubt(account)
     result = account.run("in-doubt", "settle", entry.request_id, "--accepted", "--message-id", "..")
     assert result.exit_code == 2
@@ -182,14 +182,14 @@ def test_only_doubts_can_be_decided(account: CliAccount, command: list[str]) -> 
 
 
 def test_resent_request_is_not_settled(account: CliAccount) -> None:
-    """What an operator had sent again is in doubt no longer: settling it is refused, not reported as done."""
+    """A request that was resent is no longer in doubt, so settling it is an error."""
     entry = _in_doubt(account)
     account.run("in-doubt", "resend", entry.request_id, "--execute")
     assert account.run("in-doubt", "settle", entry.request_id, "--not-sent", "--execute").exit_code == 1
 
 
 def test_settling_asks_how_it_ended(account: CliAccount) -> None:
-    """Without --accepted or --not-sent nothing is assumed: both are named."""
+    """Settling without --accepted or --not-sent is an error that names both."""
     result = account.run("in-doubt", "settle", _in_doubt(account).request_id, "--execute")
     assert result.exit_code == 2
     assert "--accepted" in result.stderr
@@ -197,14 +197,14 @@ def test_settling_asks_how_it_ended(account: CliAccount) -> None:
 
 
 def test_parked_message_is_chosen_by_its_request_id_too(account: CliAccount) -> None:
-    """The id that upstream knows names the parked message as well as the parked_id does."""
+    """A parked message is selected by its request_id or by its parked_id."""
     message = account.park("a", request_id=account.new_id())
     result = account.run("parked", "drop", str(message.request_id), "--json")
     assert list(json.loads(result.stdout)["results"]) == [message.parked_id]
 
 
 def test_revealing_a_body_is_written_down(account: CliAccount) -> None:
-    """Who looks at a citizen's data leaves a row in the audit."""
+    """Revealing a body leaves a row in the audit."""
     message = account.park("segreto")
     assert "segreto" in account.run("parked", "show", message.parked_id, "--reveal").stdout
     assert _actions_on(message.parked_id) == ["reveal"]

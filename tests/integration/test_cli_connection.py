@@ -1,4 +1,4 @@
-"""What `postino` says when settings or storage keep it from answering."""
+"""The errors of `postino` when settings or storage prevent an answer."""
 
 import json
 
@@ -15,7 +15,7 @@ def _with(connection_string: str, **changes: str) -> str:
     return ";".join(f"{name}={value}" for name, value in (parts | changes).items())
 
 
-# The tables SDK asks for the truth value of an XML element when the emulator refuses.
+# The tables SDK tests the truth value of an XML element when the emulator refuses.
 @pytest.mark.filterwarnings("ignore:Testing an element's truth value:DeprecationWarning")
 @pytest.mark.parametrize(
     "command",
@@ -31,7 +31,7 @@ def _with(connection_string: str, **changes: str) -> str:
 def test_a_storage_account_that_refuses_is_one_line(
     azurite: Azurite, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    """When storage gives no answer, each command says so in one line and ends with code 2."""
+    """When storage refuses, each command prints one line and exits with 2."""
     account = CliAccount(_with(azurite.connection_string, AccountKey=OTHER_KEY), monkeypatch)
     result = account.run(*command)
     assert result.exit_code == 2
@@ -41,7 +41,7 @@ def test_a_storage_account_that_refuses_is_one_line(
 
 
 def test_an_account_that_nobody_used_yet_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On an account without tables and queues everything counts zero and nothing is an error."""
+    """On an account without tables and queues every count is zero and no command fails for it."""
     with Azurite() as fresh:
         account = CliAccount(fresh.connection_string, monkeypatch)
         document = json.loads(account.run("status", "--json").stdout)

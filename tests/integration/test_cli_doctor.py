@@ -32,7 +32,7 @@ WRONG_KEY = Misconfigured(reason="invalid_key", status=401)
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[CliAccount]:
-    """An account of its own for each test: doctor looks at everything that there is."""
+    """Each test has an account of its own, because doctor examines everything in it."""
     with Azurite() as fresh:
         monkeypatch.setenv("IO_API_SECONDARY_KEY", "a-second-key")
         yield CliAccount(fresh.connection_string, monkeypatch)
@@ -62,7 +62,7 @@ async def _write(budget: Budget) -> None:
 
 
 def test_key_that_was_replaced(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A key of ENCRYPTION_KEYS that is missing is named before all else; one that is lost can be given up."""
+    """A missing key of ENCRYPTION_KEYS is reported first, and `keys forget` gives up a lost one."""
     ask(lambda stores: stores.key_checks.note())
     monkeypatch.setenv("ENCRYPTION_KEYS", Fernet.generate_key().decode())
     document = _examined(account, 1)
@@ -78,7 +78,7 @@ def test_key_that_was_replaced(account: CliAccount, monkeypatch: pytest.MonkeyPa
 
 
 def test_new_account_is_well(account: CliAccount) -> None:
-    """When nothing is stopped and nothing waits for an operator it says so and exits with 0."""
+    """On a new account nothing needs attention, and the exit code is 0."""
     document = _examined(account, 0)
     assert document["attention"] == []
     assert (document["pauses"], document["circuits"], document["parked"]) == ([], [], {})
@@ -94,7 +94,7 @@ def test_new_account_is_well(account: CliAccount) -> None:
 
 
 def test_pause_is_told_with_what_ends_it(account: CliAccount) -> None:
-    """A pause needs attention, and the command that takes it back is there."""
+    """A pause needs attention, and the output has the command that ends it."""
     account.run("pause", "--service", "default")
     document = _examined(account, 1)
     assert document["attention"] == ["pauses"]
@@ -105,7 +105,7 @@ def test_pause_is_told_with_what_ends_it(account: CliAccount) -> None:
 
 
 def test_refused_key_is_told_and_that_the_other_serves(account: CliAccount) -> None:
-    """Of a key that IO does not take it tells which, why, since when, and that the other one is in use."""
+    """A refused key is shown with its reason and time, and with the fact that the other key is in use."""
     _refuse(FIRST, "get_profile", WRONG_KEY)
     (circuit,) = _examined(account, 1)["circuits"]
     assert (circuit["service"], circuit["key"], circuit["operation"]) == ("default", "primary", "*")
@@ -120,7 +120,7 @@ def test_refused_key_is_told_and_that_the_other_serves(account: CliAccount) -> N
 
 
 def test_two_refused_keys_stop_the_service(account: CliAccount) -> None:
-    """When IO takes neither key it tells that messages wait, once."""
+    """When IO refuses both keys, one line says that messages wait."""
     for key in (FIRST, SECOND):
         _refuse(key, "get_profile", WRONG_KEY)
     assert {one["other_key_works"] for one in _examined(account, 1)["circuits"]} == {False}
@@ -129,7 +129,7 @@ def test_two_refused_keys_stop_the_service(account: CliAccount) -> None:
 
 
 def test_missing_permission_is_told_by_kind_of_call(account: CliAccount) -> None:
-    """A 403 is told with the calls that it stops."""
+    """A 403 is shown with the kind of call that it suspends."""
     for key in (FIRST, SECOND):
         _refuse(key, "submit_message", Misconfigured(reason="no_valid_scopes", status=403))
     assert [line.split()[:5] for line in _lines(account) if line.startswith("default  ")] == [
@@ -140,14 +140,14 @@ def test_missing_permission_is_told_by_kind_of_call(account: CliAccount) -> None
 def test_keys_that_are_configured_no_more_are_left_out(
     account: CliAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When a refused key was replaced, what is known of the old one alarms nobody."""
+    """The circuit of a key that is no longer configured is not shown."""
     _refuse(FIRST, "get_profile", WRONG_KEY)
     monkeypatch.setenv("IO_API_KEY", "a-new-key")
     assert _examined(account, 0)["circuits"] == []
 
 
 def test_slow_rate_is_told_with_its_causes(account: CliAccount) -> None:
-    """A rate that 429s brought down lately needs attention: somebody else calls, or the limit is lower."""
+    """A rate that 429s lowered lately needs attention: another program calls IO, or the limit is lower."""
     now = time.time()
     asyncio.run(_write(Budget(rate=12, cut_at=now - 60, next_free=now + 20)))
     document = _examined(account, 1)
@@ -157,13 +157,13 @@ def test_slow_rate_is_told_with_its_causes(account: CliAccount) -> None:
 
 
 def test_rate_that_was_cut_long_ago_is_no_alarm(account: CliAccount) -> None:
-    """While nobody calls the rate stays as it was: an old cut needs nobody's attention."""
+    """A rate that was lowered long ago needs no attention, because an idle rate does not rise."""
     asyncio.run(_write(Budget(rate=12, cut_at=time.time() - 7200)))
     assert _examined(account, 0)["budget"]["slow"] is False
 
 
 def test_what_waits_for_an_operator_is_counted(account: CliAccount) -> None:
-    """Parked messages and poison queues need attention; what waits its turn on a queue does not."""
+    """Parked messages and poison queues need attention; messages that wait on a queue do not."""
     account.put("message-requests", "{}")
     assert _examined(account, 0)["queues"]["message-requests"] == 1
     account.park("{}", reason="invalid")
@@ -174,7 +174,7 @@ def test_what_waits_for_an_operator_is_counted(account: CliAccount) -> None:
 
 
 def test_no_key_is_shown(account: CliAccount) -> None:
-    """Neither a key nor what tells one from another is in the output."""
+    """The output contains neither a key nor its fingerprint."""
     _refuse(FIRST, "get_profile", WRONG_KEY)
     shown = account.run("doctor").stdout + account.run("doctor", "--json").stdout
     assert "a-key" not in shown
@@ -182,7 +182,7 @@ def test_no_key_is_shown(account: CliAccount) -> None:
 
 
 def test_backend_that_fails_is_told(account: CliAccount) -> None:
-    """While IO answers no sends it tells since when, and that messages wait; when it works again, nothing."""
+    """An open circuit breaker is shown with its start while sends fail, and not after they succeed again."""
 
     async def fail(stores: Operator) -> None:
         for _ in range(SEND_FAILURES):
@@ -205,7 +205,7 @@ def test_backend_that_fails_is_told(account: CliAccount) -> None:
 
 
 def _sent(service: str, *steps: str, days_ago: int = 0) -> Callable[[Operator], Awaitable[None]]:
-    """A request of a service that went through these steps, so many days ago."""
+    """Return an action that takes a service's request through these steps, at a time in the past."""
 
     async def send(stores: Operator) -> None:
         then = datetime.now(UTC) - timedelta(days=days_ago)
@@ -226,7 +226,7 @@ def _health(account: CliAccount) -> list[tuple[str, str, float]]:
 
 
 def test_what_is_in_doubt_stuck_or_of_no_service_is_told(account: CliAccount) -> None:
-    """Doubts, messages that IO never delivered, requests of a service without keys: each with its number."""
+    """Requests in doubt, stuck messages and requests of an unknown service are shown with their numbers."""
     ask(_sent("default", "SENDING", "IN_DOUBT"))
     ask(_sent("default", "SENDING", "ACCEPTED", days_ago=2))
     ask(_sent("default", "SENDING", "ACCEPTED"))
@@ -238,7 +238,7 @@ def test_what_is_in_doubt_stuck_or_of_no_service_is_told(account: CliAccount) ->
 
 
 def test_thresholds_are_the_institutions(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What DOCTOR_THRESHOLDS calls enough is called for, and what it bears is not."""
+    """DOCTOR_THRESHOLDS sets the numbers from which doctor reports."""
     ask(_sent("default", "SENDING", "IN_DOUBT"))
     ask(_sent("default", "SENDING", "ACCEPTED", days_ago=2))
     monkeypatch.setenv("DOCTOR_THRESHOLDS", '{"in_doubt": 1, "accepted_hours": 72}')
@@ -248,7 +248,7 @@ def test_thresholds_are_the_institutions(account: CliAccount, monkeypatch: pytes
 
 
 def test_what_is_late_is_told(account: CliAccount) -> None:
-    """Polling that is days behind and a timer that has not run for hours are told, each against its limit."""
+    """A lag of days and a timer that has not run for hours are each reported against their limit."""
 
     async def late(stores: Operator) -> None:
         then = datetime.now(UTC) - timedelta(days=3)

@@ -20,7 +20,7 @@ def _listed(account: CliAccount, *arguments: str) -> list[str]:
 
 
 def test_filters_narrow_the_list_together(account: CliAccount) -> None:
-    """Only what meets reason, queue, service and campaign at once is listed."""
+    """Only messages that match reason, queue, service and campaign are listed."""
     campaign = account.new_id()
     wanted = {"reason": "REFUSED", "queue": "message-sends", "service": "tributi", "campaign": campaign}
     message = account.park("{}", **wanted)
@@ -31,7 +31,7 @@ def test_filters_narrow_the_list_together(account: CliAccount) -> None:
 
 
 def test_the_list_goes_from_the_oldest_to_the_newest(account: CliAccount) -> None:
-    """Whatever the queue, what came last is last."""
+    """The list goes from the oldest to the newest, across the queues."""
     campaign = account.new_id()
     late = account.park("{}", campaign=campaign, queue="message-requests", last_at=NOON)
     early = account.park("{}", campaign=campaign, queue="message-sends", last_at=NOON - timedelta(hours=1))
@@ -58,7 +58,7 @@ def test_since_counts_and_until_does_not(
 
 
 def test_people_see_whole_ids_in_one_line_each(account: CliAccount) -> None:
-    """However long the ids are, a parked message is one line and nothing of it is cut."""
+    """Each parked message is one line, and no id is cut, however long."""
     campaign, request_id = account.new_id(), f"{account.new_id()}:{'x' * 80}"
     message = account.park("{}", campaign=campaign, request_id=request_id)
     head, line = account.run("parked", "list", "--campaign", campaign).stdout.splitlines()
@@ -67,7 +67,7 @@ def test_people_see_whole_ids_in_one_line_each(account: CliAccount) -> None:
 
 
 def test_show_says_why_and_covers_personal_data(account: CliAccount) -> None:
-    """A parked message is shown with its violations and a body that tells lengths, not words."""
+    """A parked message is shown with its violations and its masked body."""
     violation = Violation(field="nome", rule="is not a known field: remove it or correct its name")
     message = account.park(a_body(nome="Rossi"), violations=(violation,))
     shown = account.run("parked", "show", message.parked_id)
@@ -83,7 +83,7 @@ def test_show_says_why_and_covers_personal_data(account: CliAccount) -> None:
 
 
 def test_reveal_gives_the_body_exactly(account: CliAccount) -> None:
-    """With --reveal the JSON holds the body as it came, and people see it in full."""
+    """With --reveal the JSON holds the original body, and the text shows it in full."""
     body = a_body()
     message = account.park(body)
     as_json = json.loads(account.run("parked", "show", message.parked_id, "--reveal", "--json").stdout)
@@ -94,7 +94,7 @@ def test_reveal_gives_the_body_exactly(account: CliAccount) -> None:
 
 
 def test_a_body_that_is_no_json_can_be_revealed(account: CliAccount) -> None:
-    """Any body is shown, and what could command a terminal is escaped."""
+    """Any body is shown, with control characters escaped."""
     message = account.park("not \x1b[2J json")
     shown = account.run("parked", "show", message.parked_id, "--reveal")
     assert shown.exit_code == 0
@@ -102,14 +102,14 @@ def test_a_body_that_is_no_json_can_be_revealed(account: CliAccount) -> None:
 
 
 def test_a_request_id_finds_its_only_parked_message(account: CliAccount) -> None:
-    """A message is found by its request_id as well as by its parked_id."""
+    """A parked message is found by its request_id as well as by its parked_id."""
     request_id = account.new_id()
     message = account.park("{}", request_id=request_id)
     assert message.parked_id in account.run("parked", "show", request_id).stdout
 
 
 def test_an_id_that_stands_for_several_asks_to_choose(account: CliAccount) -> None:
-    """When an id is parked on two queues, both are named with exit code 2, and --queue chooses."""
+    """When an id is parked on two queues, the error names both with exit code 2, and --queue chooses."""
     parked_id = account.new_id()
     account.park("{}", parked_id=parked_id, queue="message-requests", reason="dead")
     account.park("{}", parked_id=parked_id, queue="message-sends", reason="refused")
@@ -122,7 +122,7 @@ def test_an_id_that_stands_for_several_asks_to_choose(account: CliAccount) -> No
 
 
 def test_an_unknown_parked_id_is_said_on_standard_error(account: CliAccount) -> None:
-    """For a message that is not parked the exit code is 1 and nothing is printed as an answer."""
+    """For a message that is not parked the exit code is 1 and standard output is empty."""
     shown = account.run("parked", "show", "body-unknown", "--json")
     assert shown.exit_code == 1
     assert shown.stdout == ""
@@ -130,7 +130,7 @@ def test_an_unknown_parked_id_is_said_on_standard_error(account: CliAccount) -> 
 
 
 def test_a_body_of_a_lost_key_names_the_setting(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When no key opens a body, one line says which setting to complete, with exit code 2."""
+    """When no key opens a body, one line names the setting, and the exit code is 2."""
     message = account.park("{}")
     monkeypatch.setenv("ENCRYPTION_KEYS", Fernet.generate_key().decode())
     shown = account.run("parked", "show", message.parked_id)

@@ -39,7 +39,7 @@ def _actions_on(target: str) -> list[str]:
 
 
 def test_pause_stops_every_service_at_once(account: CliAccount) -> None:
-    """Without --execute nobody may call IO any more, until `resume`."""
+    """`pause` suspends every service at once, without --execute, until `resume`."""
     assert account.run("pause").exit_code == 0
     stopped = ask(lambda stores: stores.suspensions.suspended_error(DEFAULT, "submit_message"))
     assert stopped is not None
@@ -49,7 +49,7 @@ def test_pause_stops_every_service_at_once(account: CliAccount) -> None:
 
 
 def test_pause_of_one_service_leaves_the_others(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With --service only that one is paused, and the JSON says who did it."""
+    """With --service only that service is paused, and the JSON has the name of the operator."""
     monkeypatch.setenv("IO_SERVICES", '{"anagrafe": {"key": "another-key"}}')
     document = _documents(account, "pause", "--service", "anagrafe")
     assert (document["action"], document["service"], document["changed"]) == ("pause", "anagrafe", True)
@@ -63,7 +63,7 @@ async def _actor(stores: Operator) -> str:
 
 
 def test_both_are_in_the_audit(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each pause and each end of one is a row of the audit."""
+    """Each pause and each resume is a row of the audit."""
     service = account.new_id().rpartition(":")[2]
     monkeypatch.setenv("IO_SERVICES", json.dumps({service: {"key": "another-key"}}))
     for command in ("pause", "resume"):
@@ -72,7 +72,7 @@ def test_both_are_in_the_audit(account: CliAccount, monkeypatch: pytest.MonkeyPa
 
 
 def test_unknown_service_is_refused(account: CliAccount) -> None:
-    """The name of no service changes nothing, and those that there are are named."""
+    """An unknown service changes nothing, and the error names the configured ones."""
     for command in ("pause", "resume"):
         result = account.run(command, "--service", "anagraffe")
         assert result.exit_code == 2
@@ -82,7 +82,7 @@ def test_unknown_service_is_refused(account: CliAccount) -> None:
 
 
 def test_second_pause_keeps_the_first(account: CliAccount) -> None:
-    """Who pauses what is paused is told so, and the first pause stays on record."""
+    """A second pause reports that the service is paused already, and the first pause stays on record."""
     first = _documents(account, "pause")
     again = _documents(account, "pause")
     assert (again["changed"], again["pauses"]) == (False, first["pauses"])
@@ -90,7 +90,7 @@ def test_second_pause_keeps_the_first(account: CliAccount) -> None:
 
 
 def test_resume_of_what_is_not_paused(account: CliAccount) -> None:
-    """It says that there was no pause, and is no failure."""
+    """A resume without a pause reports that, and the exit code is 0."""
     result = account.run("resume")
     assert result.exit_code == 0
     assert result.stderr == "Non era in pausa: tutti i servizi.\n"
@@ -98,7 +98,7 @@ def test_resume_of_what_is_not_paused(account: CliAccount) -> None:
 
 
 def test_resume_of_one_service_while_all_are_paused(account: CliAccount) -> None:
-    """It says that all are paused, and which command ends that."""
+    """A resume of one service reports that all are still paused, and names the command that ends that."""
     account.run("pause", "--service", "default")
     account.run("pause")
     result = account.run("resume", "--service", "default")
@@ -112,7 +112,7 @@ def test_resume_of_one_service_while_all_are_paused(account: CliAccount) -> None
 def test_pause_of_a_former_service_can_be_taken_back(
     account: CliAccount, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A service that was paused and then left the settings can still be resumed."""
+    """A service that was paused and then removed from the settings can still be resumed."""
     monkeypatch.setenv("IO_SERVICES", '{"anagrafe": {"key": "another-key"}}')
     account.run("pause", "--service", "anagrafe")
     monkeypatch.delenv("IO_SERVICES")
@@ -121,7 +121,7 @@ def test_pause_of_a_former_service_can_be_taken_back(
 
 
 def test_people_see_what_is_paused(account: CliAccount) -> None:
-    """After a pause a table says what is paused, by whom and which command takes it back."""
+    """A pause prints a table of the pauses, with their operators and the command that ends each."""
     head, row = account.run("pause").stdout.splitlines()
     assert head.split() == ["in", "pausa", "dal", "da", "chi", "per", "riprendere"]
     assert row.startswith("tutti i servizi")

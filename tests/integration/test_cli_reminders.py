@@ -1,4 +1,4 @@
-"""`postino reminders`, and what `postino show` tells of reminders, on a real storage account."""
+"""`postino reminders`, and the reminders in `postino show`, on a real storage account."""
 
 import json
 
@@ -14,7 +14,7 @@ def _is_stopped(campaign: str) -> bool:
 
 
 def test_reminders_of_a_campaign_stop_and_go_on(account: CliAccount) -> None:
-    """A stopped campaign is listed with who stopped it and how it goes on, until it is resumed."""
+    """A stopped campaign is listed, with the command that resumes it, until it is resumed."""
     campaign = f"TARI {account.new_id()}"
     assert account.run("reminders", "stop", "--campaign", campaign).exit_code == 0
     assert _is_stopped(campaign)
@@ -27,7 +27,7 @@ def test_reminders_of_a_campaign_stop_and_go_on(account: CliAccount) -> None:
 
 
 def test_every_change_is_in_the_audit(account: CliAccount) -> None:
-    """Who stopped and who resumed the reminders of a campaign can be looked up."""
+    """Each stop and each resume of a campaign's reminders is a row of the audit."""
     campaign = f"TARI {account.new_id()}"
     for action in ("stop", "resume"):
         account.run("reminders", action, "--campaign", campaign, "--json")
@@ -40,14 +40,14 @@ def test_every_change_is_in_the_audit(account: CliAccount) -> None:
 
 @pytest.mark.parametrize("campaign", ["", "a/b", " spazio"])
 def test_campaign_that_cannot_be_one_is_refused(account: CliAccount, campaign: str) -> None:
-    """What no request could carry as its campaign is a mistake, and the rule is named."""
+    """A text that no request could have as its campaign is refused with the rule."""
     result = account.run("reminders", "stop", "--campaign", campaign)
     assert result.exit_code == 2
     assert "da 1 a 128 caratteri" in " ".join(result.output.split())
 
 
 def test_show_tells_each_decision(account: CliAccount) -> None:
-    """The timeline names each reminder that was sent, why others were not, and what it replies to."""
+    """The timeline has each sent reminder, why others were not sent, and the message that one replies to."""
     entry = account.accepted()
     account.advance(
         entry,

@@ -14,7 +14,7 @@ INVALID = (Violation(field="content.subject", rule="must have 10 to 120 UTF-16 c
 
 
 def test_json_tells_where_a_request_stands_and_how_it_got_there(account: CliAccount) -> None:
-    """The JSON has what the ledger knows, with the history in the order of time."""
+    """The JSON holds the ledger's columns, and the history in the order of time."""
     entry = account.accepted(feature_level_type="ADVANCED")
     account.advance(entry, Step("PROCESSED"), status="PROCESSED", read_status="UNREAD")
     shown = account.run("show", entry.request_id, "--json")
@@ -34,7 +34,7 @@ def test_json_tells_where_a_request_stands_and_how_it_got_there(account: CliAcco
 
 
 def test_people_see_state_and_timeline(account: CliAccount) -> None:
-    """Without --json the state is explained and every step of the history is a line."""
+    """Without --json the state is explained and each step of the history is a line."""
     entry = account.accepted()
     shown = account.run("show", entry.request_id)
     lines = shown.stdout.splitlines()
@@ -49,7 +49,7 @@ def test_people_see_state_and_timeline(account: CliAccount) -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
 def test_no_personal_data_is_shown(account: CliAccount, arguments: tuple[str, ...]) -> None:
-    """Neither form shows the fiscal code or the content, of the ledger or of a parked message."""
+    """Neither form shows personal data of the ledger or of a parked message."""
     entry = account.accepted()
     account.park(a_body(), request_id=entry.request_id, reason="conflict")
     shown = account.run("show", entry.request_id, *arguments)
@@ -58,7 +58,7 @@ def test_no_personal_data_is_shown(account: CliAccount, arguments: tuple[str, ..
 
 
 def test_an_invalid_request_is_known_although_it_never_entered_the_ledger(account: CliAccount) -> None:
-    """What only the parked table knows is shown with its reason as the state and its violations."""
+    """A request only in the parked table is shown with its reason as the state, and with its violations."""
     request_id = account.new_id()
     message = account.park("{}", request_id=request_id, violations=INVALID, times=2)
     document = json.loads(account.run("show", request_id, "--json").stdout)
@@ -73,7 +73,7 @@ def test_an_invalid_request_is_known_although_it_never_entered_the_ledger(accoun
 
 
 def test_a_conflict_does_not_hide_the_request_that_was_first(account: CliAccount) -> None:
-    """When another content came under the same request_id, the ledger's state wins and parked says so."""
+    """After a conflict the ledger's state is shown, and the conflict is under `parked`."""
     entry = account.accepted()
     account.park("{}", request_id=entry.request_id, reason="conflict")
     document = json.loads(account.run("show", entry.request_id, "--json").stdout)
@@ -82,7 +82,7 @@ def test_a_conflict_does_not_hide_the_request_that_was_first(account: CliAccount
 
 
 def test_an_unknown_request_is_said_on_standard_error(account: CliAccount) -> None:
-    """For a request that nobody knows nothing is printed as an answer, and the exit code is 1."""
+    """For an unknown request the exit code is 1 and standard output is empty."""
     shown = account.run("show", account.new_id(), "--json")
     assert shown.exit_code == 1
     assert shown.stdout == ""
@@ -91,14 +91,14 @@ def test_an_unknown_request_is_said_on_standard_error(account: CliAccount) -> No
 
 @pytest.mark.parametrize("request_id", ["a/b", "due parole", "", "RSSMRA80A01H501U"])
 def test_what_cannot_be_a_request_id_is_wrong_use(account: CliAccount, request_id: str) -> None:
-    """An argument that breaks the contract's rule is refused before storage is asked, with exit code 2."""
+    """An argument that cannot be a request_id is refused with exit code 2."""
     shown = account.run("show", request_id)
     assert shown.exit_code == 2
     assert "1 a 128 caratteri" in shown.stderr
 
 
 def test_timeline_explains_what_the_creditor_said(account: CliAccount) -> None:
-    """A payment that came from upstream says so, and when it was made, in both forms."""
+    """A payment settled by the creditor is shown as such in both forms, with its time."""
     entry = account.accepted(feature_level_type="ADVANCED")
     paid_at = datetime(2026, 6, 12, 8, 21, 37, tzinfo=UTC)
     account.advance(

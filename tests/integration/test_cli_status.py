@@ -16,7 +16,7 @@ def _status(account: CliAccount, *arguments: str) -> dict[str, Any]:
 
 
 def test_a_campaign_is_counted_apart(account: CliAccount) -> None:
-    """Of a campaign only its own requests and parked messages are counted, whatever else there is."""
+    """With --campaign only the requests and parked messages of that campaign are counted."""
     campaign = account.new_id()
     account.accepted(campaign=campaign)
     delivered = account.accepted(campaign=campaign)
@@ -35,7 +35,7 @@ def test_a_campaign_is_counted_apart(account: CliAccount) -> None:
 
 
 def test_without_a_campaign_everything_counts(account: CliAccount) -> None:
-    """Requests, parked messages and queue depths grow by what came in between."""
+    """Without a campaign all requests, parked messages and queue depths are counted."""
     before = _status(account)
     account.accepted(campaign=None)
     account.park("{}", reason="invalid")
@@ -48,7 +48,7 @@ def test_without_a_campaign_everything_counts(account: CliAccount) -> None:
 
 
 def test_people_see_counts_with_their_meaning(account: CliAccount) -> None:
-    """Without --json each state that has requests is a line with its number and what it means."""
+    """Without --json each state that has requests is a line with its number and its meaning."""
     campaign = account.new_id()
     account.accepted(campaign=campaign)
     lines = [line.split() for line in account.run("status", "--campaign", campaign).stdout.splitlines()]
@@ -57,7 +57,7 @@ def test_people_see_counts_with_their_meaning(account: CliAccount) -> None:
 
 
 def test_delay_of_the_following_is_told(account: CliAccount) -> None:
-    """How long the oldest message has waited to be looked at is a number of days, for people and programs."""
+    """The lag of following is given in days, as text and in the JSON."""
     request_id = account.new_id()
     overdue = datetime.now(UTC) - timedelta(days=1, hours=12)
     entry = ask(lambda stores: DueIndex(stores.due_index._table, lambda: overdue).put(request_id, overdue))

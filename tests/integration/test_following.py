@@ -1,4 +1,4 @@
-"""Everything that IO's own description lets become of a message, against the simulated IO, to its end."""
+"""Every fate that IO's specification allows a message, against the simulated IO, to its end."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,9 +38,9 @@ PROCESSING_SECONDS = 40.0
 
 @dataclass(frozen=True)
 class Case:
-    """What is sent, what the citizen does after IO has taken it, and the lines that must come of it.
+    """A message, its citizen's behaviour after the acceptance, and the expected lines.
 
-    A line is a step of the history, after ACCEPTED, with its reason if it has one.
+    A line is a step of the history after ACCEPTED, with its reason if it has one.
     """
 
     lines: str
@@ -132,7 +132,7 @@ UNPUBLISHED = {"MISSING(message_not_found)"}
 
 
 class Following:
-    """A message on its app, with IO's clock and Postino's going as one."""
+    """A message in FakeApp, with IO's clock and Postino's moved together."""
 
     def __init__(self, simulator: RunningSimulator, io: IoAccount) -> None:
         self.simulator = simulator
@@ -141,14 +141,14 @@ class Following:
         self.app.clock.now = simulator.state.clock.now().replace(microsecond=0)
 
     async def send(self, case: Case) -> None:
-        """IO takes the message; what the citizen does counts from then on."""
+        """Send the message; the citizen's behaviour counts from IO's acceptance."""
         await self.app.check(a_body(**case.fields))
         for body in self.app.queues.take(MESSAGE_SENDS):
             await self.app.send(body)
         self.simulator.state.citizens.put({FISCAL_CODE: Citizen.model_validate(case.citizen)})
 
     async def to_the_end(self, case: Case) -> None:
-        """Tick whenever a look is due; what the case says happens in between happens at its time."""
+        """Tick whenever a poll is due, and let the case's events happen at their times."""
         began = self.app.clock()
         happening = ((case.settlement_after, self._settle), (case.forgotten_after, self._forget))
         happenings = [(began + after, what) for after, what in happening if after]
@@ -193,7 +193,7 @@ async def following() -> AsyncIterator[Following]:
 async def test_what_becomes_of_a_message_is_told_and_shown(
     following: Following, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each change is an event and a line of the timeline, in its order and once, for a few calls in all."""
+    """Each change is published and shown in the timeline, in order and once, with few calls to IO."""
     case = CASES[name]
     await following.send(case)
     await following.to_the_end(case)

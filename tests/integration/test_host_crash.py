@@ -1,4 +1,4 @@
-"""What happens to messages when a host stops, dies, or loses its storage."""
+"""The fate of messages when a host stops, crashes, or loses its storage."""
 
 import signal
 from pathlib import Path
@@ -27,7 +27,7 @@ def values(reports: list[dict[str, Any]], name: str) -> list[Any]:
 def test_sigterm_leaves_nothing_half_done(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """On SIGTERM running functions finish and delete their messages; the others stay untouched."""
+    """On SIGTERM running functions finish and delete their messages; the other messages stay untouched."""
     queue = queue_of(queue_name)
     queue.create_queue()
     sent = [f"m{number}" for number in range(10)]
@@ -50,7 +50,7 @@ def test_sigterm_leaves_nothing_half_done(
 def test_second_signal_exits_at_once(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """A second signal does not wait for the functions that still run."""
+    """A second signal ends the host without waiting for the functions that still run."""
     app = make_app(WORK)
     host = start_host(app)
     queue_of(queue_name).send_message("endless")
@@ -65,7 +65,7 @@ def test_second_signal_exits_at_once(
 def test_kill_9_redelivers_after_the_lease(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """The message of a killed host comes back when its lease has run out, with a higher dequeue count."""
+    """The message of a killed host comes back after its lease, with a higher dequeue count."""
     app = make_app(WORK)
     first = start_host(app, LOCAL_HOST_LEASE_SECONDS="2")
     queue_of(queue_name).send_message("precious")
@@ -80,7 +80,7 @@ def test_kill_9_redelivers_after_the_lease(
 def test_two_hosts_share_the_work(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """Two hosts on one storage account each take messages, and each message is taken once."""
+    """Two hosts on one storage account both take messages, and each message is taken once."""
     app = make_app(WORK, batchSize=1, newBatchThreshold=0)
     hosts = [start_host(app), start_host(app)]
     sent = [f"m{number}" for number in range(6)]
@@ -96,7 +96,7 @@ def test_two_hosts_share_the_work(
 def test_storage_outage_is_survived(
     make_app: MakeApp, start_host: StartHost, queue_name: str, tmp_path: Path
 ) -> None:
-    """The host outlives an outage of storage, deletes what finished meanwhile, and takes new messages."""
+    """The host survives an outage of storage, deletes messages that finished in it, and takes new ones."""
     with (
         Azurite(data=tmp_path / "azurite") as azurite,
         QueueServiceClient.from_connection_string(azurite.connection_string) as queues,

@@ -82,7 +82,7 @@ def test_route_prefix_can_be_empty(make_app: MakeApp, start_host: StartHost) -> 
 
 
 def test_admin_endpoints_refuse_what_they_cannot_run(make_app: MakeApp, start_host: StartHost) -> None:
-    """An unknown function, an HTTP one and a body that is not an object are refused."""
+    """An unknown function, an HTTP function and a body that is not an object are refused."""
     host = start_host(make_app(SOURCE + TIMER))
     assert call(host, "/admin/functions/absent", b"{}")[0] == 404
     assert call(host, "/admin/functions/message", b"{}")[0] == 404

@@ -23,14 +23,14 @@ def bodies(queue: QueueClient) -> list[str]:
 
 
 def is_empty(queue: QueueClient) -> bool:
-    """Whether nothing is left, invisible messages included."""
+    """Whether the queue is empty, invisible messages included."""
     return queue.get_queue_properties().approximate_message_count == 0
 
 
 def test_success_deletes_the_message(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """A message reaches the function with its metadata and is gone when the function returns."""
+    """A message reaches the function with its metadata, and is deleted when the function returns."""
     app = make_app(WORK)
     host = start_host(app)
     sent = queue_of(queue_name).send_message("perché no?")
@@ -43,7 +43,7 @@ def test_success_deletes_the_message(
 def test_failure_is_retried_then_poisoned(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """A failing message is tried maxDequeueCount times, then its body moves to the poison queue."""
+    """A failing message is tried maxDequeueCount times, and then its body moves to the poison queue."""
     app = make_app(FAILING, maxDequeueCount=3)
     host = start_host(app)
     queue_of(queue_name).send_message("hopeless")
@@ -73,7 +73,7 @@ def test_visibility_timeout_delays_a_failed_message(
 def test_app_setting_overrides_visibility_timeout(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """AzureFunctionsJobHost__extensions__queues__visibilityTimeout wins over host.json in a running host."""
+    """AzureFunctionsJobHost__extensions__queues__visibilityTimeout overrides host.json in a running host."""
     app = make_app(FAILING, visibilityTimeout="01:00:00", maxDequeueCount=2)
     host = start_host(app, AzureFunctionsJobHost__extensions__queues__visibilityTimeout="00:00:00")
     queue_of(queue_name).send_message("now")
@@ -83,7 +83,7 @@ def test_app_setting_overrides_visibility_timeout(
 def test_count_above_maximum_is_poisoned_without_a_call(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """A message dequeued too often by hosts that died reaches the poison queue, not the function."""
+    """A message dequeued too often by hosts that crashed goes to the poison queue without a call."""
     queue = queue_of(queue_name)
     queue.create_queue()
     queue.send_message("killer")
@@ -98,7 +98,7 @@ def test_count_above_maximum_is_poisoned_without_a_call(
 def test_base64_bodies_are_decoded_and_others_poisoned_raw(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """By default a base64 body is decoded; one that is not base64 goes to poison as it is, uncalled."""
+    """By default a base64 body is decoded; any other goes to the poison queue unchanged, without a call."""
     app = make_app(WORK, messageEncoding="base64")
     host = start_host(app)
     queue_of(queue_name).send_message("{plain}")
@@ -111,7 +111,7 @@ def test_base64_bodies_are_decoded_and_others_poisoned_raw(
 def test_poison_queues_have_no_poison_queue(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """What fails on a -poison queue stays there and comes back; no -poison-poison queue appears."""
+    """A message that fails on a -poison queue stays there, and no -poison-poison queue is created."""
     poison = queue_of(f"{queue_name}-poison")
     app = make_app(FAILING, maxDequeueCount=2)
     host = start_host(app, QUEUE=poison.queue_name or "", LOCAL_HOST_LEASE_SECONDS="1")
@@ -138,7 +138,7 @@ def test_fields_of_the_body_overwrite_metadata(
 def test_odd_bodies_are_only_text(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """An empty body and one nested too deeply for a JSON parser reach the function like any text."""
+    """An empty body and a deeply nested one reach the function like any text."""
     odd = {"", '{"a":' * 10_000, "[" * 10_000}
     app = make_app(WORK)
     host = start_host(app)
@@ -160,7 +160,7 @@ def work(msg: func.QueueMessage, out: func.Out[bytes]) -> None:
 def test_text_output_that_looks_like_json_is_parsed(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """A text output that is a JSON array becomes many messages, an object is indented; bytes pass."""
+    """A text output that is a JSON array becomes many messages, an object is indented; bytes stay as is."""
     host = start_host(make_app(OUTPUTS))
     out = queue_of(f"{queue_name}-out")
     expected = {
@@ -202,7 +202,7 @@ async def work(msg: func.QueueMessage) -> None:
 def test_concurrency_is_batch_size_plus_threshold(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """At most batchSize + newBatchThreshold messages run at once, and so many do."""
+    """At most batchSize + newBatchThreshold messages run at once, and that many do."""
     queue = queue_of(queue_name)
     queue.create_queue()
     for body in ["quick"] * 2 + ["slow"] * 12:
@@ -230,7 +230,7 @@ def test_lease_is_renewed_while_the_function_runs(
 def test_losing_the_message_does_not_stop_the_function(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """A function whose message vanished under it finishes, and the host goes on with the next."""
+    """A function whose message vanished finishes, and the host continues with the next message."""
     app = make_app(
         WORK + "    if body == 'lost':\n        await gate('go')\n        report(body='finished')\n"
     )
@@ -259,7 +259,7 @@ def test_function_timeout_fails_the_invocation(
 def test_cancellation_inside_a_function_is_a_failure(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """A CancelledError that the app lets out fails its invocation and does not end the listener."""
+    """A CancelledError that the app raises fails its invocation and does not end the listener."""
     app = make_app(WORK + "    if body == 'odd':\n        raise asyncio.CancelledError\n", maxDequeueCount=1)
     host = start_host(app)
     queue_of(queue_name).send_message("odd")
@@ -271,7 +271,7 @@ def test_cancellation_inside_a_function_is_a_failure(
 def test_disabled_function_is_left_alone_but_can_be_run(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """AzureWebJobs.<name>.Disabled keeps a function from its queue; the admin endpoint still runs it."""
+    """AzureWebJobs.<name>.Disabled keeps a function from its queue, and the admin endpoint still runs it."""
     queue = queue_of(queue_name)
     queue.create_queue()
     queue.send_message("waits")
@@ -300,7 +300,7 @@ async def work(msg: func.QueueMessage) -> None:
 def test_log_records_of_the_app_come_out_once_with_their_fields(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """A record of the app is one line on stderr, with its extra fields; stdout has the ready line only."""
+    """A log record of the app is one line on stderr with its extra fields; stdout has only the ready line."""
     host = start_host(make_app(LOGGING))
     queue_of(queue_name).send_message("secret body")
     eventually(lambda: host.counts("work")["ok"] == 1)

@@ -1,4 +1,4 @@
-"""Hosts that must not start, and the settings that they read."""
+"""Wrong settings and files that stop the start of the host, and the settings that it reads."""
 
 import json
 import re
@@ -19,7 +19,7 @@ async def work(msg: func.QueueMessage) -> None:
 
 
 def one_line(host: HostProcess) -> str:
-    """The error, without what azure.functions warns of when it loads an app that has no HTTP function."""
+    """The error, without the warning of azure.functions about an app that has no HTTP function."""
     lines = [line for line in host.stderr.splitlines() if "Auth level is not applied" not in line]
     assert len(lines) == 1, host.stderr
     return lines[0]
@@ -28,7 +28,7 @@ def one_line(host: HostProcess) -> str:
 def test_app_that_fails_to_load_consumes_nothing(
     make_app: MakeApp, start_host: StartHost, queue_of: QueueOf, queue_name: str
 ) -> None:
-    """An exception at import is printed with all its lines, without a trace; exit code 1; messages wait."""
+    """An exception at import is printed whole, without a trace; the exit code is 1, and messages wait."""
     queue = queue_of(queue_name)
     queue.create_queue()
     queue.send_message("waits")
@@ -60,7 +60,7 @@ def test_function_that_the_runtime_rejects_stops_the_start(make_app: MakeApp, st
 
 
 def test_wrong_host_json_is_one_line_and_exit_code_2(make_app: MakeApp, start_host: StartHost) -> None:
-    """A wrong host.json ends the host before anything is loaded."""
+    """A wrong host.json ends the host before the app is loaded."""
     host = start_host(make_app(WORK, batchSize=64), ready=False)
     assert host.wait() == 2
     assert one_line(host) == (
@@ -87,7 +87,7 @@ def test_wrong_host_json_is_one_line_and_exit_code_2(make_app: MakeApp, start_ho
 def test_wrong_app_setting_is_one_line_and_exit_code_2(
     make_app: MakeApp, start_host: StartHost, environ: dict[str, str], says: str
 ) -> None:
-    """A missing or wrong app setting is named in one line that does not show its value."""
+    """A missing or wrong app setting is named in one line that hides its value."""
     host = start_host(make_app(WORK), ready=False, **environ)
     assert host.wait() == 2
     assert says in one_line(host)
@@ -95,7 +95,7 @@ def test_wrong_app_setting_is_one_line_and_exit_code_2(
 
 
 def test_missing_setting_of_an_output_stops_the_start(make_app: MakeApp, start_host: StartHost) -> None:
-    """The queue of an output binding is resolved at the start, not when the first output is sent."""
+    """The queue of an output binding is resolved at the start, and not at the first output."""
     output = (
         '@app.queue_output(arg_name="out", queue_name="%OUT%", connection="AzureWebJobsStorage")\nasync def'
     )
@@ -114,7 +114,7 @@ def test_wrong_schedule_names_the_function(make_app: MakeApp, start_host: StartH
 
 
 def test_unreachable_storage_stops_the_start(make_app: MakeApp, start_host: StartHost) -> None:
-    """Without storage the host says what to start, exit code 1."""
+    """Without storage the host exits with 1 and names the command that starts the emulator."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{closed.getsockname()[1]}/account"
@@ -125,7 +125,7 @@ def test_unreachable_storage_stops_the_start(make_app: MakeApp, start_host: Star
 
 
 def test_taken_port_stops_the_start(make_app: MakeApp, start_host: StartHost) -> None:
-    """A port in use is named, exit code 1."""
+    """A port in use is named, and the exit code is 1."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -157,7 +157,7 @@ def test_lease_seconds_are_checked(seconds: str) -> None:
 
 
 async def test_storage_by_identity() -> None:
-    """The identity form of a connection gives clients of its service addresses."""
+    """The identity form of a connection gives clients for its service addresses."""
     accounts = Accounts(
         {
             "AzureWebJobsStorage__queueServiceUri": "https://account.queue.core.windows.net",
@@ -191,7 +191,7 @@ STRING = "AccountName=string;AccountKey=a2V5;EndpointSuffix=core.windows.net"
     ],
 )
 async def test_forms_of_a_connection_have_an_order(environ: dict[str, str], account: str) -> None:
-    """Where two forms name two accounts, the one counts that counts on the platform."""
+    """If two forms name two accounts, the same one counts as on the platform."""
     accounts = Accounts(environ)
     assert accounts.queues("Work").url == f"https://{account}.queue.core.windows.net/"
     await accounts.close()
@@ -205,7 +205,7 @@ async def test_development_storage_is_the_default_emulator() -> None:
 
 
 def test_queue_trigger_without_the_bundle_stops_the_start(make_app: MakeApp, start_host: StartHost) -> None:
-    """Without an extension bundle the real host knows no queue trigger, and neither does this one."""
+    """A queue trigger without an extension bundle stops the start, as on the platform."""
     app = make_app(WORK)
     (app.folder / "host.json").write_text('{"version": "2.0"}')
     host = start_host(app, ready=False)
@@ -216,7 +216,7 @@ def test_queue_trigger_without_the_bundle_stops_the_start(make_app: MakeApp, sta
 
 
 def test_http_and_timers_need_no_bundle(make_app: MakeApp, start_host: StartHost) -> None:
-    """The host has these triggers itself."""
+    """HTTP and timer triggers need no extension bundle."""
     app = make_app("""
 @app.route("hello")
 def hello(req: func.HttpRequest) -> str:

@@ -21,7 +21,7 @@ NEW_YEAR = "0 0 0 1 1 *"
 
 @pytest.fixture
 def state(azurite: Azurite) -> Iterator[ContainerClient]:
-    """The container in which hosts keep leases and statuses of timers."""
+    """The container in which hosts store the leases and statuses of timers."""
     with BlobServiceClient.from_connection_string(azurite.connection_string) as blobs:
         yield blobs.get_container_client("azure-webjobs-hosts")
 
@@ -46,21 +46,21 @@ SLOW = """
 
 
 def test_ticks_never_overlap(make_app: MakeApp, start_host: StartHost, state: ContainerClient) -> None:
-    """A function that takes longer than its interval never runs twice at once, not even by hand."""
+    """A function that takes longer than its interval never runs twice at once, even when run by hand."""
     app = make_app("running = 0\n" + TIMER + SLOW)
     host = start_host(app, SCHEDULE=EVERY_SECOND)
     eventually(app.reports)
     host.run_now("tick")
     eventually(lambda: host.counts("tick")["ok"] >= 3)
     assert {report["running"] for report in app.reports() if "running" in report} == {1}
-    # More often than once a minute: no status is kept, as on the platform.
+    # A timer that fires more than once a minute keeps no status, as on the platform.
     assert not [name for name in state.list_blob_names(name_starts_with="timers/") if app.folder.name in name]
 
 
 def test_one_host_ticks_and_another_takes_over(
     make_app: MakeApp, start_host: StartHost, state: ContainerClient
 ) -> None:
-    """Of two hosts one runs the timer; when it is killed the other takes over once the lease has run out."""
+    """Of two hosts one runs the timer, and when it is killed the other takes over after its lease."""
     app = make_app(TIMER)
     first = start_host(app, SCHEDULE=EVERY_SECOND)
     eventually(app.reports)
@@ -70,7 +70,7 @@ def test_one_host_ticks_and_another_takes_over(
     assert pids(app) == {first.process.pid}
     first.kill()
     eventually(lambda: pids(app) == {first.process.pid, second.process.pid})
-    # A clean stop gives the lease back at once.
+    # A clean stop releases the lease at once.
     assert second.stop() == 0
     assert blob_of(state, app, "locks/").get_blob_properties().lease.state == "available"
 
@@ -78,7 +78,7 @@ def test_one_host_ticks_and_another_takes_over(
 def test_losing_the_lease_stops_the_timer(
     make_app: MakeApp, start_host: StartHost, state: ContainerClient
 ) -> None:
-    """A host whose lease someone else took ticks no more until it gets it again."""
+    """A host that loses its lease runs the timer no more until it has the lease again."""
     app = make_app(TIMER)
     host = start_host(app, SCHEDULE=EVERY_SECOND)
     eventually(app.reports)
@@ -96,7 +96,7 @@ def test_losing_the_lease_stops_the_timer(
 def test_missed_tick_fires_once_as_past_due(
     make_app: MakeApp, start_host: StartHost, state: ContainerClient
 ) -> None:
-    """A tick missed while no host ran fires once, at the start, as past due; not if the schedule changed."""
+    """A tick missed while no host ran fires once at the start, as past due, unless the schedule changed."""
     app = make_app(TIMER)
     host = start_host(app, SCHEDULE=NEW_YEAR)
     eventually(lambda: "runs the timer" in host.stderr)

@@ -1,4 +1,4 @@
-"""Who the app says it is to the storage account, asked of a managed identity endpoint of ours."""
+"""The identity that the app shows to the storage account, at a local managed identity endpoint."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from storage import identity
 from storage.account import StorageAccount
 from tests.samples import KEYS
 
-SCOPE = "https://storage.azure.com/.default"  # of all clouds
+SCOPE = "https://storage.azure.com/.default"  # the same in all clouds
 GUID, OTHER = "11111111-2222-3333-4444-555555555555", "99999999-2222-3333-4444-555555555555"
 RESOURCE = "/subscriptions/1/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/i"
 
@@ -27,7 +27,7 @@ def _settings(**identity: str) -> Settings:
 
 @pytest.fixture
 async def asked(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[dict[str, str]]]:
-    """What the endpoint of App Service is asked for; it gives a token to everybody."""
+    """The queries that App Service's endpoint gets; every query is answered with a token."""
     asked: list[dict[str, str]] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -64,7 +64,7 @@ async def asked(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[dict[str,
 async def test_token_is_for_storage_and_of_the_identity_that_is_set(
     asked: list[dict[str, str]], settings: dict[str, str], of: dict[str, str]
 ) -> None:
-    """The endpoint is asked for storage, once, for the system's identity or for the one that is named."""
+    """The endpoint is asked for storage once, for the system's identity or the configured one."""
     credential = identity.credential(_settings(**settings))
     assert (await credential.get_token(SCOPE)).token == "t"
     await credential.close()
@@ -76,7 +76,7 @@ async def test_token_is_for_storage_and_of_the_identity_that_is_set(
 async def test_platform_wide_identity_holds_where_none_is_named(
     asked: list[dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """AZURE_CLIENT_ID names the identity as it does for the triggers, unless the settings name one."""
+    """AZURE_CLIENT_ID names the identity, as it does for triggers, unless the settings name one."""
     monkeypatch.setenv("AZURE_CLIENT_ID", OTHER)
     for settings in (_settings(), _settings(clientId=GUID)):
         credential = identity.credential(settings)
@@ -92,7 +92,7 @@ async def test_account_by_identity_asks_nobody_before_its_first_use(asked: list[
 
 
 def test_connection_string_needs_no_identity_library() -> None:
-    """Starting with a connection string does not import azure.identity, which takes its time."""
+    """A start with a connection string does not import azure.identity, which is slow."""
     code = (
         "import sys; from settings import Settings; from storage.account import StorageAccount; "
         f"StorageAccount(Settings(ENCRYPTION_KEYS={KEYS[0].get_secret_value()!r}, IO_API_KEY='a', "

@@ -1,4 +1,4 @@
-"""The app under the platform's own runtime: what it registers, and what stops its start."""
+"""The app under the platform's own runtime: its functions, and the settings that stop its start."""
 
 import json
 import os
@@ -34,7 +34,7 @@ worker.stop()
 
 
 class TheApp(SampleApp):
-    """The product's own function_app.py and host.json, away from any local.settings.json beside them."""
+    """The product's own function_app.py and host.json, without any local.settings.json."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,7 +44,7 @@ class TheApp(SampleApp):
 
 @pytest.fixture(scope="module")
 def azurite() -> Iterator[Azurite]:
-    """An emulator of its own: what other tests leave due or paused there is work for the app."""
+    """An emulator of its own: due rows and pauses of other tests would affect the app."""
     with Azurite() as azurite:
         yield azurite
 
@@ -64,7 +64,7 @@ def nobody() -> str:
 
 @pytest.fixture
 def good(nobody: str) -> dict[str, str]:
-    """All settings but the storage account's, which is the emulator."""
+    """All settings except the storage account's, which is the emulator."""
     return {
         "IO_API_KEY": SECRET,
         "IO_API_BASE_URL": nobody,
@@ -76,7 +76,7 @@ def good(nobody: str) -> dict[str, str]:
 
 @pytest.fixture
 def queues(queue_of: QueueOf) -> Iterator[Mapping[str, QueueClient]]:
-    """The queues of the app, empty."""
+    """The app's queues, emptied."""
     clients = {name: queue_of(name) for name in QUEUES}
     for client in clients.values():
         try:
@@ -95,7 +95,7 @@ def _events(queues: Mapping[str, QueueClient]) -> list[dict[str, Any]]:
 def test_app_registers_its_functions_with_their_bindings(
     app: TheApp, azurite: Azurite, good: dict[str, str]
 ) -> None:
-    """The platform's runtime finds exactly these functions, on these queues and this schedule."""
+    """The platform's runtime finds exactly these functions, with these queues and schedules."""
     settings = {**os.environ, **good, "AzureWebJobsStorage": azurite.connection_string}
     command = [sys.executable, "-c", INDEX, str(app.folder)]
     run = subprocess.run(command, cwd=PROJECT, env=settings, capture_output=True, text=True, check=False)
@@ -128,7 +128,7 @@ def test_app_registers_its_functions_with_their_bindings(
 def test_host_runs_the_app_to_the_first_call_of_io(
     app: TheApp, start_host: StartHost, queues: Mapping[str, QueueClient], good: dict[str, str]
 ) -> None:
-    """Each trigger calls its decision: a bad body is parked, a good one waits for IO, the timer ticks."""
+    """Each trigger calls its function: a bad body is parked, a good one waits for IO, the timers run."""
     host = start_host(app, ready=True, **good)
     queues[MESSAGE_REQUESTS].send_message("not json")
     queues[MESSAGE_SENDS].send_message('{"reference": 1, "request_id": "nobody"}')
@@ -151,7 +151,7 @@ def test_host_runs_the_app_to_the_first_call_of_io(
 def test_host_that_ends_leaves_no_connection_open(
     app: TheApp, start_host: StartHost, queues: Mapping[str, QueueClient], good: dict[str, str]
 ) -> None:
-    """A host that is told to stop closes its connections to storage and IO, and complains of nothing."""
+    """A host that is stopped closes its connections to storage and IO, and logs no error."""
     host = start_host(app, ready=True, **good)
     queues[MESSAGE_REQUESTS].send_message(a_body())
     eventually(lambda: host.counts("check_recipient")["ok"])
@@ -168,7 +168,7 @@ def test_body_with_the_platforms_own_words_is_parked(
     good: dict[str, str],
     field: str,
 ) -> None:
-    """Fields that the platform mistakes for its own metadata make a body invalid, not stuck for ever."""
+    """A body with a field named like the platform's metadata is parked as invalid."""
     host = start_host(app, ready=True, **good)
     queues[poison(MESSAGE_REQUESTS)].send_message(a_body(**{field: "many"}))
     eventually(lambda: host.counts("park_request")["ok"] + host.counts("park_request")["failed"])
@@ -198,7 +198,7 @@ def test_wrong_setting_stops_the_start_and_consumes_nothing(
     wrong: dict[str, str],
     lines: list[str],
 ) -> None:
-    """The host ends with one line a mistake and no secret, and what waits on the queue is untouched."""
+    """The host exits with one line for each wrong setting and no secret, and the queue stays untouched."""
     queues[MESSAGE_REQUESTS].send_message(a_body())
     host = start_host(app, ready=False, **(good | wrong))
     assert host.wait() != 0
@@ -214,7 +214,7 @@ def test_wrong_setting_stops_the_start_and_consumes_nothing(
 def test_schedule_that_is_no_schedule_stops_the_start(
     app: TheApp, start_host: StartHost, queues: Mapping[str, QueueClient], good: dict[str, str]
 ) -> None:
-    """Six words that are no NCRONTAB are found before anything is consumed."""
+    """A schedule of six wrong fields stops the start before a message is consumed."""
     queues[MESSAGE_REQUESTS].send_message(a_body())
     host = start_host(app, ready=False, **(good | {"CHECK_STATUS_SCHEDULE": "a b c d e f"}))
     assert host.wait() != 0

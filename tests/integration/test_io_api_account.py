@@ -1,4 +1,4 @@
-"""The account at IO as several workers share it: whose key, at whose permit, and when not at all."""
+"""The account at IO, shared by several workers: its keys, permits and suspensions."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -29,7 +29,7 @@ NO_LIMIT = SimulatedLimit(None)
 
 
 class Institution:
-    """Workers that share one table at one account of IO."""
+    """Workers that share one table and one account at IO."""
 
     def __init__(self, simulator: RunningSimulator, **keys: tuple[str, str | None]) -> None:
         self.simulator = simulator
@@ -40,7 +40,7 @@ class Institution:
         self._keys = {name: _keys(*pair) for name, pair in keys.items()}
 
     def worker(self) -> IoAccount:
-        """One more worker."""
+        """Add a worker."""
         rate_limiter = RateLimiter(self.table, PLENTY)
         client = IoClient(self.simulator.base_url, observe=rate_limiter.observe)
         self.clients.append(client)
@@ -49,20 +49,20 @@ class Institution:
         )
 
     def board(self) -> SuspensionStore:
-        """What is stopped, by a clock that `ahead` moves on."""
+        """The suspensions, by a clock that `ahead` moves on."""
         return SuspensionStore(self.table, lambda: datetime.now(UTC) + self.ahead)
 
     def breakers(self) -> Breakers:
-        """The breakers, by a clock that `ahead` moves on."""
+        """The circuit breakers, by a clock that `ahead` moves on."""
         return Breakers(self.table, lambda: datetime.now(UTC) + self.ahead)
 
     def calls(self) -> int:
-        """How many calls reached IO."""
+        """The number of calls that reached IO."""
         operations = self.simulator.state.calls.document().values()
         return sum(operation["received"] for operation in operations)
 
     def set_keys(self, **keys: tuple[str, ...]) -> None:
-        """What IO takes from now on."""
+        """Set the keys that IO accepts from now on."""
         self.simulator.state.services.set_keys(keys)
 
 
@@ -77,7 +77,7 @@ def _keys(primary: str, secondary: str | None) -> Keys:
 
 @asynccontextmanager
 async def institution(**keys: tuple[str, str | None]) -> AsyncIterator[Institution]:
-    """An institution whose services have these keys, all valid at first."""
+    """An institution whose services have these keys, all accepted at first."""
     services = {name: Service(keys=[key for key in pair if key]) for name, pair in keys.items()}
     configuration = Configuration(services=services, rate_limit=NO_LIMIT)
     async with running_simulator(configuration) as simulator:
@@ -90,7 +90,7 @@ async def institution(**keys: tuple[str, str | None]) -> AsyncIterator[Instituti
 
 
 async def test_secondary_key_serves_while_the_primary_is_wrong() -> None:
-    """A refused primary key is tried once by all workers; the secondary serves, without a restart."""
+    """A refused primary key is tried once among all workers, and the secondary serves without a restart."""
     async with institution(default=("first", "second")) as here:
         here.set_keys(default=("second",))
         one, other = here.worker(), here.worker()
@@ -101,7 +101,7 @@ async def test_secondary_key_serves_while_the_primary_is_wrong() -> None:
 
 @pytest.mark.parametrize("secondary", [None, "second"])
 async def test_wrong_keys_stop_the_service(secondary: str | None) -> None:
-    """When IO takes no key of a service no worker calls for it any more, and other services go on."""
+    """When IO accepts no key of a service, no worker calls for that service, and other services continue."""
     async with institution(default=("first", secondary), anagrafe=("third", None)) as here:
         here.set_keys(default=())
         one, other = here.worker(), here.worker()
@@ -114,7 +114,7 @@ async def test_wrong_keys_stop_the_service(secondary: str | None) -> None:
 
 
 async def test_mended_key_is_found_by_a_probe() -> None:
-    """While it is stopped one call in a while tries; when it works all workers go on, without a restart."""
+    """While a service is suspended one call probes at intervals; after a success all workers call again."""
     async with institution(default=("first", None), anagrafe=("third", None)) as here:
         here.set_keys(default=())
         one, other = here.worker(), here.worker()
@@ -137,7 +137,7 @@ async def test_mended_key_is_found_by_a_probe() -> None:
 
 
 async def test_message_never_leaves_with_the_key_of_another_service() -> None:
-    """With many at once, and a primary key refused half-way, each message goes with its own service's key."""
+    """Of many messages at once, each leaves with its own service's key, even when a key is refused."""
     names = [f"servizio-{number}" for number in range(5)]
     keys = {name: (f"{name}-primary", f"{name}-secondary") for name in names}
     async with institution(**keys) as here:
@@ -158,7 +158,7 @@ async def test_message_never_leaves_with_the_key_of_another_service() -> None:
 
 
 async def test_missing_right_to_read_does_not_stop_sending() -> None:
-    """A 403 that means configuration stops that kind of call for the service, not the others."""
+    """A 403 for a missing right suspends that kind of call for the service, and no other."""
     async with institution(default=("first", None)) as here:
         groups = frozenset({"ApiMessageWrite", "ApiLimitedProfileRead"})
         here.simulator.state.services.put({"default": Service(keys=["first"], groups=groups)})
@@ -172,7 +172,7 @@ async def test_missing_right_to_read_does_not_stop_sending() -> None:
 
 
 async def test_pause_reaches_a_message_that_waits_for_its_turn() -> None:
-    """A message whose permit is near when the service is paused does not leave."""
+    """A message that waits for its slot is not sent if its service is paused meanwhile."""
     async with institution(default=("first", None)) as here:
         worker = here.worker()
         async with worker.permit_to_send("default") as permit:
@@ -184,7 +184,7 @@ async def test_pause_reaches_a_message_that_waits_for_its_turn() -> None:
 
 
 async def test_nobody_is_let_in_while_all_places_are_taken() -> None:
-    """With one message on its way, which has no answer yet, the next is not claimed until it has."""
+    """While one message in flight has no answer yet, the next is not claimed."""
     async with institution(default=("first", None)) as here:
         here.simulator.state.faults.add([Fault(operation="submit_message", kind="slow", seconds=3, count=1)])
         worker, entered = here.worker(), asyncio.Event()
@@ -224,7 +224,7 @@ async def test_message_whose_instant_finds_no_place_gets_another() -> None:
 
 
 async def test_while_all_is_paused_messages_wait_in_process() -> None:
-    """When no service may call, who wants to send waits a while before going back to the queue."""
+    """While all services are paused, a call waits in the process for a while before it gives up."""
     async with institution(default=("first", None)) as here:
         await here.board().pause("default", by="rossi@pc")
         waiting = asyncio.create_task(here.worker().get_profile(FISCAL_CODE, service="default"))
@@ -235,7 +235,7 @@ async def test_while_all_is_paused_messages_wait_in_process() -> None:
 
 
 async def test_polls_do_not_wait_in_process() -> None:
-    """Looking at a message's status is told at once that the service is paused."""
+    """A poll of a paused service raises Suspended at once."""
     async with institution(default=("first", None)) as here:
         await here.board().pause("default", by="rossi@pc")
         with pytest.raises(Suspended):
@@ -243,7 +243,7 @@ async def test_polls_do_not_wait_in_process() -> None:
 
 
 async def test_storage_that_fails_at_the_last_moment_leaves_the_message_unsent() -> None:
-    """A message that has its permit, but cannot learn whether it is stopped, is surely not sent."""
+    """A message that has its permit, but cannot read the suspensions, is not sent."""
     async with institution(default=("first", None)) as here:
         worker = here.worker()
         async with worker.permit_to_send("default") as permit:
@@ -256,7 +256,7 @@ async def test_storage_that_fails_at_the_last_moment_leaves_the_message_unsent()
 
 
 async def test_storage_that_fails_after_the_answer_does_not_lose_it() -> None:
-    """When the row cannot be written after a probe that IO took, the message counts as sent all the same."""
+    """A message that IO accepted counts as sent although the row cannot be written after the probe."""
     async with institution(default=("first", None), anagrafe=("third", None)) as here:
         here.set_keys(default=())
         worker = here.worker()
@@ -272,7 +272,7 @@ async def test_storage_that_fails_after_the_answer_does_not_lose_it() -> None:
 
 
 async def test_service_without_keys_is_misconfigured() -> None:
-    """A service that is not configured any more makes its messages wait; no call is made."""
+    """A service that is no longer configured raises Misconfigured, and no call is made."""
     async with institution(default=("first", None)) as here:
         with pytest.raises(Misconfigured) as raised:
             await here.worker().get_profile(FISCAL_CODE, service="gone")

@@ -1,4 +1,4 @@
-"""Whatever a server answers, the client says what it proves."""
+"""For any answer of a server, the client returns or raises what the answer proves."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ headers = st.dictionaries(
 
 @dataclass
 class Server:
-    """Answers what it is told to, in a loop of its own."""
+    """A server that gives the answer that a test sets, on a loop of its own."""
 
     runner: asyncio.Runner
     client: IoClient
@@ -76,7 +76,7 @@ def server() -> Iterator[Server]:
 
 
 def outcome(server: Server, call: Coroutine[object, object, object]) -> object:
-    """What the call returned or the IoError it raised; anything else fails the test."""
+    """The call's result or its IoError; any other exception fails the test."""
     try:
         return server.runner.run(call)
     except IoError as error:
@@ -88,8 +88,7 @@ def outcome(server: Server, call: Coroutine[object, object, object]) -> object:
 def test_a_send_ends_in_what_its_status_proves(
     server: Server, status: int, body: bytes, headers: dict[str, str]
 ) -> None:
-    """201 is accepted; a 4xx may prove that nothing was created, and refuses in IO's words only; all the rest
-    is InDoubt."""
+    """A 201 is accepted, a 4xx may prove a refusal if it has IO's words, and any other status is InDoubt."""
     server.tell(status, body, headers)
     result = outcome(server, server.client.submit_message(MESSAGE, key=KEY))
 
@@ -108,7 +107,7 @@ def test_a_send_ends_in_what_its_status_proves(
 def test_a_read_ends_in_a_model_or_a_typed_error(
     server: Server, status: int, body: bytes, headers: dict[str, str]
 ) -> None:
-    """A model comes only out of a 200, no profile only out of a 404, and nothing but IoError is raised."""
+    """A model comes only from a 200, no profile only from a 404, and only IoError is raised."""
     server.tell(status, body, headers)
     profile = outcome(server, server.client.get_profile(FISCAL_CODE, key=KEY))
     server.tell(status, body, headers)

@@ -26,7 +26,7 @@ Answering = Callable[[web.Request], web.Response]
 
 
 class Io:
-    """A client and the server it talks to, which keeps every request it gets."""
+    """A client and its server, which records every request."""
 
     def __init__(self, answering: Answering) -> None:
         self._answering = answering
@@ -58,7 +58,7 @@ def always(status: int, body: object = None, headers: dict[str, str] | None = No
 
 
 async def test_a_profile_is_asked_for_in_the_body() -> None:
-    """get_profile posts the fiscal code, with the key of the call, and reads the profile."""
+    """get_profile posts the fiscal code with the call's key, and reads the profile."""
     io = Io(always(200, {"sender_allowed": True, "preferred_languages": ["de_DE"]}))
     async with serving(io) as client:
         profile = await client.get_profile(FISCAL_CODE, key=KEY)
@@ -70,13 +70,13 @@ async def test_a_profile_is_asked_for_in_the_body() -> None:
 
 
 async def test_who_is_not_on_io_has_no_profile() -> None:
-    """IO's own 404 is an answer, not an error."""
+    """IO's own 404 means that there is no profile, and is not an error."""
     async with serving(Io(always(404, {"title": "Profile not found", "status": 404}))) as client:
         assert await client.get_profile(FISCAL_CODE, key=KEY) is None
 
 
 async def test_a_wrong_address_is_not_a_missing_profile() -> None:
-    """The gateway's 404 stops the key instead of skipping citizens."""
+    """The gateway's 404 raises Misconfigured, so no citizen is skipped for it."""
     async with serving(Io(always(404, {"statusCode": 404, "message": "Resource not found"}))) as client:
         with pytest.raises(Misconfigured) as caught:
             await client.get_profile(FISCAL_CODE, key=KEY)
@@ -85,7 +85,7 @@ async def test_a_wrong_address_is_not_a_missing_profile() -> None:
 
 
 async def test_a_message_is_sent_with_the_fiscal_code_in_the_body() -> None:
-    """submit_message posts the message as it is and returns IO's id."""
+    """submit_message posts the message unchanged and returns IO's id."""
     io = Io(always(201, {"id": MESSAGE_ID}))
     async with serving(io) as client:
         assert await client.submit_message(MESSAGE, key=KEY) == MESSAGE_ID
@@ -109,7 +109,7 @@ async def test_a_status_is_read() -> None:
 
 
 async def test_a_failed_payment_lookup_has_its_own_error() -> None:
-    """IO's 500 because of pagoPA is told from the others, without its detail."""
+    """IO's 500 for a failure of pagoPA raises PaymentLookupFailed, without the detail."""
     detail = f"Error retrieving Payment Status: {FISCAL_CODE}"
     io = Io(always(500, {"title": "Internal server error", "status": 500, "detail": detail}))
     async with serving(io) as client:
@@ -120,7 +120,7 @@ async def test_a_failed_payment_lookup_has_its_own_error() -> None:
 
 
 async def test_each_call_leaves_with_its_own_key() -> None:
-    """Calls of two services at once on one client never mix their keys."""
+    """Concurrent calls of two services on one client never mix their keys."""
     io = Io(
         lambda request: web.json_response({"id": request.headers["Ocp-Apim-Subscription-Key"]}, status=201)
     )
@@ -133,7 +133,7 @@ async def test_each_call_leaves_with_its_own_key() -> None:
 
 @pytest.mark.parametrize("key", ["", " ", "key\r\nX: y", "chiavè"])
 async def test_a_key_that_cannot_be_sent_is_a_wrong_key(key: str) -> None:
-    """A key that does not fit in a header stops as a wrong key, before anything is sent."""
+    """A key that does not fit in a header raises Misconfigured before anything is sent."""
     io = Io(always(201, {"id": "m"}))
     async with serving(io) as client:
         with pytest.raises(Misconfigured) as caught:
@@ -144,7 +144,7 @@ async def test_a_key_that_cannot_be_sent_is_a_wrong_key(key: str) -> None:
 
 
 async def test_parts_of_a_path_stay_parts() -> None:
-    """What stands in a fiscal code or an id cannot reach another address."""
+    """Characters of a fiscal code or an id cannot change the path."""
     io = Io(always(200, {"status": "ACCEPTED"}))
     async with serving(io) as client:
         await client.get_message("A/B?c", "é #%2F", key=KEY)
@@ -153,7 +153,7 @@ async def test_parts_of_a_path_stay_parts() -> None:
 
 
 async def test_redirects_are_not_followed() -> None:
-    """A redirected message is not sent to the other address: whether it was taken is in doubt."""
+    """A redirect is not followed, so a redirected message is in doubt."""
     io = Io(always(307, headers={"Location": "/elsewhere"}))
     async with serving(io) as client:
         with pytest.raises(InDoubt):
@@ -165,7 +165,7 @@ async def test_redirects_are_not_followed() -> None:
 
 
 async def test_cookies_do_not_travel() -> None:
-    """What IO's gateway sets for one service is not sent with the call of another."""
+    """A cookie that IO's gateway sets for one service is not sent with another's call."""
     io = Io(always(201, {"id": "m"}, headers={"Set-Cookie": "affinity=1; Path=/"}))
     async with serving(io) as client:
         await client.submit_message(MESSAGE, key=KEY)
@@ -175,7 +175,7 @@ async def test_cookies_do_not_travel() -> None:
 
 
 async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy that happens to be in the environment does not change the address IO sees."""
+    """A proxy in the environment is not used, so IO sees the same address."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     async with serving(Io(always(201, {"id": "m"}))) as client:
@@ -183,7 +183,7 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
 
 
 async def test_a_rate_limit_says_how_long() -> None:
-    """The wait that IO asks for reaches the caller."""
+    """IO's retry-after is in the error."""
     io = Io(always(429, {"statusCode": 429}, headers={"x-rate-limit-retry-after": "3"}))
     async with serving(io) as client:
         with pytest.raises(RateLimited) as caught:
@@ -193,7 +193,7 @@ async def test_a_rate_limit_says_how_long() -> None:
 
 
 async def test_connections_are_used_again() -> None:
-    """Calls one after the other go over one connection."""
+    """Consecutive calls use one connection."""
     io = Io(always(201, {"id": "m"}))
     async with serving(io) as client:
         for _ in range(3):
@@ -203,19 +203,19 @@ async def test_connections_are_used_again() -> None:
 
 
 def test_a_client_needs_no_loop() -> None:
-    """A client can be built and thrown away without an event loop, and closed without having been used."""
+    """A client can be built, and closed without having been used, outside a loop."""
     asyncio.run(IoClient("https://api.example.invalid/api/v1").aclose())
 
 
 @pytest.mark.parametrize("base_url", ["", "api.example.it/api/v1", "ftp://api.example.it", "https://"])
 def test_an_address_must_be_one(base_url: str) -> None:
-    """An address that no message could ever be sent to is refused at once, not in doubt later."""
+    """An invalid base URL is refused when the client is built."""
     with pytest.raises(ValueError, match="base_url"):
         IoClient(base_url)
 
 
 async def test_a_closed_client_opens_again() -> None:
-    """Closing twice is harmless, and a late call is still made rather than lost."""
+    """A second close is harmless, and a call after the close still works."""
     async with serving(Io(always(201, {"id": "m"}))) as client:
         await client.submit_message(MESSAGE, key=KEY)
         await client.aclose()
@@ -225,7 +225,7 @@ async def test_a_closed_client_opens_again() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 404, 500])
 async def test_no_log_line_shows_a_person(status: int, caplog: pytest.LogCaptureFixture) -> None:
-    """At DEBUG on every logger, no line of any library holds the fiscal code, the key or the text."""
+    """At DEBUG on every logger, no line contains the fiscal code, the key or the text."""
     body = {"title": f"x {FISCAL_CODE}", "detail": FISCAL_CODE, "status": "PROCESSED", "id": "m"}
     async with serving(Io(always(status, body))) as client:
         for name in ["httpx", *logging.root.manager.loggerDict]:
@@ -245,5 +245,5 @@ async def test_no_log_line_shows_a_person(status: int, caplog: pytest.LogCapture
 
 
 def is_server(record: logging.LogRecord) -> bool:
-    """The test server's own access log, in this process too."""
+    """Whether the record is from the test server, which runs in this process too."""
     return record.name in ("aiohttp.access", "aiohttp.server", "aiohttp.web")

@@ -1,7 +1,7 @@
-"""What each way of failing proves about a request, on real sockets.
+"""What each kind of failure proves about a request, on real sockets.
 
-A message that may have reached IO must never be reported as not sent, and nothing beneath the client may
-send a request twice. Both depend on the exact versions of httpx, httpx-aiohttp and aiohttp: this is the
+A message that may have reached IO must never be reported as not sent, and no layer below the client may send
+a request twice. Both depend on the exact versions of httpx, httpx-aiohttp and aiohttp: these tests are the
 contract that pins them.
 """
 
@@ -71,7 +71,7 @@ class Connection:
         self.call = ""
 
     async def read_head(self) -> int:
-        """Read up to the empty line; the length of the body that follows."""
+        """Read up to the empty line, and return the length of the body that follows."""
         head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
         line = head.partition("\r\n")[0]
         self.call = next(name for name, mark in MARKS.items() if line.startswith(mark))
@@ -93,7 +93,7 @@ class Connection:
         await self.send(ANSWERS[self.call])
 
     async def hang(self) -> None:
-        """Say nothing more until the client gives up."""
+        """Send nothing more until the client gives up."""
         await self._reader.read()
 
     def reset(self) -> None:
@@ -107,7 +107,7 @@ Behaviour = Callable[[Connection], Awaitable[None]]
 
 
 class Server:
-    """Does the same to every connection, and counts connections and requests read to the end."""
+    """A server that treats every connection alike, and counts connections and complete requests."""
 
     def __init__(self, behaviour: Behaviour) -> None:
         self._behaviour = behaviour
@@ -124,7 +124,7 @@ class Server:
 
 @contextlib.asynccontextmanager
 async def serving(server: Server, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """The server's address, while it runs."""
+    """The server's address, while the server runs."""
     listening = await asyncio.start_server(server, "127.0.0.1", 0, ssl=tls)
     port = listening.sockets[0].getsockname()[1]
     try:
@@ -150,7 +150,7 @@ async def client(base_url: str, *, max_connections: int = 100) -> AsyncIterator[
 
 
 async def outcome(call: str, io: IoClient) -> object:
-    """What the call returned, or the error it raised; the error shows nothing it should not."""
+    """The call's result or its error, after a check that the error shows no secret."""
     try:
         return await CALLS[call](io)
     except IoError as raised:
@@ -164,7 +164,7 @@ async def outcome(call: str, io: IoClient) -> object:
 
 
 async def every_outcome(io: IoClient) -> list[Any]:
-    """What the three calls come to, made at the same time, in the order of CALLS."""
+    """The results of the three calls, made at the same time, in the order of CALLS."""
     return await asyncio.gather(*(outcome(call, io) for call in CALLS))
 
 
@@ -245,7 +245,7 @@ READS_THE_REQUEST = {case for case, _ in SENT} - {closes_at_once, resets_at_once
 
 @pytest.mark.parametrize(("behaviour", "reason"), SENT)
 async def test_what_left_and_got_no_answer_is_in_doubt(behaviour: Behaviour, reason: str) -> None:
-    """Once a connection stands, a send without an answer is InDoubt, a read Unavailable; none is repeated."""
+    """After a connection, a send without an answer is InDoubt, a read Unavailable, and none is repeated."""
     server = Server(behaviour)
     async with serving(server) as base_url, client(base_url) as io:
         errors = await every_outcome(io)
@@ -296,7 +296,7 @@ async def test_a_status_counts_without_its_body(behaviour: Behaviour) -> None:
     ],
 )
 async def test_an_error_status_counts_without_its_body(head: bytes, expected: type[IoError]) -> None:
-    """A status says whether the message was taken even if the explanation is cut short; it refuses none."""
+    """An error status counts even if its body is cut short, and without IO's words it is no refusal."""
 
     async def refuses(connection: Connection) -> None:
         await connection.read_request()
@@ -313,7 +313,7 @@ async def answers_before_the_body(connection: Connection) -> None:
 
 
 async def test_an_answer_may_come_before_the_body_was_read() -> None:
-    """A gateway that refuses a message by its headers is understood."""
+    """An answer that comes before the body was read is understood."""
     async with serving(Server(answers_before_the_body)) as base_url, client(base_url) as io:
         assert type(await outcome("submit_message", io)) is Unreachable
 
@@ -326,7 +326,7 @@ async def informs_then_answers(connection: Connection) -> None:
 
 
 async def test_informational_answers_are_not_the_answer() -> None:
-    """100 and 103 before the 201, unasked for, neither end nor repeat the request."""
+    """100 and 103 answers before the 201 neither end nor repeat the request."""
     server = Server(informs_then_answers)
     async with serving(server) as base_url, client(base_url) as io:
         assert await outcome("submit_message", io) == "m"
@@ -335,7 +335,7 @@ async def test_informational_answers_are_not_the_answer() -> None:
 
 
 async def test_an_answer_just_before_the_timeout_counts() -> None:
-    """An answer 100 ms before the timeout is taken (or in doubt, when the machine stalls just then)."""
+    """An answer 100 ms before the timeout counts (or is in doubt, if the machine stalls at that moment)."""
 
     async def answers_late(connection: Connection) -> None:
         await connection.read_request()
@@ -352,7 +352,7 @@ async def test_an_answer_just_before_the_timeout_counts() -> None:
 
 
 async def test_a_connection_that_hung_is_not_used_again() -> None:
-    """After a timeout the next call opens its own connection and cannot read the late answer of the first."""
+    """After a timeout the next call opens its own connection, and cannot read the first's late answer."""
 
     async def hangs_once(connection: Connection) -> None:
         await connection.read_request()
@@ -371,14 +371,14 @@ async def test_a_connection_that_hung_is_not_used_again() -> None:
 
 @contextlib.contextmanager
 def closed_port() -> Iterator[str]:
-    with socket.socket() as bound:  # bound and not listening: nobody else can take it, connecting is refused
+    with socket.socket() as bound:  # bound and not listening, so every connection is refused
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @contextlib.contextmanager
 def full_backlog() -> Iterator[str]:
-    """A listening socket that never accepts and whose queue is full: connecting neither works nor fails."""
+    """A listening socket that never accepts and whose queue is full, so connecting gets no answer."""
     with contextlib.ExitStack() as sockets:
         listening = sockets.enter_context(socket.socket())
         listening.bind(("127.0.0.1", 0))
@@ -406,7 +406,7 @@ def unknown_name() -> Iterator[str]:
 async def test_without_a_connection_nothing_left(
     target: Callable[[], contextlib.AbstractContextManager[str]], cause: str
 ) -> None:
-    """Refused, not accepted in time, name not found: Unreachable, with the cause's name."""
+    """A refused connection, one not accepted in time, or an unknown name is Unreachable, with its cause."""
     with target() as base_url:
         async with client(base_url) as io:
             errors = await every_outcome(io)
@@ -417,16 +417,16 @@ async def test_without_a_connection_nothing_left(
 def test_certificates_that_are_nowhere_are_told_when_the_client_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A client that could never connect is not made, and no message can be in doubt over it."""
+    """Missing certificates raise NoCertificates when the client is built, before any message is in doubt."""
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     with pytest.raises(NoCertificates):
         IoClient("https://127.0.0.1/api/v1")
 
 
 async def test_what_fails_before_the_connection_was_not_sent() -> None:
-    """Whatever goes wrong while the call is prepared, nothing has left."""
+    """A failure before the connection means that nothing was sent."""
     async with client("https://127.0.0.1:1/api/v1") as io:
-        io._base_url = "https://\x00/"  # what no check foresaw
+        io._base_url = "https://\x00/"  # a case that no check foresees
         errors = await every_outcome(io)
     assert [type(error) for error in errors] == [Unreachable] * 3
     assert {error.reason for error in errors if isinstance(error, IoError)} == {"not_prepared"}
@@ -434,7 +434,7 @@ async def test_what_fails_before_the_connection_was_not_sent() -> None:
 
 @pytest.fixture(scope="module")
 def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    """The TLS of a server whose certificate nobody vouches for."""
+    """The TLS context of a server with an untrusted certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
@@ -457,7 +457,7 @@ def self_signed(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
 
 
 async def test_a_bad_certificate_stops_before_sending(self_signed: ssl.SSLContext) -> None:
-    """A certificate that cannot be trusted is Unreachable, and the server never sees the request."""
+    """An untrusted certificate is Unreachable, and the server never gets the request."""
     server = Server(never_answers)
     async with serving(server, self_signed) as base_url, client(base_url) as io:
         error = await outcome("submit_message", io)
@@ -487,7 +487,7 @@ async def test_a_failed_handshake_stops_before_sending(behaviour: Behaviour) -> 
 
 
 async def test_without_a_free_connection_nothing_left() -> None:
-    """A call that gets no connection of its own in time is Unreachable; the one that has it is in doubt."""
+    """A call that gets no connection in time is Unreachable, and the call that holds it is in doubt."""
     server = Server(never_answers)
     async with serving(server) as base_url, client(base_url, max_connections=1) as io:
         first, second = await asyncio.gather(outcome("submit_message", io), outcome("submit_message", io))
@@ -499,9 +499,9 @@ async def test_without_a_free_connection_nothing_left() -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_a_stale_connection_is_not_tried_again(call: str) -> None:
-    """A request that goes out on a connection the server has just closed is not repeated on a new one.
+    """A request on a connection that the server has just closed is not repeated on a new one.
 
-    The event loop is held until the server has closed, so that the client cannot know yet.
+    The event loop is blocked until the server has closed, so the client cannot know yet.
     """
     answered, closed = threading.Event(), threading.Event()
 
@@ -525,7 +525,7 @@ async def test_a_stale_connection_is_not_tried_again(call: str) -> None:
             error = await outcome(call, io)
         server.join()
         listening.setblocking(False)
-        with pytest.raises(BlockingIOError):  # nobody has connected a second time
+        with pytest.raises(BlockingIOError):  # there was no second connection
             listening.accept()
 
     assert type(error) is (InDoubt if call == "submit_message" else Unavailable)
@@ -533,7 +533,7 @@ async def test_a_stale_connection_is_not_tried_again(call: str) -> None:
 
 
 async def test_a_cancelled_send_is_cancelled() -> None:
-    """Cancellation passes through as it is: the caller knows better than the client what to record."""
+    """Cancellation passes through unchanged, because the caller knows better what to record."""
     server = Server(never_answers)
     async with serving(server) as base_url, client(base_url) as io:
         sending = asyncio.create_task(io.submit_message(MESSAGE, key=KEY))

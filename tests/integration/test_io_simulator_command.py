@@ -23,7 +23,9 @@ def command(*arguments: str) -> list[str]:
 
 
 async def test_says_where_it_listens_and_stops_when_told() -> None:
-    """It prints one line with its base URL, takes the keys given, logs no fiscal code and ends with 0."""
+    """The simulator prints its base URL, accepts the given keys, logs nothing, and exits
+    with 0 when stopped.
+    """
     process = await asyncio.create_subprocess_exec(
         *command("--port", "0", "--keys", "tari=first,tari=second", "--rate-limit", "none"),
         cwd=ROOT,
@@ -48,7 +50,7 @@ async def test_says_where_it_listens_and_stops_when_told() -> None:
 
 
 def test_taken_port_is_told() -> None:
-    """On a port that is taken it ends with 1 and says what to do."""
+    """On a taken port the simulator exits with 1 and a hint."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         ended = subprocess.run(command("--port", port), cwd=ROOT, capture_output=True, text=True, check=False)
@@ -58,7 +60,7 @@ def test_taken_port_is_told() -> None:
 
 
 def test_wrong_keys_are_not_shown() -> None:
-    """A mistake in --keys is told without repeating the keys."""
+    """An error in --keys is reported without the keys."""
     ended = subprocess.run(
         command("--keys", "first-secret"), cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -68,7 +70,7 @@ def test_wrong_keys_are_not_shown() -> None:
 
 
 def test_options_are_read() -> None:
-    """Keys gather by service, and a rate limit is calls in seconds or none."""
+    """Keys are grouped by service, and a rate limit is calls/seconds or none."""
     assert {name: service.keys for name, service in parse_keys("a=1,b=2,a=3").items()} == {
         "a": ("1", "3"),
         "b": ("2",),

@@ -27,7 +27,7 @@ WRITE_ONLY = {"default": {"keys": ["simulator-key"], "groups": ["ApiMessageWrite
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation as the specification of that file names it."""
+    """An operation, as its specification names it."""
 
     specification: str
     method: str
@@ -43,7 +43,7 @@ PROFILE_BY_PATH = Operation(PROFILES, "get", "/profiles/{fiscal_code}")
 
 @dataclass(frozen=True)
 class Case:
-    """A call and its status; `script` are the bodies given to the control endpoints before it.
+    """A call and its status; `script` holds the bodies for the control endpoints before it.
 
     `{id}` in the URL is a Premium payment message, accepted before the script.
     """
@@ -57,7 +57,7 @@ class Case:
 
 
 def common(operation: Operation, url: str, body: object, forbidden: object) -> list[Case]:
-    """What the gateway and the scopes answer on every operation."""
+    """The answers of the gateway and of the scopes, for every operation."""
     return [
         Case(operation, 401, url, body, key=None),
         Case(operation, 401, url, body, key="wrong"),
@@ -67,7 +67,7 @@ def common(operation: Operation, url: str, body: object, forbidden: object) -> l
 
 
 def submissions(operation: Operation, url: str, body: dict[str, Any]) -> list[Case]:
-    """The answers of a submission, by body or by path."""
+    """The answers to a submission, by body or by path."""
     remote = body | {"content": CONTENT | {"third_party_data": NO_CONFIGURATION}}
     expensive = CONTENT | {"payment_data": {"amount": 1_000_001, "notice_number": "3" * 18}}
     return [
@@ -123,7 +123,7 @@ CASES = [
 
 
 async def answer(case: Case) -> tuple[aiohttp.ClientResponse, Any]:
-    """Provoke the answer of a case."""
+    """Make the call of a case, and return its answer."""
     async with running_simulator() as running, aiohttp.ClientSession(f"{running.base_url}/") as session:
         key = {"Ocp-Apim-Subscription-Key": "simulator-key"}
         submitted = await session.post("messages", json=PREMIUM, headers=key)
@@ -141,7 +141,7 @@ async def answer(case: Case) -> tuple[aiohttp.ClientResponse, Any]:
 
 
 def check_error_shape(response: aiohttp.ClientResponse, document: Any) -> None:
-    """The gateway's errors and the backend's, as they were recorded from IO."""
+    """Check the shape of an error, the gateway's or the backend's, as recorded from IO."""
     if response.content_type == "application/problem+json":
         assert {name: type(value) for name, value in document.items()} == {
             "title": str,
@@ -156,13 +156,15 @@ def check_error_shape(response: aiohttp.ClientResponse, document: Any) -> None:
 
 
 def case_name(case: Case) -> str:
-    """How a case is told in the report."""
+    """The name of a case in the report."""
     return f"{case.operation.method} {case.url} {case.status}"
 
 
 @pytest.mark.parametrize("case", CASES, ids=case_name)
 async def test_answer_is_one_of_ios(case: Case) -> None:
-    """An answer has the status expected, and an error the shape of IO's; its codecs read it (conftest.py)."""
+    """Each answer has the expected status, and an error IO's shape; PagoPA's codecs read
+    both (conftest.py).
+    """
     response, document = await answer(case)
     assert response.status == case.status
     if case.status >= 400:

@@ -27,14 +27,14 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 async def told(session: aiohttp.ClientSession, name: str) -> Any:
-    """What a control endpoint tells."""
+    """The answer of a control endpoint."""
     return await (await session.get(f"/simulator/{name}")).json()
 
 
 async def submit(
     session: aiohttp.ClientSession, fiscal_code: str, key: str = "simulator-key", **fields: object
 ) -> str:
-    """Submit a message and give its id."""
+    """Submit a message, and return its id."""
     document = {"fiscal_code": fiscal_code, "content": CONTENT} | fields
     response = await session.post("messages", json=document, headers={"Ocp-Apim-Subscription-Key": key})
     return str((await response.json())["id"])
@@ -61,21 +61,21 @@ async def submit(
 async def test_wrong_control_call_is_told_what_is_wrong(
     session: aiohttp.ClientSession, name: str, body: str, mistake: str
 ) -> None:
-    """A control call with a mistake gets a 400 that names it."""
+    """A wrong control call gets a 400 that names the error."""
     response = await session.post(f"/simulator/{name}", data=body)
     assert response.status == 400
     assert mistake in "\n".join((await response.json())["errors"])
 
 
 async def test_wrong_filter_is_refused(session: aiohttp.ClientSession) -> None:
-    """A filter that does not exist is a mistake, not an empty answer."""
+    """An unknown filter is an error, and not an empty answer."""
     response = await session.get("/simulator/messages?recipient=x")
     assert response.status == 400
     assert "unknown filter recipient" in (await response.json())["errors"][0]
 
 
 async def test_clock_goes_forward(session: aiohttp.ClientSession) -> None:
-    """Advancing the clock moves simulated time by as much, and ids and acceptances with it."""
+    """Advancing the clock moves the simulated time of ids and acceptances."""
     before = datetime.fromisoformat((await told(session, "clock"))["now"])
     response = await session.post("/simulator/clock", json={"advance_seconds": 86_400})
     assert datetime.fromisoformat((await response.json())["now"]) >= before + timedelta(days=1)
@@ -85,7 +85,7 @@ async def test_clock_goes_forward(session: aiohttp.ClientSession) -> None:
 
 
 async def test_messages_are_told_whole(session: aiohttp.ClientSession) -> None:
-    """Everything that a test counts by is told of a message."""
+    """The messages endpoint returns every field of a message that a test needs."""
     message_id = await submit(session, FISCAL_CODE, "simulator-secondary-key", feature_level_type="ADVANCED")
     (message,) = (await told(session, "messages"))["messages"]
     del message["accepted_at"]
@@ -104,7 +104,7 @@ async def test_messages_are_told_whole(session: aiohttp.ClientSession) -> None:
 
 
 async def test_messages_are_filtered(session: aiohttp.ClientSession) -> None:
-    """Filters narrow the messages told, all of them together."""
+    """The filters of the messages endpoint apply together."""
     first = await submit(session, FISCAL_CODE)
     await submit(session, OTHER_FISCAL_CODE)
     await submit(session, FISCAL_CODE, feature_level_type="ADVANCED")
@@ -114,7 +114,7 @@ async def test_messages_are_filtered(session: aiohttp.ClientSession) -> None:
 
 
 async def test_calls_are_counted(session: aiohttp.ClientSession) -> None:
-    """Calls are counted by operation and status, and control calls neither count nor use up the limit."""
+    """Calls are counted by operation and status; control calls are neither counted nor limited."""
     for _ in range(20):
         await told(session, "clock")
     await submit(session, FISCAL_CODE)
@@ -132,7 +132,7 @@ async def test_calls_are_counted(session: aiohttp.ClientSession) -> None:
 
 
 async def test_service_is_added(session: aiohttp.ClientSession) -> None:
-    """A service given to the simulator works at once, under its own contract."""
+    """A service added to the simulator works at once, with its own groups and account."""
     service = {"keys": ["new"], "groups": ["ApiMessageWrite"], "account": "new"}
     assert (await session.post("/simulator/services", json={"new": service})).status == 200
     response = await session.post(
@@ -144,14 +144,14 @@ async def test_service_is_added(session: aiohttp.ClientSession) -> None:
 
 
 async def test_default_citizen_is_scripted(session: aiohttp.ClientSession) -> None:
-    """The script "default" holds for every fiscal code without its own."""
+    """The script "default" applies to every fiscal code without a script of its own."""
     await session.post("/simulator/citizens", json={"default": {"on_io": False}, FISCAL_CODE: {}})
     assert (await session.get(f"profiles/{FISCAL_CODE}")).status == 200
     assert (await session.get(f"profiles/{OTHER_FISCAL_CODE}")).status == 404
 
 
 async def test_reset_forgets_everything(session: aiohttp.ClientSession) -> None:
-    """After a reset messages, scripts, keys, faults, counts, window and clock are as at the start."""
+    """A reset restores messages, scripts, keys, faults, counts, window and clock to their initial state."""
     start = datetime.fromisoformat((await told(session, "clock"))["now"])
     await session.post("/simulator/clock", json={"advance_seconds": 10**8})
     await submit(session, FISCAL_CODE)

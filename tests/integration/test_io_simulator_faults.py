@@ -1,4 +1,4 @@
-"""What the simulator's faults look like from the other side of the connection."""
+"""The simulator's faults, as a client sees them."""
 
 import asyncio
 import errno
@@ -19,7 +19,7 @@ MESSAGE = {
 
 
 def connected(running: RunningSimulator) -> aiohttp.ClientSession:
-    """A session of the service "default"."""
+    """A session with the key of the service "default"."""
     headers = {"Ocp-Apim-Subscription-Key": "simulator-key"}
     return aiohttp.ClientSession(f"{running.base_url}/", headers=headers)
 
@@ -39,17 +39,17 @@ async def script(session: aiohttp.ClientSession, *faults: dict[str, object]) -> 
 
 
 async def control(session: aiohttp.ClientSession, name: str) -> Any:
-    """What a control endpoint tells."""
+    """The answer of a control endpoint."""
     return await (await session.get(f"/simulator/{name}")).json()
 
 
 async def accepted(session: aiohttp.ClientSession) -> int:
-    """How many messages were accepted."""
+    """The number of accepted messages."""
     return int((await control(session, "messages"))["count"])
 
 
 async def submissions(session: aiohttp.ClientSession) -> dict[str, Any]:
-    """The count of the submissions."""
+    """The counts of the submissions."""
     counts: dict[str, Any] = (await control(session, "calls"))["operations"].get("submit_message", {})
     return counts
 
@@ -67,7 +67,7 @@ async def accepted_two(session: aiohttp.ClientSession) -> bool:
 async def until(
     condition: Callable[[aiohttp.ClientSession], Awaitable[object]], session: aiohttp.ClientSession
 ) -> None:
-    """AskIo until the condition holds; the test's own time limit ends it."""
+    """Poll until the condition holds; the test's own time limit ends the wait."""
     while not await condition(session):
         pass
 
@@ -84,7 +84,7 @@ async def until(
     ],
 )
 async def test_errors(session: aiohttp.ClientSession, kind: str, status: int, effects: int) -> None:
-    """An error comes instead of the answer, with or without the effect, and the next call is normal."""
+    """An error replaces the answer, with or without the effect, and the next call is normal."""
     await script(session, {"kind": kind})
     assert (await session.post("messages", json=MESSAGE)).status == status
     assert await accepted(session) == effects
@@ -93,7 +93,7 @@ async def test_errors(session: aiohttp.ClientSession, kind: str, status: int, ef
 
 
 async def test_storm_of_429_tells_the_wait(session: aiohttp.ClientSession) -> None:
-    """A scripted 429 asks for the wait given, in whole seconds."""
+    """A scripted 429 carries the given wait, in whole seconds."""
     await script(session, {"kind": "429", "count": 2, "seconds": 7})
     for _ in range(2):
         response = await session.post("messages", json=MESSAGE)
@@ -101,7 +101,7 @@ async def test_storm_of_429_tells_the_wait(session: aiohttp.ClientSession) -> No
 
 
 async def test_proxy_errors_are_not_json(session: aiohttp.ClientSession) -> None:
-    """The body of a 502 is what a proxy writes, not JSON."""
+    """The body of a 502 is HTML, as a proxy writes it."""
     await script(session, {"kind": "502_before"})
     assert (await session.post("messages", json=MESSAGE)).content_type == "text/html"
 
@@ -118,7 +118,7 @@ async def test_resets(session: aiohttp.ClientSession, kind: str, effects: int) -
 
 
 async def test_half_response(session: aiohttp.ClientSession) -> None:
-    """Status and a part of the body arrive, then the connection ends; the message was accepted."""
+    """The status and a part of the body arrive before the connection ends, and the message was accepted."""
     await script(session, {"kind": "half_response"})
     response = await session.post("messages", json=MESSAGE)
     assert response.status == 201
@@ -130,7 +130,7 @@ async def test_half_response(session: aiohttp.ClientSession) -> None:
 
 @pytest.mark.parametrize(("kind", "effects"), [("hang", 0), ("accept_then_hang", 1)])
 async def test_hangs(session: aiohttp.ClientSession, kind: str, effects: int) -> None:
-    """The call gets no answer, with or without the effect, while the simulator serves the others."""
+    """The call gets no answer, with or without the effect, while other calls are served."""
     await script(session, {"kind": kind})
     call = asyncio.create_task(session.post("messages", json=MESSAGE))
     await until(submissions, session)
@@ -141,7 +141,7 @@ async def test_hangs(session: aiohttp.ClientSession, kind: str, effects: int) ->
 
 
 async def test_late_answer(session: aiohttp.ClientSession) -> None:
-    """A call that hangs for a time is answered with the effect it had at once."""
+    """A call that hangs for a time is then answered with the effect that it had at once."""
     await script(session, {"kind": "accept_then_hang", "seconds": 0.5})
     call = asyncio.create_task(session.post("messages", json=MESSAGE))
     await until(accepted, session)
@@ -151,7 +151,7 @@ async def test_late_answer(session: aiohttp.ClientSession) -> None:
 
 
 async def test_slow_call_takes_effect_even_if_nobody_waits(session: aiohttp.ClientSession) -> None:
-    """A slow call takes effect after the delay, the client gone or not."""
+    """A slow call takes effect after the delay, even if the client has gone."""
     await script(session, {"kind": "slow", "seconds": 0.3, "count": 2})
     assert (await session.post("messages", json=MESSAGE)).status == 201
     call = asyncio.create_task(session.post("messages", json=MESSAGE))
@@ -161,7 +161,7 @@ async def test_slow_call_takes_effect_even_if_nobody_waits(session: aiohttp.Clie
 
 
 async def test_accept_without_id(session: aiohttp.ClientSession) -> None:
-    """A 201 comes with no id in the body nor a Location; a refusal stays as it is."""
+    """A 201 has neither an id nor a Location, and a refusal is unchanged."""
     await script(session, {"operation": "submit_message", "kind": "accept_without_id", "count": 2})
     response = await session.post("messages", json=MESSAGE)
     assert (response.status, await response.json()) == (201, {})
@@ -171,7 +171,7 @@ async def test_accept_without_id(session: aiohttp.ClientSession) -> None:
 
 
 async def test_faults_are_for_their_operation(session: aiohttp.ClientSession) -> None:
-    """A fault of the reading leaves profile and submission alone."""
+    """A fault of get_message does not affect profiles and submissions."""
     await script(session, {"operation": "get_message", "kind": "503_before"})
     assert (await session.post("profiles", json={"fiscal_code": FISCAL_CODE})).status == 200
     response = await session.post("messages", json=MESSAGE)
@@ -180,7 +180,7 @@ async def test_faults_are_for_their_operation(session: aiohttp.ClientSession) ->
 
 
 async def test_wrong_key_meets_no_fault(session: aiohttp.ClientSession) -> None:
-    """A call refused for its key leaves the queue as it is."""
+    """A call with a wrong key uses up no fault."""
     await script(session, {"kind": "500_after"})
     headers = {"Ocp-Apim-Subscription-Key": "wrong"}
     assert (await session.post("messages", json=MESSAGE, headers=headers)).status == 401
@@ -188,7 +188,7 @@ async def test_wrong_key_meets_no_fault(session: aiohttp.ClientSession) -> None:
 
 
 async def test_queue_is_told_and_cleared(session: aiohttp.ClientSession) -> None:
-    """The faults left are told with what is left of each, and can be dropped."""
+    """The faults endpoint returns the remaining faults with their counts, and can clear them."""
     await script(session, {"kind": "500_before", "count": 3}, {"kind": "hang", "probability": 0.5})
     await session.post("messages", json=MESSAGE)
     left = [(fault["kind"], fault["left"]) for fault in await control(session, "faults")]
@@ -199,7 +199,7 @@ async def test_queue_is_told_and_cleared(session: aiohttp.ClientSession) -> None
 
 
 async def test_simulator_stops_while_a_call_hangs() -> None:
-    """A hanging call does not keep the simulator from stopping: its connection is cut."""
+    """A hanging call does not prevent the simulator's stop: its connection is cut."""
     async with AsyncExitStack() as client:
         async with running_simulator() as running:
             session = await client.enter_async_context(connected(running))

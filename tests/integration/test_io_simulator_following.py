@@ -1,4 +1,4 @@
-"""The simulator's messages after acceptance: processing, reading, paying."""
+"""The simulator's messages after their acceptance: processing, reading, paying."""
 
 from collections.abc import AsyncIterator
 from ipaddress import ip_network
@@ -34,14 +34,14 @@ CONFIGURATION = Configuration(
 
 @pytest.fixture
 async def running() -> AsyncIterator[RunningSimulator]:
-    """A simulator that takes ten simulated minutes to process a message."""
+    """A simulator that needs ten simulated minutes to process a message."""
     async with running_simulator(CONFIGURATION) as running:
         yield running
 
 
 @pytest.fixture
 async def session(running: RunningSimulator) -> AsyncIterator[aiohttp.ClientSession]:
-    """Calls of the service "tari" unless said otherwise."""
+    """A session with the key of the service "tari" by default."""
     headers = {"Ocp-Apim-Subscription-Key": "tari"}
     async with aiohttp.ClientSession(f"{running.base_url}/", headers=headers) as session:
         yield session
@@ -59,14 +59,14 @@ async def advance(session: aiohttp.ClientSession, seconds: float) -> None:
 
 
 async def submit(session: aiohttp.ClientSession, document: object = PREMIUM, key: str = "tari") -> str:
-    """Submit a message and give its id."""
+    """Submit a message, and return its id."""
     response = await session.post("messages", json=document, headers={"Ocp-Apim-Subscription-Key": key})
     assert response.status == 201, await response.text()
     return str((await response.json())["id"])
 
 
 async def get(session: aiohttp.ClientSession, message_id: str, key: str = "tari") -> dict[str, Any]:
-    """What IO tells of a message."""
+    """IO's status of a message."""
     url = f"messages/{FISCAL_CODE}/{message_id}"
     response = await session.get(url, headers={"Ocp-Apim-Subscription-Key": key})
     assert response.status == 200, await response.text()
@@ -75,7 +75,7 @@ async def get(session: aiohttp.ClientSession, message_id: str, key: str = "tari"
 
 
 async def test_pending_message_has_no_content(session: aiohttp.ClientSession) -> None:
-    """Until it is processed a message is ACCEPTED, without content and statuses."""
+    """Until it is processed a message is ACCEPTED, without content or other statuses."""
     message_id = await submit(session)
     document = await get(session, message_id)
     assert document.keys() == {"message", "status"}
@@ -92,7 +92,7 @@ async def test_pending_message_has_no_content(session: aiohttp.ClientSession) ->
 
 
 async def test_processed_message_has_content(session: aiohttp.ClientSession) -> None:
-    """Once processed the content is told as IO keeps it: payee, defaults and milliseconds filled in."""
+    """A processed message has its content as IO keeps it: with payee, defaults and milliseconds filled in."""
     message_id = await submit(session)
     await advance(session, 600)
     document = await get(session, message_id)
@@ -107,7 +107,7 @@ async def test_processed_message_has_content(session: aiohttp.ClientSession) -> 
 
 
 async def test_payee_given_is_kept(session: aiohttp.ClientSession) -> None:
-    """The payee that the sender named is not replaced by the service's own."""
+    """A payee in the request is not replaced by the service's own."""
     payment = {"amount": 500, "notice_number": "3" * 18, "payee": {"fiscal_code": "99999999999"}}
     message_id = await submit(session, PREMIUM | {"content": CONTENT | {"payment_data": payment}}, "payee")
     await advance(session, 600)
@@ -121,7 +121,7 @@ async def test_payee_given_is_kept(session: aiohttp.ClientSession) -> None:
 async def test_unreachable_recipient_is_rejected(
     session: aiohttp.ClientSession, citizen: dict[str, object]
 ) -> None:
-    """No profile, no inbox, or a blocked service end as REJECTED, without a reason or content."""
+    """A message without a profile, without an inbox or to a blocked service is REJECTED, without content."""
     await script(session, **citizen)
     message_id = await submit(session)
     await advance(session, 600)
@@ -132,7 +132,7 @@ async def test_unreachable_recipient_is_rejected(
 
 
 async def test_processing_can_fail(session: aiohttp.ClientSession) -> None:
-    """A message scripted to fail ends as FAILED."""
+    """A message with a scripted failure ends as FAILED."""
     await script(session, processing_outcome="FAILED")
     message_id = await submit(session)
     await advance(session, 600)
@@ -140,7 +140,7 @@ async def test_processing_can_fail(session: aiohttp.ClientSession) -> None:
 
 
 async def test_block_between_acceptance_and_processing(session: aiohttp.ClientSession) -> None:
-    """A citizen who blocks after the acceptance gets the later message rejected, and keeps the earlier."""
+    """A citizen who blocks the service gets later messages rejected, and keeps the earlier ones."""
     await script(session, blocks_after_seconds=900)
     earlier = await submit(session)
     await advance(session, 600)
@@ -151,7 +151,7 @@ async def test_block_between_acceptance_and_processing(session: aiohttp.ClientSe
 
 
 async def test_outcome_does_not_change_afterwards(session: aiohttp.ClientSession) -> None:
-    """A new script does not touch what was processed before, even if nobody had asked yet."""
+    """A new script does not change a message that was processed before, even if it was never polled."""
     message_id = await submit(session)
     await advance(session, 600)
     await script(session, on_io=False)
@@ -171,7 +171,7 @@ async def test_is_read_and_paid_in_its_time(session: aiohttp.ClientSession) -> N
 
 
 async def test_may_never_be_read_or_paid(session: aiohttp.ClientSession) -> None:
-    """A citizen scripted never to read nor pay does neither in ten years."""
+    """A citizen scripted never to read or pay does neither in ten years."""
     await script(session, reads_after_seconds=None, pays_after_seconds=None)
     message_id = await submit(session)
     await advance(session, 10 * 365 * 86_400)
@@ -180,7 +180,7 @@ async def test_may_never_be_read_or_paid(session: aiohttp.ClientSession) -> None
 
 
 async def test_standard_message_tells_neither(session: aiohttp.ClientSession) -> None:
-    """A standard message has no read status and no payment status."""
+    """A STANDARD message has neither a read status nor a payment status."""
     message_id = await submit(session, PREMIUM | {"feature_level_type": "STANDARD"})
     await advance(session, 86_400)
     assert (await get(session, message_id)).keys() == {"message", "status"}
@@ -195,14 +195,14 @@ async def test_premium_message_without_payment(session: aiohttp.ClientSession) -
 
 
 async def test_account_that_may_not_read_premium_statuses(session: aiohttp.ClientSession) -> None:
-    """Without the group for it, an account is told neither status."""
+    """Without the group for it, an account gets neither status."""
     message_id = await submit(session, key="blind")
     await advance(session, 86_400)
     assert (await get(session, message_id, "blind")).keys() == {"message", "status"}
 
 
 async def test_read_status_becomes_unavailable_and_back(session: aiohttp.ClientSession) -> None:
-    """A read status turns UNAVAILABLE and back as scripted, and the payment status stays."""
+    """A read status becomes UNAVAILABLE and returns as scripted, and the payment status stays."""
     span = {"from_seconds": 3600, "to_seconds": 7200}
     await script(session, reads_after_seconds=0, pays_after_seconds=0, read_status_unavailable=[span])
     message_id = await submit(session)
@@ -215,7 +215,7 @@ async def test_read_status_becomes_unavailable_and_back(session: aiohttp.ClientS
 
 
 async def test_pagopa_failure_fails_the_whole_answer(session: aiohttp.ClientSession) -> None:
-    """While pagoPA does not answer IO, the whole GET of that message is a 500."""
+    """While pagoPA does not answer IO, the GET of that message is a 500."""
     await script(session, pagopa_fails_first_gets=2)
     message_id = await submit(session)
     await advance(session, 600)
@@ -231,7 +231,7 @@ async def test_pagopa_failure_fails_the_whole_answer(session: aiohttp.ClientSess
 
 
 async def test_pagopa_failure_for_a_time(session: aiohttp.ClientSession) -> None:
-    """pagoPA fails between two instants, for messages with a payment only."""
+    """pagoPA fails between two instants, and only for messages with a payment."""
     await script(session, pagopa_fails=[{"to_seconds": 3600}])
     with_payment = await submit(session)
     without = await submit(session, PREMIUM | {"content": {"subject": "s" * 10, "markdown": "m" * 80}})
@@ -256,7 +256,7 @@ async def test_pagopa_failure_for_a_time(session: aiohttp.ClientSession) -> None
 async def test_messages_that_are_not_ones_own(
     session: aiohttp.ClientSession, key: str, path: str, status: int, title: str
 ) -> None:
-    """Unknown id, another recipient, another service, missing scope and wrong address: as told by IO."""
+    """An unknown id, a foreign recipient, service or address, and a missing scope each get IO's answer."""
     path = path.format(id=await submit(session))
     response = await session.get(f"messages/{path}", headers={"Ocp-Apim-Subscription-Key": key})
     assert response.status == status
@@ -264,7 +264,7 @@ async def test_messages_that_are_not_ones_own(
 
 
 async def test_repr_shows_no_personal_data(running: RunningSimulator, session: aiohttp.ClientSession) -> None:
-    """What Python prints of a message has neither fiscal code nor content nor key."""
+    """The repr of a message contains neither fiscal code, content nor key."""
     await submit(session)
     shown = repr(list(running.state.messages))
     assert "tari" in shown

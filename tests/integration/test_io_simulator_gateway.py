@@ -32,13 +32,13 @@ async def connected(configuration: Configuration) -> AsyncIterator[aiohttp.Clien
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A simulator with three services of two accounts, and a limit that never renews."""
+    """A simulator with three services of two accounts, and a limit that never renews in a test."""
     async with connected(CONFIGURATION) as session:
         yield session
 
 
 async def profile(session: aiohttp.ClientSession, key: str) -> aiohttp.ClientResponse:
-    """A call with a key."""
+    """Make a profile call with a key."""
     return await session.post("profiles", json={"fiscal_code": FISCAL_CODE}, headers={KEY_HEADER: key})
 
 
@@ -54,7 +54,7 @@ async def test_missing_key(session: aiohttp.ClientSession) -> None:
 
 
 async def test_wrong_key(session: aiohttp.ClientSession) -> None:
-    """A call with an unknown key gets the gateway's other 401, and uses up nothing."""
+    """A call with an unknown key gets the gateway's other 401, and does not count for the limit."""
     for _ in range(5):
         response = await profile(session, "wrong")
         assert response.status == 401
@@ -64,14 +64,14 @@ async def test_wrong_key(session: aiohttp.ClientSession) -> None:
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "message"), ("GET", "messages"), ("PUT", "profiles")])
 async def test_unknown_path_or_method(session: aiohttp.ClientSession, method: str, path: str) -> None:
-    """What no operation has gets the gateway's 404, with or without a key."""
+    """An unknown path or method gets the gateway's 404, with or without a key."""
     response = await session.request(method, path)
     assert response.status == 404
     assert await response.json() == {"statusCode": 404, "message": "Resource not found"}
 
 
 async def test_limit_is_shared_by_keys_services_and_operations(session: aiohttp.ClientSession) -> None:
-    """All calls of one account count together; another account's do not."""
+    """All calls of one account count together, and another account's do not."""
     assert (await profile(session, "tari-1")).headers["x-rate-limit-remaining"] == "2"
     assert (await profile(session, "tari-2")).headers["x-rate-limit-remaining"] == "1"
     unknown = await session.get(f"messages/{FISCAL_CODE}/01", headers={KEY_HEADER: "multe-1"})
@@ -81,7 +81,7 @@ async def test_limit_is_shared_by_keys_services_and_operations(session: aiohttp.
 
 
 async def test_refused_call_has_no_effect(session: aiohttp.ClientSession) -> None:
-    """Over the limit a submission gets 429 with the wait in IO's own header, and reaches nothing."""
+    """A submission over the limit gets a 429 with the wait in IO's own header, and has no effect."""
     for _ in range(3):
         await profile(session, "tari-1")
     content = {"subject": "Avviso di prova", "markdown": "m" * 80}
@@ -102,7 +102,7 @@ async def test_refused_call_has_no_effect(session: aiohttp.ClientSession) -> Non
 
 
 async def test_without_a_limit_nothing_is_told() -> None:
-    """With no limit there are no rate headers, as for IO's accounts without one."""
+    """Without a limit there are no rate headers, as for IO's accounts without one."""
     unlimited = Configuration(rate_limit=RateLimit(calls=None))
     async with connected(unlimited) as session:
         response = await profile(session, "simulator-key")
@@ -111,7 +111,7 @@ async def test_without_a_limit_nothing_is_told() -> None:
 
 
 async def test_default_configuration_has_two_keys() -> None:
-    """Started with nothing said, both keys of the service "default" work, under 150 calls in 5 seconds."""
+    """By default both keys of the service "default" work, with 150 calls in 5 seconds."""
     async with connected(Configuration()) as session:
         first = await profile(session, "simulator-key")
         second = await profile(session, "simulator-secondary-key")
@@ -120,7 +120,7 @@ async def test_default_configuration_has_two_keys() -> None:
 
 
 async def test_keys_are_revoked_rotated_and_restored(session: aiohttp.ClientSession) -> None:
-    """A key becomes wrong and right again while the simulator runs."""
+    """A key can be revoked and restored while the simulator runs."""
     assert (await session.post("/simulator/keys", json={"tari": ["tari-2"]})).status == 200
     assert (await profile(session, "tari-1")).status == 401
     assert (await profile(session, "tari-2")).status == 200

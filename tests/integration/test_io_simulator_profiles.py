@@ -28,7 +28,7 @@ CONFIGURATION = Configuration(
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A simulator whose calls are those of the service "tari" unless said otherwise."""
+    """A simulator whose calls have the key of the service "tari" by default."""
     async with (
         running_simulator(CONFIGURATION) as running,
         aiohttp.ClientSession(
@@ -45,20 +45,20 @@ async def script(session: aiohttp.ClientSession, citizen: dict[str, object]) -> 
 
 
 async def profile(session: aiohttp.ClientSession, key: str = "tari") -> aiohttp.ClientResponse:
-    """AskIo for the citizen's profile."""
+    """Ask for the citizen's profile."""
     headers = {"Ocp-Apim-Subscription-Key": key}
     return await session.post("profiles", json={"fiscal_code": FISCAL_CODE}, headers=headers)
 
 
 async def test_default_citizen_allows_everyone(session: aiohttp.ClientSession) -> None:
-    """A fiscal code without a script is on IO, allows the service and speaks Italian."""
+    """A fiscal code without a script is on IO, allows the service and prefers Italian."""
     response = await profile(session)
     assert response.status == 200
     assert await response.json() == {"sender_allowed": True, "preferred_languages": ["it_IT"]}
 
 
 async def test_fiscal_code_in_the_path_answers_the_same(session: aiohttp.ClientSession) -> None:
-    """The deprecated form gives the same answer."""
+    """The deprecated form with the fiscal code in the path gives the same answer."""
     await script(session, {"sender_allowed": False, "preferred_languages": ["de_DE", "it_IT"]})
     response = await session.get(f"profiles/{FISCAL_CODE}")
     assert await response.json() == await (await profile(session)).json()
@@ -68,7 +68,7 @@ async def test_fiscal_code_in_the_path_answers_the_same(session: aiohttp.ClientS
 async def test_who_cannot_be_reached_is_not_found(
     session: aiohttp.ClientSession, citizen: dict[str, object]
 ) -> None:
-    """Who is not on IO and who turned the inbox off get the same 404."""
+    """A citizen not on IO and one with the inbox turned off get the same 404."""
     await script(session, citizen)
     response = await profile(session)
     assert (response.status, response.content_type) == (404, "application/problem+json")
@@ -83,7 +83,7 @@ async def test_consent_is_by_service(session: aiohttp.ClientSession) -> None:
 
 
 async def test_consent_may_end_later(session: aiohttp.ClientSession) -> None:
-    """A citizen scripted to block later allows until then."""
+    """A citizen scripted to block later allows the service until then."""
     await script(session, {"blocks_after_seconds": 3600})
     assert (await (await profile(session)).json())["sender_allowed"] is True
     await session.post("/simulator/clock", json={"advance_seconds": 3600})
@@ -109,13 +109,13 @@ async def test_malformed_json(session: aiohttp.ClientSession) -> None:
 
 @pytest.mark.parametrize("key", ["blind", "elsewhere"])
 async def test_scope_and_address_are_required(session: aiohttp.ClientSession, key: str) -> None:
-    """A service that may not read profiles, or not from here, gets 403."""
+    """A service without the scope, or from another address, gets a 403."""
     response = await profile(session, key)
     assert (response.status, (await response.json())["title"]) == (403, "You are not allowed here")
 
 
 async def test_limited_account_sees_its_recipients_only(session: aiohttp.ClientSession) -> None:
-    """A limited account gets 403 for everyone but its authorised recipients."""
+    """A limited account gets a 403 for every recipient that it is not authorised for."""
     assert (await profile(session, "limited")).status == 200
     headers = {"Ocp-Apim-Subscription-Key": "limited"}
     response = await session.post("profiles", json={"fiscal_code": OTHER_FISCAL_CODE}, headers=headers)

@@ -1,4 +1,4 @@
-"""The simulator's submissions: what is accepted, and the order in which the rest is refused."""
+"""The simulator's submissions: which are accepted, and the order of the refusals."""
 
 import ipaddress
 import re
@@ -31,7 +31,7 @@ def limited(*, cheap: bool = False) -> Service:
 
 
 def lacking(*groups: Group) -> frozenset[Group]:
-    """All groups of a Premium account but some."""
+    """All groups of a Premium account except these."""
     return PREMIUM_GROUPS - frozenset(groups)
 
 
@@ -65,7 +65,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 def message(content: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-    """A submission that IO takes, with changes; a field that is None is left out."""
+    """A submission that IO accepts, with changes; a field that is None is left out."""
     document = {
         "fiscal_code": FISCAL_CODE,
         "content": {"subject": "Avviso di prova", "markdown": "m" * 80} | (content or {}),
@@ -81,7 +81,7 @@ async def submit(
 
 
 async def accepted(session: aiohttp.ClientSession) -> list[dict[str, Any]]:
-    """All that the simulator accepted."""
+    """All messages that the simulator accepted."""
     messages: list[dict[str, Any]] = (await (await session.get("/simulator/messages")).json())["messages"]
     return messages
 
@@ -96,7 +96,7 @@ async def test_accepted_message_gets_a_ulid(session: aiohttp.ClientSession) -> N
 
 
 async def test_equal_messages_are_two_messages(session: aiohttp.ClientSession) -> None:
-    """IO knows no duplicates: the same submission twice gives two ids, and both are told in order."""
+    """IO does not recognise duplicates: the same submission twice gives two messages, listed in order."""
     ids = [(await (await submit(session, message())).json())["id"] for _ in range(2)]
     assert [(one["order"], one["id"]) for one in await accepted(session)] == [(1, ids[0]), (2, ids[1])]
     assert ids[0] != ids[1]
@@ -110,7 +110,7 @@ async def test_fiscal_code_in_the_path(session: aiohttp.ClientSession) -> None:
 
 
 async def test_recipient_is_not_looked_up(session: aiohttp.ClientSession) -> None:
-    """Who is not on IO, or blocked the service, is accepted all the same."""
+    """A recipient who is not on IO, or blocked the service, is accepted all the same."""
     await session.post("/simulator/citizens", json={"default": {"on_io": False, "sender_allowed": False}})
     assert (await submit(session, message())).status == 201
 
@@ -125,18 +125,18 @@ async def test_recipient_is_not_looked_up(session: aiohttp.ClientSession) -> Non
     ],
 )
 async def test_premium_service_sends_it_all(session: aiohttp.ClientSession, document: object) -> None:
-    """A Premium service sends Premium messages, remote contents, attachments, payments up to its limit."""
+    """A Premium service may send Premium messages, remote contents, attachments and large payments."""
     assert (await submit(session, document)).status == 201
 
 
 async def test_third_party_scope_is_for_standard_messages(session: aiohttp.ClientSession) -> None:
-    """Remote content on a Premium message does not need the third party scope."""
+    """Remote content in a Premium message does not need the third party scope."""
     document = message({"third_party_data": REMOTE}, feature_level_type="ADVANCED")
     assert (await submit(session, document, "no-remote")).status == 201
 
 
 async def test_payee_with_its_scope(session: aiohttp.ClientSession) -> None:
-    """A service with the scope names the payee."""
+    """A service with the scope may name the payee."""
     assert (await submit(session, message({"payment_data": PAYMENT | PAYEE}), "payee")).status == 201
 
 
@@ -144,7 +144,7 @@ BAD = message({"subject": "short"})
 ADVANCED = message(feature_level_type="ADVANCED")
 TWICE = f"messages/{FISCAL_CODE}"
 
-# Each call breaks the rule of its line and, where it can, the rule of the next: the order is IO's.
+# Each call breaks the rule of its line and, where possible, the rule of the next: the order is IO's.
 REFUSALS = [
     ("no-scopes", "messages", "{", 500, "Internal server error"),
     ("no-scopes", "messages", BAD, 403, "User has no valid scopes"),
@@ -241,7 +241,7 @@ REFUSALS = [
 async def test_refusals_come_in_the_order_of_io(
     session: aiohttp.ClientSession, key: str, path: str, document: object, status: int, title: str
 ) -> None:
-    """The first rule broken, in IO's order, gives the answer, and nothing is accepted."""
+    """The first broken rule, in IO's order, gives the answer, and no message is accepted."""
     body = {"data": document} if isinstance(document, str) else {"json": document}
     response = await session.post(path, headers={"Ocp-Apim-Subscription-Key": key}, **body)
     problem = await response.json()
@@ -254,7 +254,7 @@ async def test_refusals_come_in_the_order_of_io(
 
 
 async def test_amount_limit_is_told(session: aiohttp.ClientSession) -> None:
-    """A payment above the service's limit is told both amounts."""
+    """The refusal of a payment above the service's limit names both amounts."""
     response = await submit(session, message({"payment_data": PAYMENT}), "cheap")
     assert "500 cents" in (detail := (await response.json())["detail"])
     assert "499 cents" in detail

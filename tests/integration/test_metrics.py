@@ -1,4 +1,4 @@
-"""The metrics that the app gives to whoever collects OpenTelemetry's."""
+"""The metrics that the app gives to an OpenTelemetry collector."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ Collect = Callable[[str], list[Any]]
 
 @pytest.fixture(scope="module")
 def reader() -> InMemoryMetricReader:
-    """Collects what is recorded from now on, as the host of the process would."""
+    """A reader of the metrics recorded from now on, as the host of the process would have it."""
     since_last_time = dict.fromkeys((Counter, Histogram), AggregationTemporality.DELTA)
     reader = InMemoryMetricReader(preferred_temporality=since_last_time)  # type: ignore[arg-type]
     metrics.set_meter_provider(MeterProvider([reader]))
@@ -43,7 +43,7 @@ def reader() -> InMemoryMetricReader:
 
 @pytest.fixture
 def collect(reader: InMemoryMetricReader) -> Collect:
-    """Gives the points of one metric since it was last called."""
+    """Return a function that gives the points of one metric since the last call."""
     reader.collect()
 
     def points(name: str) -> list[Any]:
@@ -57,7 +57,7 @@ def collect(reader: InMemoryMetricReader) -> Collect:
 
 
 class Board:
-    """A board of stops, by a clock that moves when it is told to."""
+    """A SuspensionStore with a clock that only a test moves."""
 
     def __init__(self) -> None:
         self.now = datetime.now(UTC)
@@ -66,20 +66,20 @@ class Board:
         )
 
     async def why_stopped_later(self, seconds: float = REFRESH_SECONDS + 0.1) -> Suspended | None:
-        """Why the service may not send, after so long."""
+        """The error of a suspended service, or None, after this time."""
         self.now += timedelta(seconds=seconds)
         return await self.suspensions.suspended_error(KEYS, "submit_message")
 
 
 def _reasons(points: list[Any]) -> list[str]:
-    """Why the service is stopped; other tests of this process may have stopped others."""
+    """The reasons for which the service is suspended; other tests may have suspended other services."""
     ours = [point for point in points if point.attributes["service"] == "mensa"]
     assert {point.value for point in ours} <= {1}
     return [point.attributes["reason"] for point in ours]
 
 
 async def test_calls_are_counted_by_status(collect: Collect) -> None:
-    """Each answer of IO counts once, by the kind of call and HTTP status, without the fiscal code."""
+    """Each answer of IO counts once, by the kind of call and the HTTP status, without the fiscal code."""
 
     async def answer(request: web.Request) -> web.Response:
         return web.json_response({}, status=429)
@@ -97,7 +97,7 @@ async def test_calls_are_counted_by_status(collect: Collect) -> None:
 
 
 async def test_calls_without_an_answer_are_counted(collect: Collect, unused_tcp_port: int) -> None:
-    """A call that gets no answer counts by what broke."""
+    """A call without an answer counts by its failure."""
     client = IoClient(f"http://127.0.0.1:{unused_tcp_port}/api/v1")
     with pytest.raises(IoError):
         await client.get_profile(FISCAL_CODE, key=SECRET)
@@ -107,7 +107,7 @@ async def test_calls_without_an_answer_are_counted(collect: Collect, unused_tcp_
 
 
 async def test_stop_is_shown_until_it_ends(collect: Collect) -> None:
-    """The gauge is 1 while a service is paused and gone when it goes on."""
+    """The gauge is 1 while a service is paused, and absent once it is resumed."""
     board = Board()
     await board.suspensions.pause(EVERY, by="rossi@pc")
     assert await board.why_stopped_later()
@@ -118,7 +118,7 @@ async def test_stop_is_shown_until_it_ends(collect: Collect) -> None:
 
 
 async def test_reason_that_gives_way_to_another_is_over(collect: Collect) -> None:
-    """When the keys are refused during a pause, after the pause the gauge tells of the keys only."""
+    """A key that is refused during a pause is the only reason in the gauge after the pause."""
     board = Board()
     await board.suspensions.pause(EVERY, by="rossi@pc")
     await board.why_stopped_later()
@@ -132,7 +132,7 @@ async def test_reason_that_gives_way_to_another_is_over(collect: Collect) -> Non
 
 
 async def test_service_with_one_good_key_is_not_stopped(collect: Collect) -> None:
-    """One refused key of two stops nothing, and two do, also while a probe is allowed."""
+    """One refused key of two does not suspend the service; two do, even while a probe is allowed."""
     board = Board()
     wrong_key = Misconfigured(reason="invalid_key", status=401)
     await board.suspensions.open_circuit(KEYS[0], "get_profile", wrong_key)
@@ -143,7 +143,7 @@ async def test_service_with_one_good_key_is_not_stopped(collect: Collect) -> Non
 
 
 async def test_waits_for_a_turn_are_measured(collect: Collect) -> None:
-    """Each turn counts once in the histogram of its priority, with the seconds until its instant."""
+    """Each permit counts once in the histogram of its priority, with the seconds until its slot."""
     rate_limiter = RateLimiter(FakeTable(), RateLimit(10, 1))
     for _ in range(4):
         await rate_limiter.reserve(Priority.SEND)
@@ -154,7 +154,7 @@ async def test_waits_for_a_turn_are_measured(collect: Collect) -> None:
 
 
 async def test_backlog_is_measured(collect: Collect) -> None:
-    """Each queue tells how many wait and since when, each index how late it is."""
+    """Each queue has its depth and the age of its oldest message, and each index its lag."""
     app = FakeApp()
     clock, queues, index = app.clock, app.queues, app.due_index
     await queues.put("message-requests", "one")
@@ -173,7 +173,7 @@ async def test_backlog_is_measured(collect: Collect) -> None:
 
 
 async def test_use_of_the_limit_is_measured(collect: Collect) -> None:
-    """What an answer says is left of the limit is told as the share that is used."""
+    """The share of the limit that is used is computed from the calls left in an answer."""
     rate_limiter = RateLimiter(FakeTable(), RateLimit(150, 5))
     rate_limiter.observe(Answer(200, {"x-rate-limit-remaining": "30"}, b""))
     (point,) = collect("postino.io.utilisation")
@@ -181,14 +181,14 @@ async def test_use_of_the_limit_is_measured(collect: Collect) -> None:
 
 
 async def test_outcomes_are_counted(collect: Collect) -> None:
-    """Each outcome that is put counts by its state, service and reason."""
+    """Each outcome counts by its state, service and reason."""
     telemetry.outcome("parked", "tributi", "invalid")
     (point,) = collect("postino.outcomes")
     assert dict(point.attributes) == {"state": "parked", "service": "tributi", "reason": "invalid"}
 
 
 async def test_timer_that_did_not_end_did_not_run(collect: Collect) -> None:
-    """The age of a timer's last run counts from one that went through, not from one that broke off."""
+    """The age of a timer's last run counts only from runs that ended without an error."""
     with pytest.raises(ValueError, match="broken"), telemetry.ticking("never"):
         raise ValueError("broken")
     with telemetry.ticking("always"):

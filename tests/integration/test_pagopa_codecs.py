@@ -1,4 +1,4 @@
-"""The check by PagoPA's codecs can fail."""
+"""The check with PagoPA's codecs can fail."""
 
 import json
 
@@ -17,7 +17,7 @@ def exchange(**parts: object) -> str:
 
 
 def test_takes_a_message() -> None:
-    """The smallest message that IO takes passes, and so does the answer to it."""
+    """The smallest message that IO accepts passes, and so does the answer to it."""
     check_sent(json.dumps(MESSAGE).encode())
     check_exchange(exchange(answer='{"id": "01BX9NSMKVXXS5PSP2FATZMYYY"}'))
 
@@ -32,12 +32,12 @@ def test_takes_a_message() -> None:
     ],
 )
 def test_names_what_io_refuses(change: dict[str, object], field: str) -> None:
-    """A body that IO would answer with a 400 is refused, by the name of its field."""
+    """A body that IO would answer with a 400 is refused, with the name of its field."""
     assert field in decode("NewMessage", json.dumps(MESSAGE | change)).refused
 
 
 def test_names_what_io_drops() -> None:
-    """A field that IO does not know fails the check, although its codec takes the body."""
+    """A field unknown to IO fails the check, although the codec accepts the body."""
     with pytest.raises(AssertionError, match=r"does not know \['content.colour'\]"):
         check("NewMessage", MESSAGE | {"content": CONTENT | {"colour": "red"}})
 
@@ -54,6 +54,6 @@ def test_names_what_io_drops() -> None:
     ids=["takes too much", "takes too little", "no ulid", "no code", "no message"],
 )
 def test_simulator_that_differs_is_found(parts: dict[str, object]) -> None:
-    """A simulator that takes, refuses or answers what IO would not fails the test it served."""
+    """A simulator that accepts, refuses or answers differently from IO fails its test."""
     with pytest.raises(AssertionError):
         check_exchange(exchange(**parts))

@@ -1,4 +1,4 @@
-"""Tables and queues on a real emulator; what is asked of the fakes too is asked of both here."""
+"""Tables and queues on a real emulator, and the fakes held to the same behaviour."""
 
 import asyncio
 import json
@@ -67,7 +67,7 @@ async def _read(table: Table, partition: str = "p", key: str = "k") -> Row:
 
 
 async def test_table_that_is_missing_is_empty(table: Table) -> None:
-    """Before the first write there is nothing to read, and nothing to fail on."""
+    """Before the first write a table is empty, and a read or a delete does not fail."""
     assert await table.get("p", "k") is None
     assert await _keys(table.rows("")) == []
     assert await _keys(table.rows("RowKey eq @key", key="k")) == []
@@ -77,7 +77,7 @@ async def test_table_that_is_missing_is_empty(table: Table) -> None:
 
 
 async def test_inserted_row_is_read_as_it_was_written(table: Table) -> None:
-    """Every kind of value comes back equal, under the ETag that the insert returned."""
+    """Every kind of value reads back equal, under the ETag that the insert returned."""
     values = {
         "text": "è una <riga> & 'altra'\n\u2028😀",
         "empty": "",
@@ -105,7 +105,7 @@ async def test_row_is_inserted_once(table: Table) -> None:
 
 
 async def test_row_is_replaced_only_as_it_was_read(table: Table) -> None:
-    """Who read an older row loses, and the winner's row has no column of the old one."""
+    """A replacement with a stale ETag is refused, and a replaced row keeps no old column."""
     await table.insert("p", "k", {"old": 1, "value": 1})
     read = await _read(table)
     etag = await table.replace(read, {"value": 2})
@@ -117,7 +117,7 @@ async def test_row_is_replaced_only_as_it_was_read(table: Table) -> None:
 
 
 async def test_row_that_went_away_is_not_replaced(table: Table) -> None:
-    """A row that was removed does not come back."""
+    """A row that was removed cannot be replaced."""
     await table.insert("p", "k", {"value": 1})
     read = await _read(table)
     await table.delete("p", "k")
@@ -127,7 +127,7 @@ async def test_row_that_went_away_is_not_replaced(table: Table) -> None:
 
 
 async def test_upsert_writes_whatever_was_there(table: Table) -> None:
-    """An upsert makes the row, then replaces all of it, and an ETag read before is stale."""
+    """An upsert creates the row or replaces all of it, and makes an earlier ETag stale."""
     await table.upsert("p", "k", {"old": 1})
     read = await _read(table)
     await table.upsert("p", "k", {"value": 2})
@@ -137,14 +137,14 @@ async def test_upsert_writes_whatever_was_there(table: Table) -> None:
 
 
 async def test_row_without_values_is_a_row(table: Table) -> None:
-    """The due index keeps keys only."""
+    """A row may have keys only, as in the due index."""
     await table.upsert("p", "k", {})
     assert (await _read(table)).values == {}
     assert await _keys(table.rows("")) == [("p", "k")]
 
 
 async def test_delete_twice_does_no_harm(table: Table) -> None:
-    """What is gone stays gone without a complaint, and the others stay."""
+    """A second delete does not fail, and other rows stay."""
     await table.insert("p", "k", {})
     await table.insert("p", "other", {})
     await table.delete("p", "k")
@@ -172,7 +172,7 @@ async def test_delete_twice_does_no_harm(table: Table) -> None:
 async def test_rows_that_meet_a_condition_come_in_order(
     table: Table, condition: str, parameters: dict[str, str], found: list[str]
 ) -> None:
-    """Each condition in use finds its rows, by partition and key; a row without the column is not one."""
+    """Each condition in use finds its rows, in order of their keys; a row without the column is not found."""
     for partition, key in ("b3", "a2", "b1", "a1", "b2"):
         red = partition + key in ("a2", "b3")
         await table.insert(partition, key, {"colour": "it's red"} if red else {})
@@ -181,7 +181,7 @@ async def test_rows_that_meet_a_condition_come_in_order(
 
 
 async def test_rows_hold_only_the_columns_asked_for(table: Table) -> None:
-    """A scan of a few columns does not carry the bodies along; what a row lacks is absent or None."""
+    """A scan of some columns returns no others, and a missing column is absent or None."""
     await table.insert("p", "1", {"state": "READ", "body0": b"long"})
     await table.insert("p", "2", {"body0": b"long"})
     rows = [row async for row in table.rows("", columns=["state"])]
@@ -192,14 +192,14 @@ async def test_rows_hold_only_the_columns_asked_for(table: Table) -> None:
 
 
 async def test_more_rows_than_a_page_are_all_found(table: Table) -> None:
-    """A page of the service holds 1,000 rows; a scan goes on to the last."""
+    """A scan returns all rows beyond the service's page of 1,000."""
     for start in range(0, 1_050, 50):
         await asyncio.gather(*(table.upsert("p", f"{key:04}", {}) for key in range(start, start + 50)))
     assert [key for _, key in await _keys(table.rows(""))] == [f"{key:04}" for key in range(1_050)]
 
 
 async def test_property_holds_64_kib_and_no_more(table: Table) -> None:
-    """The limit that sealed bodies are cut by is the service's own."""
+    """PROPERTY_BYTES, by which sealed bodies are split, is the service's own limit."""
     await table.insert("p", "k", {"body0": b"x" * PROPERTY_BYTES, "body1": b"y" * PROPERTY_BYTES})
     assert {name: len(value) for name, value in (await _read(table)).values.items()} == {
         "body0": 65_536,
@@ -216,13 +216,13 @@ async def test_table_first_missed_by_many_is_created_once(table: Table) -> None:
 
 
 async def test_upserts_create_the_table_too(table: Table) -> None:
-    """The same holds for writes without a condition."""
+    """Upserts to a missing table all succeed too."""
     await asyncio.gather(*(table.upsert("p", str(number), {}) for number in range(8)))
     assert len(await _keys(table.rows(""))) == 8
 
 
 async def test_only_one_of_many_inserts_wins(table: Table) -> None:
-    """A race to write a row down has one winner, on a new table too."""
+    """Of many inserts of one row exactly one succeeds, on a new table too."""
     results = await asyncio.gather(
         *(table.insert("p", "k", {"value": number}) for number in range(8)), return_exceptions=True
     )
@@ -232,7 +232,7 @@ async def test_only_one_of_many_inserts_wins(table: Table) -> None:
 
 
 async def test_only_one_of_many_replacements_wins(table: Table) -> None:
-    """A race to move a row on has one winner."""
+    """Of many replacements of one row exactly one succeeds."""
     await table.insert("p", "k", {})
     read = await _read(table)
     results = await asyncio.gather(
@@ -253,7 +253,7 @@ def nowhere() -> str:
 
 
 async def test_storage_that_is_away_is_unanswered(nowhere: str) -> None:
-    """Each operation on a storage account that does not answer says that nobody knows."""
+    """Each table operation on a storage account that does not answer raises Unanswered."""
     async with TableServiceClient.from_connection_string(nowhere, retry_total=0) as client:
         table = Table(client.get_table_client("away"))
         operations: list[Callable[[], Any]] = [
@@ -270,7 +270,7 @@ async def test_storage_that_is_away_is_unanswered(nowhere: str) -> None:
 
 
 async def test_queue_that_is_away_is_unanswered(nowhere: str) -> None:
-    """A message that could not be put is not taken for put."""
+    """Each queue operation on a storage account that does not answer raises Unanswered."""
     async with QueueServiceClient.from_connection_string(nowhere, retry_total=0) as client:
         with pytest.raises(Unanswered):
             await Queues(client).put("away", "body")
@@ -307,7 +307,7 @@ async def received(request: pytest.FixtureRequest) -> AsyncIterator[Received]:
 
 @pytest.mark.parametrize("body", ["plain", '{"a": "è <b> & \\"c\\" 😀"}', "x" * 65_536, " spaces \n"])
 async def test_message_is_received_as_it_was_put(received: Received, queue_name: str, body: str) -> None:
-    """A body arrives unchanged, up to the 64 KiB of a queue message, on a queue that was missing."""
+    """A body of up to 64 KiB arrives unchanged, even on a queue that did not exist."""
     await received.queues.put(queue_name, body)
     assert await received.receive(queue_name) == [body]
 
@@ -315,7 +315,7 @@ async def test_message_is_received_as_it_was_put(received: Received, queue_name:
 async def test_what_xml_cannot_carry_is_put_all_the_same(
     account: StorageAccount, azurite: Azurite, queue_name: str
 ) -> None:
-    """A text with characters that a queue refuses is put in JSON's escapes, and read back as it was."""
+    """A text with characters that a queue refuses is put with JSON escapes, and reads back unchanged."""
     odd = "".join(map(chr, [*range(32), 0x7F, 0x85, 0xFDD0, 0xFFFE, 0xFFFF, 0x1F600, 0x1FFFE]))
     await account.queues().put(queue_name, json.dumps({"text": odd}, ensure_ascii=False))
     async with QueueServiceClient.from_connection_string(azurite.connection_string) as client:
@@ -324,7 +324,7 @@ async def test_what_xml_cannot_carry_is_put_all_the_same(
 
 
 async def test_delayed_message_is_not_seen_before_its_time(received: Received, queue_name: str) -> None:
-    """A delay hides a message; none, or one that has passed, does not."""
+    """A delay hides a message; no delay, or a negative one, does not."""
     await received.queues.put(queue_name, "later", delay=timedelta(hours=1))
     await received.queues.put(queue_name, "now")
     await received.queues.put(queue_name, "past", delay=timedelta(seconds=-5))
@@ -332,7 +332,7 @@ async def test_delayed_message_is_not_seen_before_its_time(received: Received, q
 
 
 async def test_longest_delay_is_cut_to_what_a_queue_takes(received: Received, queue_name: str) -> None:
-    """A message for next month waits seven days at a time."""
+    """A delay of a month is cut to the longest that a queue allows."""
     await received.queues.put(queue_name, "next month", delay=timedelta(days=31))
     assert await received.receive(queue_name) == []
 
@@ -344,7 +344,7 @@ async def test_queue_first_missed_by_many_is_created_once(received: Received, qu
 
 
 async def test_message_never_expires(account: StorageAccount, azurite: Azurite, queue_name: str) -> None:
-    """A message outlives the default of seven days, and its wait of at most seven days is kept."""
+    """A message outlives the default of seven days, and its delay is at most seven days."""
     await account.queues().put(queue_name, "body", delay=timedelta(days=31))
     async with QueueServiceClient.from_connection_string(azurite.connection_string) as client:
         queue = client.get_queue_client(queue_name)
@@ -356,12 +356,12 @@ async def test_message_never_expires(account: StorageAccount, azurite: Azurite, 
 
 
 async def test_oldest_is_what_is_in_sight(account: StorageAccount, queue_name: str) -> None:
-    """The oldest message tells when it was put; what is put off, and a missing queue, have none."""
+    """The oldest visible message gives its insertion time; a hidden message or a missing queue gives none."""
     queues = account.queues()
     assert await queues.oldest(queue_name) is None
     await queues.put(queue_name, "later", delay=timedelta(hours=1))
     assert await queues.oldest(queue_name) is None
-    before = datetime.now(UTC) - timedelta(seconds=2)  # whole seconds, by the emulator's clock
+    before = datetime.now(UTC) - timedelta(seconds=2)  # the emulator's clock has whole seconds
     await queues.put(queue_name, "now")
     oldest = await queues.oldest(queue_name)
     assert oldest
@@ -369,7 +369,7 @@ async def test_oldest_is_what_is_in_sight(account: StorageAccount, queue_name: s
 
 
 async def test_depth_counts_what_is_hidden_too(account: StorageAccount, queue_name: str) -> None:
-    """A backlog is what waits, visible or not; a missing queue holds nothing."""
+    """The depth counts visible and hidden messages, and is zero for a missing queue."""
     queues = account.queues()
     assert await queues.depth(queue_name) == 0
     await queues.put(queue_name, "now")
@@ -378,7 +378,7 @@ async def test_depth_counts_what_is_hidden_too(account: StorageAccount, queue_na
 
 
 async def test_body_that_is_too_long_is_unanswered(account: StorageAccount, queue_name: str) -> None:
-    """What does not fit on a queue fails and is not cut."""
+    """A body too long for a queue raises Unanswered and is not cut."""
     with pytest.raises(Unanswered):
         await account.queues().put(queue_name, "x" * 65_537)
     assert await account.queues().depth(queue_name) == 0
@@ -390,7 +390,7 @@ def ledger(account: StorageAccount) -> Ledger:
 
 
 async def test_entry_is_read_as_it_was_written(ledger: Ledger) -> None:
-    """Every column of the ledger survives the service, at the start of a request and at its end."""
+    """Every column of the ledger reads back equal from the service, at a request's start and at its end."""
     request = a_request(
         content=payment() | {"due_date": "2026-12-01T22:59:59Z"},
         feature_level_type="ADVANCED",
@@ -410,7 +410,7 @@ async def test_entry_is_read_as_it_was_written(ledger: Ledger) -> None:
 
 
 async def test_longest_request_takes_several_columns(ledger: Ledger) -> None:
-    """A request as long as a queue message is kept whole in one row."""
+    """A request as long as a queue message is stored whole in one row."""
     text = {"subject": "S" * 120, "markdown": "è" * 10_000}
     request = a_request(content=text, translations={"en_GB": text, "de_DE": text})
     assert len(request.to_json().encode()) > 60_000
@@ -423,7 +423,7 @@ async def test_longest_request_takes_several_columns(ledger: Ledger) -> None:
 
 
 async def test_race_for_a_request_has_one_winner(ledger: Ledger) -> None:
-    """Of many workers that open and claim the same request at once one may send."""
+    """Of many workers that open and claim the same request at once, one gets the claim."""
 
     async def work() -> bool:
         entry = await ledger.open(a_request())
@@ -440,7 +440,7 @@ async def test_race_for_a_request_has_one_winner(ledger: Ledger) -> None:
 
 
 async def test_due_index_finds_by_time(account: StorageAccount) -> None:
-    """A range over partitions gives what is due, and nothing that is not."""
+    """A query over partitions gives the due rows and no others."""
     clock = FakeClock(NOW - timedelta(minutes=600))
     due_index = DueIndex(account.table(_new_name()), clock)
     for minutes in (-600, -1, 0, 1):
@@ -454,7 +454,7 @@ async def test_due_index_finds_by_time(account: StorageAccount) -> None:
 
 
 async def test_turn_of_the_due_index_is_kept_in_the_table(account: StorageAccount) -> None:
-    """One of many hosts gets the lease, and the next one starts from the watermark that it left."""
+    """One of many hosts gets the lease, and the next one starts from its watermark."""
     clock = FakeClock(NOW)
     due_index = DueIndex(account.table(_new_name()), clock)
     results = await asyncio.gather(*(due_index.acquire() for _ in range(8)), return_exceptions=True)
@@ -465,7 +465,7 @@ async def test_turn_of_the_due_index_is_kept_in_the_table(account: StorageAccoun
 
 
 async def test_parked_message_is_read_as_it_was_kept(account: StorageAccount) -> None:
-    """Every field of a parked message survives the service, a long body and its violations included."""
+    """Every field of a parked message reads back equal, with a long body and violations."""
     parked = Parked(account.table(_new_name()), Cipher(KEYS))
     message = ParkedMessage(
         queue="message-requests",
@@ -491,7 +491,7 @@ async def test_parked_message_is_read_as_it_was_kept(account: StorageAccount) ->
 
 
 async def test_outcomes_are_told_of_what_was_read_back(account: StorageAccount, ledger: Ledger) -> None:
-    """The service's own date type does not get in the way of an event."""
+    """Outcomes can be published from rows that were read back, with the service's own date type."""
     await ledger.open(a_request())
     entry = await ledger.get("r-1")
     assert entry is not None

@@ -1,1 +1,1 @@
-"""Kills functions hosts with SIGKILL while they work, and counts what came of it."""
+"""Kills functions hosts with SIGKILL while they work, and checks the results."""

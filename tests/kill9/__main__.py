@@ -1,9 +1,10 @@
-"""`make kill9`: several hosts on Azurite, a faulty IO, duplicate deliveries, SIGKILL every second or so.
+"""`make kill9`: several hosts on Azurite, a faulty IO, duplicate deliveries, SIGKILL about every second.
 
-Meanwhile what was accepted is followed, all of it due again every few seconds. Then it lets everything settle
-and compares the ledger with what IO really accepted, and the due index with what can still change. Prints one
-row a seed; exits 1 on a duplicate, a lost request, a false row, a doubt that neither a kill nor an answer
-explains, a message that left the due index too early, or a row that is left in it.
+Meanwhile the accepted messages are followed, and all are made due again every few seconds. Then the run lets
+everything settle, and compares the ledger with the messages that IO accepted, and the due index with the
+messages that can still change. Prints one row a seed. Exits 1 on a duplicate, a lost request, a false row, a
+doubt that neither a kill nor an answer explains, a message that left the due index too early, or a row that
+is left in it.
 """
 
 import argparse
@@ -28,11 +29,11 @@ from tests.e2e.world import World, running_world
 
 HOSTS = 3
 SETTLE_SECONDS = 400
-# A killed host's messages come back when their lease is over: 600 s on the platform, less here.
+# A killed host's messages come back when their lease has expired: 600 s on the platform, less here.
 LEASE = {"LOCAL_HOST_LEASE_SECONDS": "5"}
 FAULTS = ("reset_before", "reset_after", "502_after", "503_before", "429", "accept_then_hang")
 PREMIUM = {"feature_level_type": "ADVANCED"}
-# One in three reads and pays, one reads, one does neither.
+# One citizen in three reads and pays, one reads, one does neither.
 HABITS = (
     {"reads_after_seconds": 5, "pays_after_seconds": 5},
     {"reads_after_seconds": 20, "pays_after_seconds": None},
@@ -46,7 +47,7 @@ ENDS = DELIVERED | UNSENT | {State.ACCEPTED, State.REJECTED, State.FAILED, State
 
 @dataclass
 class Result:
-    """What one seed came to."""
+    """The result of one seed."""
 
     seed: int
     deliveries: int = 0
@@ -61,7 +62,7 @@ class Result:
 
 
 async def run(seed: int, requests: int, faulty: float, kills: int, console: Console) -> Result:
-    """One world, from the first request to the last settled one."""
+    """Run one world, from the first request to the last settled one."""
     rng, result, began = random.Random(seed), Result(seed), time.monotonic()
     ids = [f"kill9-{seed}-{number:04d}" for number in range(requests)]
     with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +97,7 @@ def _faults(seed: int, rate: float) -> list[dict[str, object]]:
 
 
 async def _feed(world: World, ids: list[str], rng: random.Random, result: Result) -> None:
-    """Put every request, a fifth of them twice, in an order of its own; few at a time, for Azurite's sake."""
+    """Put every request, a fifth of them twice, in random order; a few at a time, as Azurite is slow."""
     deliveries = [each for each in ids for _ in range(2 if rng.random() < 0.2 else 1)]
     rng.shuffle(deliveries)
     result.deliveries = len(deliveries)
@@ -107,7 +108,7 @@ async def _feed(world: World, ids: list[str], rng: random.Random, result: Result
 
 
 def _request(request_id: str, number: int) -> dict[str, Any]:
-    """STANDARD, Premium, Premium with a notice; every citizen of CITIZENS gets each of them."""
+    """A STANDARD, Premium, or Premium payment request; each kind of citizen gets each kind of request."""
     kinds: list[dict[str, Any]] = [{}, PREMIUM, PREMIUM | {"content": {"payment_data": payment()}}]
     return request(request_id, fiscal_code(number), **kinds[number // 3 % 3])
 
@@ -130,7 +131,7 @@ async def _settle(world: World, ids: list[str]) -> None:
 
 
 async def _look_once_more(world: World) -> None:
-    """Everything followed is due a last time, and is looked at when a dead host's turn is over."""
+    """Make every followed message due a last time, and wait until a killed host's lease has expired."""
     await world.make_due()
     deadline = time.monotonic() + SETTLE_SECONDS
     while time.monotonic() < deadline:
@@ -176,7 +177,7 @@ def _judge_one(entry: Entry | None, accepted: list[str], result: Result) -> None
 
 
 def _judge_rows(entry: Entry | None, rows: int, result: Result) -> None:
-    """One row for each message that can still change, and none for any other."""
+    """Check that each message that can still change has one row, and any other has none."""
     followed = entry is not None and _can_change(entry)
     result.broken["left the index"] += followed and rows == 0
     result.broken["row too many"] += rows > followed
@@ -191,7 +192,7 @@ def _can_change(entry: Entry) -> bool:
 
 
 def show(console: Console, results: list[Result]) -> None:
-    """One row a seed."""
+    """Print one row a seed."""
     table = Table(title="Hosts killed with SIGKILL while they work")
     for column in (
         *("seed", "deliveries", "kills", "accepted by IO", "in doubt: answer", "in doubt: kill"),
@@ -215,7 +216,7 @@ def show(console: Console, results: list[Result]) -> None:
 
 
 async def main() -> int:
-    """Run every seed; the exit code."""
+    """Run every seed; return the exit code."""
     parser = argparse.ArgumentParser(prog="make kill9", description=__doc__)
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--faulty", type=float, default=0.1, help="share of faulty answers to POST /messages")

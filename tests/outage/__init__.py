@@ -1,1 +1,1 @@
-"""Takes from Postino what it stands on, gives it back, and counts what came of it."""
+"""Takes Postino's dependencies away, gives them back, and measures the result."""

@@ -1,10 +1,10 @@
-"""`make outage`: what an outage of each kind costs, with one host and with four.
+"""`make outage`: the cost of each kind of outage, with one host and with four.
 
-Hosts on Azurite and a simulated IO with its real limit of 150 calls in 5 s are in the middle of their work
-when it begins, most of the messages still to be sent. It lasts a minute instead of an hour: the breakers'
-distances are at their longest (20 s) by then, so that a longer one repeats what the last half minute shows.
-Prints one row an outage, on this code and on that of other checkouts (`--code`); exits 1 when this code sends
-a message twice, loses one, gives one up, or leaves more in doubt than it may.
+An outage begins while hosts on Azurite, and a simulated IO with its real limit of 150 calls in 5 s, are in
+the middle of their work, with most messages still to be sent. It lasts a minute instead of an hour: the
+intervals of the circuit breakers' probes are at their longest (20 s) by then, so a longer outage repeats the
+last half minute. Prints one row an outage, for this code and that of other checkouts (`--code`). Exits 1 when
+this code sends a message twice, loses one, gives one up, or leaves more in doubt than allowed.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from tests.e2e.storage_proxy import running_proxy
 from tests.e2e.world import World, running_world
 from tests.outage.outages import OUTAGES, Outage
 
-# A batch that a host held when storage went comes back when its lease is over: 600 s on the platform.
+# A batch that a host held when storage stopped comes back after its lease: 600 s on the platform.
 LEASE = {"LOCAL_HOST_LEASE_SECONDS": "15"}
 BEFORE = 20
 SETTLE_SECONDS = 240
@@ -37,7 +37,7 @@ ENOUGH = 0.8
 
 @dataclass
 class Result:
-    """What one outage came to; `accepted` is how many messages IO has, by the seconds since its end."""
+    """The result of one outage; `accepted` holds the messages at IO, by the seconds since its end."""
 
     outage: str
     hosts: int
@@ -56,7 +56,7 @@ class Result:
         return bool(self.twice or self.dead or self.parked or self.unfinished) or self.in_doubt > most
 
     def full_rate_after(self) -> float | None:
-        """Seconds from the end until messages leave at 80 % of the best rate that is reached afterwards."""
+        """The seconds from the end until messages leave at 80 % of the best rate reached afterwards."""
         rates = [
             (start, (count - before) / (end - start))
             for (start, before), (end, count) in zip(
@@ -68,7 +68,7 @@ class Result:
 
 
 async def run(outage: Outage, hosts: int, code: Path | None, messages: int, seconds: float) -> Result:
-    """One world: in full swing, without what it stands on, and whole again."""
+    """Run one world: in full operation, through the outage, and after it."""
     result = Result(outage.name, hosts, code.name if code else "this")
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(messages)]
     with tempfile.TemporaryDirectory() as folder:
@@ -94,7 +94,7 @@ async def _has_sent(world: World, count: int) -> bool:
 
 
 async def _settle(world: World, messages: int, result: Result) -> None:
-    """Until every message is at its end, or for as long as anybody would wait."""
+    """Wait until every message is at its end, up to a time limit."""
     began = time.monotonic()
     while (after := time.monotonic() - began) < SETTLE_SECONDS:
         result.accepted.append((after, len(await world.io.messages())))
@@ -118,7 +118,7 @@ async def _count(world: World, messages: int, result: Result) -> None:
 
 
 def show(console: Console, results: list[Result]) -> None:
-    """One row an outage."""
+    """Print one row an outage."""
     table = Table(title="What an outage costs")
     names = ("outage", "hosts", "code", "sent once", "twice", "in doubt", "dead", "parked", "unfinished")
     for name in (*names, "full rate after, s"):

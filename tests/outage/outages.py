@@ -1,4 +1,4 @@
-"""What fails outside Postino, and how it comes back."""
+"""The outages of Postino's dependencies: how each begins and ends."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ type Change = Callable[[World, StorageProxy], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Outage:
-    """One kind of it: how it begins, and how it ends."""
+    """One kind of outage: how it begins, and how it ends."""
 
     name: str
     begin: Change

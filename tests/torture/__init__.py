@@ -1,1 +1,1 @@
-"""Drives the real decisions over every kind of failure, step by step, and checks what must always hold."""
+"""Runs the real decisions through every kind of failure, step by step, and checks the invariants."""

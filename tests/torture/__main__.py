@@ -1,7 +1,7 @@
 """`make torture`: a long run over random failures, then every mutant of the protocol.
 
-Prints what was injected, what became of the requests, which invariants broke, and by what each mutant was
-caught. Exits 1 when an invariant broke or a mutant lived.
+Prints the injected faults, the final states of the requests, the broken invariants, and which invariant
+caught each mutant. Exits 1 when an invariant broke or a mutant survived.
 """
 
 import argparse
@@ -23,7 +23,7 @@ SMALL_SCHEDULES = 3_000
 
 
 def torture(console: Console, plan: str, *, faults: int, schedules: int) -> Tally:
-    """Run a plan until it has injected so many faults and run so many schedules."""
+    """Run a plan until this many faults are injected and this many schedules have run."""
     total = Tally()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task(plan, total=faults or schedules)
@@ -36,7 +36,7 @@ def torture(console: Console, plan: str, *, faults: int, schedules: int) -> Tall
 
 
 def hunt(console: Console, each: Mutant) -> tuple[int, Tally]:
-    """Run a mutant until an invariant breaks; returns how many schedules that took (0: it lived)."""
+    """Run a mutant until an invariant breaks; return the schedules run (0: it survived) and the tally."""
     total = Tally()
     with console.status(f"mutant: {each.name}"):
         for tally in tallies(each.plan, each.name):
@@ -49,7 +49,7 @@ def hunt(console: Console, each: Mutant) -> tuple[int, Tally]:
 
 
 def show_runs(console: Console, runs: dict[str, Tally]) -> None:
-    """What was injected, and what it came to."""
+    """Print the injected faults and the results of each plan."""
     table = Table(title="Failures injected at every step, invariants checked at the end of each schedule")
     for column in ("plan", "schedules", "requests", "faults", "resends", "in doubt", "given up", "broken"):
         table.add_column(column, justify="left" if column in ("plan", "broken") else "right")
@@ -64,7 +64,7 @@ def show_runs(console: Console, runs: dict[str, Tally]) -> None:
 
 
 def show_mutants(console: Console, hunts: dict[str, tuple[int, Tally]]) -> None:
-    """By what each mutant was caught, and how soon."""
+    """Print which invariant caught each mutant, and after how many schedules."""
     table = Table(title="The protocol with one safeguard taken out")
     for column in ("mutant", "caught by", "after schedules"):
         table.add_column(column)
@@ -74,7 +74,7 @@ def show_mutants(console: Console, hunts: dict[str, tuple[int, Tally]]) -> None:
 
 
 def main() -> int:
-    """Run all of it; the exit code."""
+    """Run everything; return the exit code."""
     parser = argparse.ArgumentParser(prog="make torture", description=__doc__)
     parser.add_argument("--faults", type=int, default=1_000_000, help="faults to inject (default 1000000)")
     arguments = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Many scenarios under one plan, and what they came to together."""
+"""Many scenarios under one plan, and their summed results."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ PLANS = {
 
 @dataclass
 class Tally:
-    """Sums over schedules; `first` names a seed that shows each broken invariant."""
+    """Sums over schedules; `first` holds a seed that reproduces each broken invariant."""
 
     schedules: int = 0
     requests: int = 0
@@ -41,7 +41,7 @@ class Tally:
     first: dict[str, int] = field(default_factory=dict)
 
     def add(self, other: "Tally") -> None:
-        """Count another tally in."""
+        """Add another tally to this one."""
         self.schedules += other.schedules
         self.requests += other.requests
         self.faults += other.faults
@@ -52,7 +52,7 @@ class Tally:
 
 
 def run(plan: str, first_seed: int, schedules: int) -> Tally:
-    """Run schedules of a plan, one a seed."""
+    """Run schedules of a plan, each with a seed of its own."""
     tally = Tally()
     for seed in range(first_seed, first_seed + schedules):
         report = (OutageScenario(seed) if plan == OUTAGES else Scenario(seed, PLANS[plan])).run()

@@ -1,7 +1,8 @@
-"""Lives of a few messages, followed by several hosts that die, stall and lose answers at any step.
+"""Lives of a few messages, followed by several hosts that crash, stall and lose answers at any step.
 
-The ticks are the product's own, on an event loop: every touch of a table, a queue or IO is a step, at which
-the hosts take turns, and which can fail with or without its effect, take minutes, or kill its host.
+The ticks are the product's own, on an event loop. Every access to a table, a queue or IO is a step. At a
+step, other hosts may run first, and the step may fail with or without its effect, take minutes, or crash its
+host.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ from tests.fakes import Died, FakeClock, FakeQueues, FakeTable, seen
 from tests.samples import KEYS, a_request, payment
 
 TICK = timedelta(minutes=5)
-# The last look comes a twentieth before the horizon at the earliest: what happened by then must be known.
+# The last poll comes at the earliest a twentieth before the horizon, so events until then must be known.
 SURE = timedelta(days=56)
 NEVER = timedelta(days=1_000)
 QUIET = (Died, Unanswered, ExceptionGroup, BaseExceptionGroup)
@@ -39,7 +40,7 @@ QUIET = (Died, Unanswered, ExceptionGroup, BaseExceptionGroup)
 
 @dataclass(frozen=True)
 class Life:
-    """What becomes of a message at IO, by its age."""
+    """The fate of a message at IO, by its age."""
 
     request_id: str
     advanced: bool
@@ -48,10 +49,10 @@ class Life:
     delivered: timedelta
     read: timedelta
     paid: timedelta
-    hidden: timedelta  # until then IO may not tell whether it was read
+    hidden: timedelta  # until then IO answers UNAVAILABLE
 
     def status(self, age: timedelta) -> MessageStatus:
-        """IO's answer."""
+        """IO's answer for a message of this age."""
         if age < self.delivered:
             return seen("ACCEPTED")
         if self.outcome != "PROCESSED" or not self.advanced:
@@ -61,7 +62,7 @@ class Life:
         return seen("PROCESSED", read, paid)
 
     def must_be_known(self) -> set[str]:
-        """The words that the history must hold in the end."""
+        """The words that the history must contain at the end."""
         words = {"ACCEPTED", self.outcome}
         if self.outcome == "PROCESSED" and self.advanced:
             words |= {"READ"} if max(self.read, self.hidden) < SURE else set()
@@ -71,10 +72,10 @@ class Life:
 
 @dataclass
 class Fire:
-    """What goes wrong, and how often: `rate` of the steps. `faults` counts it.
+    """The faults to inject, at `rate` of the steps; `faults` counts them.
 
-    A host that is suspended for longer than its turn goes on beside the next one, with what it knew before:
-    `suspended` says that this has happened.
+    A host that stalls for longer than its lease continues beside the next host, with stale knowledge.
+    `suspended` is True once that has happened.
     """
 
     rng: random.Random
@@ -84,13 +85,13 @@ class Fire:
     suspended: bool = False
 
     def stall(self) -> None:
-        """A step takes long."""
+        """Make a step take long."""
         seconds = self.rng.choice((1, 4, 250))
         self.clock.advance(seconds=seconds)
         self.suspended |= seconds > LONGEST_HANDLING.total_seconds()
 
     def draws(self, *kinds: str) -> str | None:
-        """One of these, or nothing."""
+        """Draw one of these kinds, or none."""
         if self.rng.random() >= self.rate:
             return None
         self.faults += 1
@@ -98,7 +99,7 @@ class Fire:
 
 
 class Host:
-    """A process: dead, none of its tasks does anything any more."""
+    """A process; once it is dead, none of its tasks does anything."""
 
     def __init__(self) -> None:
         self.dead = False
@@ -127,7 +128,7 @@ def _fail(kind: str | None, when: str) -> None:
 
 
 class BurningTable(FakeTable):
-    """A table whose every operation is a step, at which others go first."""
+    """A table whose every operation is a step, before which other tasks may run."""
 
     def __init__(self, name: str, fire: Fire) -> None:
         super().__init__(name)
@@ -169,7 +170,7 @@ class BurningTable(FakeTable):
 
 
 class BurningQueues(FakeQueues):
-    """Queues whose puts are steps."""
+    """Queues whose every `put` is a step."""
 
     def __init__(self, fire: Fire) -> None:
         super().__init__(fire.clock)
@@ -187,7 +188,7 @@ async def _others(fire: Fire) -> None:
 
 
 class BurningIo(IoAccount):
-    """IO with these lives; `looks` are the calls that it answered, by request_id."""
+    """IO with these lives; `looks` counts the polls that IO answered, by request_id."""
 
     def __init__(self, fire: Fire, world: "Following") -> None:
         self._fire = fire
@@ -220,7 +221,7 @@ class BurningIo(IoAccount):
 
 @dataclass
 class Following:
-    """The world; `broken` counts what must not be."""
+    """The world of one seed; `broken` counts the violated invariants."""
 
     seed: int
     rate: float
@@ -250,7 +251,7 @@ class Following:
         self.accepted_at: dict[str, datetime] = {}
 
     async def run(self, ticks_at_most: int = 2_000) -> None:
-        """Accept the messages while the hosts tick, and go on until none is followed any more."""
+        """Accept the messages while the hosts tick, and continue until no message is followed any more."""
         HOST.set(Host())
         waiting = list(self.lives)
         for _ in range(ticks_at_most):
@@ -270,11 +271,11 @@ class Following:
         return [DueEntry(*at) for at in sorted(self.due_table.rows_by_key) if at[0] != "control"]
 
     def look(self, request_id: str) -> None:
-        """A call reached IO: nobody may ask for what is known to be over."""
+        """Check a poll that reached IO: a message whose end is known must not be polled."""
         self.broken["asked after the end"] += self._is_over(request_id) and not self.fire.suspended
 
     async def _burn(self) -> None:
-        """Several hosts tick at the same moment, and things go wrong."""
+        """Several hosts tick at the same moment, with faults."""
         self.fire.rate, self.fire.suspended = self.rate, False
         for _ in range(self.rng.randint(1, 3)):
             await asyncio.gather(*(self._tick() for _ in range(self.rng.randint(1, 3))))
@@ -287,8 +288,8 @@ class Following:
             await follow_due(self.context)
 
     async def _quiet(self) -> None:
-        """The fire is out: the next ticks make good, and each message has one row or none."""
-        for _ in range(8):  # longer than a look is put off for
+        """Without faults, the next ticks catch up, and each message has at most one row."""
+        for _ in range(8):  # longer than the longest delay of a poll
             self.clock.now += TICK
             await asyncio.create_task(self._tick())
         self.broken["passed by"] += any(row.due_at < self.clock() - TICK for row in self.rows())
@@ -306,7 +307,7 @@ class Following:
         self.clock.advance(seconds=self.rng.randint(0, 600))
 
     async def _accept(self, request_id: str) -> None:
-        """A worker sends a message and hands it over, perhaps minutes late, by the platform's redelivery."""
+        """A worker sends a message and dispatches it, perhaps minutes later by a redelivery."""
         life = self.lives[request_id]
         request = a_request(
             request_id=request_id,
@@ -346,7 +347,7 @@ class Following:
         )
 
     def _is_over(self, request_id: str) -> bool:
-        """Whether the ledger knows all that can become of the message."""
+        """Whether the ledger holds everything that can happen to the message."""
         (row,) = (row for row in self.ledger_table.rows_by_key.values() if row.key == request_id)
         entry, life = entry_of(row), self.lives[request_id]
         if entry.state in (State.REJECTED, State.FAILED):
@@ -369,6 +370,6 @@ class Following:
                 self.broken["not told"] += (
                     word in words and f"{row.key}/0/{word.lower()}" not in told[row.key]
                 )
-            # A time each, and one more for each thing that went wrong.
+            # One poll for each scheduled time, and one more for each fault.
             self.broken["asked too often"] += self.io.looks[row.key] > 22 + self.fire.faults
         self.broken += Counter()

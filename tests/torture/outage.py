@@ -1,7 +1,8 @@
-"""Hosts that send while IO's backends fail, are slow, or refuse a right: hours of it, in virtual time.
+"""Hosts that send during hours of an outage of IO (errors, hangs, or a withdrawn right), in virtual time.
 
-The product's own account runs here (budget, keys, breakers, places in flight) over one shared table whose
-operations fail at random, and an IO that answers as the seed says. Whoever is told to wait comes back then.
+The product's own account runs here (rate limiter, keys, circuit breakers, calls in flight) over one shared
+table whose operations fail at random. The seed decides IO's answers. A message that has to wait comes back
+after the time that it was given.
 """
 
 import asyncio
@@ -36,7 +37,7 @@ MESSAGE = NewMessage(
     fiscal_code="RSSMRA80A01H501U", content=MessageContent(subject="Avviso di prova", markdown="Testo " * 20)
 )
 MESSAGES = 100
-WORKERS = 16  # what a host works on at a time (host.json)
+WORKERS = 16  # the number of messages that a host processes at once (host.json)
 BEFORE = 2.0
 USUAL, LONGEST, SELDOM = 900.0, 2 * 3600.0, 0.1
 BACK_WITHIN = 60.0
@@ -50,7 +51,7 @@ FAULTS = ("503", "hang", NO_RIGHT)
 
 @dataclass
 class Io:
-    """IO: it takes messages, but while it is out."""
+    """IO, which accepts messages except during the outage."""
 
     loop: VirtualLoop
     fault: str
@@ -98,14 +99,14 @@ class OutageScenario:
         self.doubts = 0
 
     def run(self) -> Report:
-        """Let all messages leave, and judge how that went."""
+        """Send all messages, and check the invariants."""
         run(self._run())
         return self.report
 
     async def _run(self) -> None:
         loop = cast(VirtualLoop, asyncio.get_running_loop())
         io = Io(loop, self.fault, self.out)
-        # Where news of a circuit may be lost, nothing could be said of who tries which key.
+        # If the write that opens a circuit may fail, no bound holds for the calls that try each key.
         rate = 0.0 if self.fault == NO_RIGHT else FAULT_RATE
         table = FakeTable("io", FailingSteps(self.rng, self.report.faults, rate), loop.clock)
         accounts = [_account(io, table, loop) for _ in range(self.hosts)]
@@ -115,7 +116,7 @@ class OutageScenario:
         self._judge(io)
 
     async def _work(self, account: IoAccount, loop: VirtualLoop) -> None:
-        """One of a host's places: takes what is due, as the platform gives it out."""
+        """One of a host's workers: takes a message that is due, as the platform delivers them."""
         while self.open:
             due = min(self.waiting, default=inf)
             if due > loop.time():
@@ -141,19 +142,19 @@ class OutageScenario:
         first = next((at for at in io.accepted if at >= end), inf)
         broken["not back within a minute"] += first > end + BACK_WITHIN
         broken["asked for what it refuses"] += len(io.refused) > self._refusals_at_most()
-        # A right is the service's: the other key has it no more than this one.
+        # IO grants a right to the service, so its other key does not have the right either.
         known = self.out[0] + PROBE_AFTER.total_seconds()
         broken["tried with the other key"] += any(
             at < known and key == KEYS.secondary for at, key in io.refused
         )
 
     def _refusals_at_most(self) -> float:
-        """What was on its way when the right went, and a probe each half minute, sometimes of both keys."""
+        """Calls in flight when the right is withdrawn, and a probe of one or both keys every half minute."""
         return 5 * self.hosts + 1.5 * (self.out[1] - self.out[0]) / PROBE_AFTER.total_seconds()
 
 
 class FailingSteps(Steps):
-    """Now and then an operation of the table has no answer, with its effect or without it."""
+    """Steps that fail at random without an answer, with their effect or without it."""
 
     def __init__(self, rng: random.Random, faults: Counter[str], rate: float) -> None:
         super().__init__()
@@ -187,5 +188,5 @@ def _account(io: Io, table: FakeTable, loop: VirtualLoop) -> IoAccount:
 
 
 def _wait(error: Exception) -> float:
-    """When a message comes back, as send_message/deferral.py says."""
+    """The time until a message comes back, as in send_message/deferral.py."""
     return getattr(error, "retry_after", 30.0) * random.uniform(0.5, 1)

@@ -13,25 +13,25 @@ if TYPE_CHECKING:
     from tests.torture.campaign import Tally
 
 CHUNK = 100
-SMALL_CHUNKS = {OUTAGES: 3}  # an hour of many messages in each
+SMALL_CHUNKS = {OUTAGES: 3}  # each schedule simulates an hour of many messages
 
 
 def prepare(mutant_name: str | None) -> None:
-    """Make a worker process run the product, or a mutant of it, in silence."""
+    """Make a worker process run the product, or a mutant of it, without logs."""
     logging.disable(logging.CRITICAL)
     if mutant_name:
         install(mutant(mutant_name))
 
 
 def chunk(plan: str, first_seed: int) -> "Tally":
-    """Run one chunk in a worker process; the product is imported there, after `prepare`."""
+    """Run one chunk in a worker process, which imports the product after `prepare`."""
     from tests.torture.campaign import run
 
     return run(plan, first_seed, SMALL_CHUNKS.get(plan, CHUNK))
 
 
 def tallies(plan: str, mutant_name: str | None = None) -> Iterator["Tally"]:
-    """Tallies of chunk after chunk, from as many processes as there are cores, until nobody wants more."""
+    """Yield one tally for each chunk, from as many processes as there are cores, until the caller stops."""
     cores = os.cpu_count() or 1
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(cores, mp_context=spawn, initializer=prepare, initargs=(mutant_name,)) as pool:

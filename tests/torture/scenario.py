@@ -1,4 +1,4 @@
-"""One life of a few requests in the stepped world, and what must be true of it."""
+"""One scenario of a few requests in the stepped world, and the invariants that must hold."""
 
 import contextlib
 import itertools
@@ -49,7 +49,7 @@ POSTS_AT_MOST = 60
 
 
 class PlainCipher:
-    """Stands for the keyring where encryption is not what is looked at."""
+    """Replaces the keyring in tests that do not examine encryption."""
 
     def seal(self, plain: bytes) -> bytes:
         return plain
@@ -72,7 +72,7 @@ class PlainCipher:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a scenario does: how many requests, how often each is delivered, what goes wrong, who resends."""
+    """A scenario's parameters: requests, deliveries of each, workers, faults, IO's answers, and resends."""
 
     requests: int = 2
     deliveries: int = 3
@@ -84,7 +84,7 @@ class Plan:
 
 @dataclass
 class Report:
-    """What a scenario came to; `broken` counts each invariant that did not hold."""
+    """The result of a scenario; `broken` counts each violated invariant."""
 
     broken: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -93,7 +93,7 @@ class Report:
 
 
 class Scenario:
-    """Runs a plan under a seed."""
+    """A plan, run under a seed."""
 
     def __init__(self, seed: int, plan: Plan) -> None:
         random.seed(seed)  # the product's own jitter
@@ -129,7 +129,7 @@ class Scenario:
         self.must_be_accepted: set[str] = set()
 
     def run(self) -> Report:
-        """Deliver, work, fail, and look at what is left when nothing moves any more."""
+        """Deliver, work and fail until nothing moves any more, then check what is left."""
         requests = [_request(number) for number in range(self.plan.requests)]
         for request in requests:
             for _ in range(self.rng.randint(1, self.plan.deliveries)):
@@ -168,7 +168,7 @@ class Scenario:
             self._look(self.rng.choice(dues))
 
     def _operate(self) -> bool:
-        """The operator sanctions a resend of what is in doubt, once each, and says it again if it failed."""
+        """The operator resends each request in doubt once, and repeats the command if it failed."""
         for _, row in self.ledger_table.fake.rows_by_key.items():
             entry = entry_of(row)
             if entry.request_id not in self.resent and (entry.state is State.IN_DOUBT or is_resend(entry)):
@@ -235,7 +235,7 @@ class Scenario:
         return park(message.body, queue.removesuffix("-poison"), self.context)
 
     async def _send(self, message: HostMessage) -> None:
-        """As storage/intake.py has it: what storage could not be told goes back to the queue."""
+        """Enqueue the message again if its attempt result was not stored, as storage/intake.py does."""
         body = message.body.removeprefix(MARK)
         try:
             redelivered = body != message.body or message.dequeue_count > 1
@@ -260,7 +260,7 @@ class Scenario:
         worker = Worker(next(self.numbers), name, coroutine, finished)
         self.scheduler.workers.append(worker)
 
-    # -- what is watched on the way
+    # -- checks during the run
 
     def _ledger_written(self, before: Row | None, row: Row) -> None:
         state = State(row.values["state"])
@@ -288,7 +288,7 @@ class Scenario:
         if self.scheduler.current:
             self.answers_in[self.scheduler.current.number] = request_id
 
-    # -- what must be true at the end
+    # -- checks at the end
 
     def _entry(self, request_id: str) -> Entry | None:
         rows = [row for (_, key), row in self.ledger_table.fake.rows_by_key.items() if key == request_id]
@@ -304,7 +304,7 @@ class Scenario:
         if entry is None or state not in ENDS:
             broken["lost"] += 1
             return
-        # The row speaks of its last attempt; the history tells of a doubt and a resend before it.
+        # The row holds its last attempt only; an earlier doubt and resend are in the history.
         by_attempt = [each.message_id for each in accepted if each.attempt == entry.attempt]
         doubted = self.doubted.get(request_id) == entry.attempt
         broken["false row"] += state in UNSENT and bool(by_attempt) and not doubted

@@ -1,8 +1,8 @@
 """A small deterministic world: storage, queues, IO and workers, each step of which can fail.
 
-The product's own coroutines run here, without an event loop. Each time one of them touches the outside it
-stops at a `Step`; the scheduler decides who goes on, and whether the step works, fails with or without its
-effect, stalls, or kills its worker before or after the effect.
+The product's own coroutines run here, without an event loop. A coroutine stops at a `Step` each time it
+accesses a table, a queue or IO. The scheduler decides which worker continues, and whether the step works,
+fails with or without its effect, stalls, or crashes its worker before or after the effect.
 """
 
 import random
@@ -24,7 +24,7 @@ MAX_DEQUEUE_COUNT = 5
 
 @dataclass(frozen=True)
 class Step:
-    """A touch of the outside: its effect, and what the caller sees when it fails before or after it."""
+    """An access to a table, a queue or IO: its effect, and the errors of a failure before or after it."""
 
     name: str
     effect: Callable[[], Any]
@@ -40,7 +40,7 @@ def _unanswered() -> Exception:
 
 
 class SteppedTable:
-    """A fake table whose every operation is a step; `written` is told each row that is written."""
+    """A fake table whose every operation is a step; `written` is called with each written row."""
 
     def __init__(
         self, name: str, written: Callable[[Row | None, Row], None] = lambda before, row: None
@@ -100,7 +100,7 @@ class HostMessage:
 
 
 class SteppedQueues:
-    """The platform's queues; `put` is a step."""
+    """The platform's queues; each `put` is a step."""
 
     def __init__(self, clock: FakeClock) -> None:
         self.messages: dict[str, list[HostMessage]] = {}
@@ -114,7 +114,7 @@ class SteppedQueues:
         await Step("queue.put", effect, _unanswered, _unanswered)
 
     def put_now(self, queue: str, body: str, delay: timedelta = timedelta(0)) -> None:
-        """Put without a step: what upstream and the platform do."""
+        """Put without a step, as the upstream system and the platform do."""
         if queue == "message-outcomes":
             self.told.append(body)
         else:
@@ -123,7 +123,7 @@ class SteppedQueues:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A message that IO took, and the attempt of the ledger that sent it."""
+    """A message that IO accepted, and the ledger's attempt that sent it."""
 
     message_id: str
     attempt: int
@@ -131,7 +131,7 @@ class Accepted:
 
 @dataclass
 class SteppedIo:
-    """IO: what it accepted by request, and answers drawn at random. A subject carries the request_id."""
+    """IO: the messages that it accepted, by request, and random answers. A subject carries the request_id."""
 
     rng: random.Random
     clock: FakeClock
@@ -180,7 +180,8 @@ class SteppedIo:
         return self.rng.random() < self.answers.get(answer, 0)
 
     async def _post(self, effect: Callable[[], Any]) -> Any:
-        # Before the effect half of the failures are provably unsent, the rest looks like any lost answer.
+        # Half of the failures before the effect are provably unsent; the other half look like any lost
+        # answer.
         unsent = self.rng.random() < 0.5
         before: Callable[[], Exception] = (
             (lambda: Unreachable(reason="unreachable"))
@@ -212,7 +213,7 @@ def _raiser(error: Exception) -> Callable[[], Any]:
 
 @dataclass
 class Worker:
-    """One invocation under way: its coroutine, the message it works on, and what it is given next."""
+    """One running invocation: its coroutine, its message, and the value that the coroutine gets next."""
 
     number: int
     name: str
@@ -226,7 +227,7 @@ class Worker:
 
 @dataclass(frozen=True)
 class Faults:
-    """How often a step goes wrong, and how long a stall may last (seconds)."""
+    """How often a step fails, and how long a stall may last (seconds)."""
 
     rate: float = 0.0
     stalls: tuple[int, ...] = (150, 700, 1500)
@@ -243,7 +244,7 @@ KINDS = (
 
 
 class Scheduler:
-    """Interleaves workers at random; `faulty` says whether the next step may go wrong."""
+    """Interleaves workers at random; `faulty` says whether the next step may fail."""
 
     def __init__(self, rng: random.Random, clock: FakeClock, faults: Faults) -> None:
         self.rng = rng
@@ -255,13 +256,13 @@ class Scheduler:
         self.current: Worker | None = None
 
     def ready(self) -> list[Worker]:
-        """Those who are not stalled."""
+        """The workers that are not stalled."""
         return [
             worker for worker in self.workers if worker.wakes_at is None or worker.wakes_at <= self.clock()
         ]
 
     def step(self, worker: Worker) -> None:
-        """Let one worker go on to its next step, and do that step, or what goes wrong with it."""
+        """Let one worker run to its next step, and do that step or its fault."""
         worker.wakes_at, self.current = None, worker
         if worker.late:
             late, worker.late = worker.late, None
@@ -303,7 +304,7 @@ class Scheduler:
             worker.late = step if kind == "stall_before" else None
 
     def _stall(self, kind: str, step: Step) -> int:
-        # A POST has a timeout: it cannot reach IO hours after it left. Everything else may be that late.
+        # A POST has a timeout: it cannot reach IO hours after it left. Every other step may be that late.
         posting = kind == "stall_before" and step.name == "io.submit_message"
         return self.rng.choice(self.faults.stalls[:3] if posting else self.faults.stalls)
 

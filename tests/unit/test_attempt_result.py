@@ -1,4 +1,4 @@
-"""The end of an attempt that the tables do not take goes round on the queue until they do."""
+"""The result of an attempt that storage rejects is requeued in the reference until storage accepts it."""
 
 from datetime import timedelta
 
@@ -13,7 +13,7 @@ from tests.samples import a_request, personal_data_in
 
 HOURS = timedelta(hours=10)
 WRITE_AND_LOOK = 2
-"""How many operations of the ledger fail before a write is given up."""
+"""The number of ledger operations that fail before a write is given up."""
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def _out_now(app: FakeApp) -> None:
 async def test_end_is_told_after_hours_without_tables(
     app: FakeApp, reference: str, end: str | Exception, state: State
 ) -> None:
-    """However long the tables refuse, the ledger says in the end how the POST ended; nobody sends again."""
+    """However long storage rejects writes, the ledger finally holds the result of the one POST made."""
     app.io.submitted = end
     body = await _sent_while_tables_are_out(app, reference)
     app.clock.now += HOURS
@@ -70,7 +70,7 @@ async def test_end_is_told_after_hours_without_tables(
 
 
 async def test_accepted_message_is_followed_after_the_outage(app: FakeApp, reference: str) -> None:
-    """A message whose acceptance is told late is told upstream, followed and its content removed, once."""
+    """A message whose acceptance is recorded late is published, followed, and its content removed, once."""
     body = await _sent_while_tables_are_out(app, reference)
     for _ in range(2):
         await app.send(body, redelivered=True)
@@ -82,7 +82,7 @@ async def test_accepted_message_is_followed_after_the_outage(app: FakeApp, refer
 async def test_message_that_surely_did_not_leave_is_sent_after_the_outage(
     app: FakeApp, reference: str
 ) -> None:
-    """A claim that may have been written is no doubt: its worker knows that it sent nothing."""
+    """A message that was surely not sent, though its claim may be written, is sent after the outage."""
     app.steps.fail_after(Unanswered(), skip=2)
     app.steps.fail_before(Unanswered(), skip=3)
     body = await _put_back(app, reference)
@@ -94,7 +94,7 @@ async def test_message_that_surely_did_not_leave_is_sent_after_the_outage(
 
 
 async def test_claim_that_was_not_written_changes_nothing(app: FakeApp, reference: str) -> None:
-    """A claim that storage refused leaves the request as it was, and the delivery goes on as any other."""
+    """A claim that storage rejected leaves the request as it was, and the next delivery sends it."""
     for skip in (2, 3):
         app.steps.fail_before(Unanswered(), skip=skip)
     body = await _put_back(app, reference)
@@ -104,14 +104,14 @@ async def test_claim_that_was_not_written_changes_nothing(app: FakeApp, referenc
 
 
 async def test_end_goes_round_as_long_as_the_tables_are_out(app: FakeApp, reference: str) -> None:
-    """An end that finds the tables out again goes back as it came."""
+    """A result that storage rejects again is requeued unchanged."""
     body = await _sent_while_tables_are_out(app, reference)
     app.steps.fail_before(Unanswered(), skip=1)
     assert await _put_back(app, body, redelivered=True) == body
 
 
 async def test_late_answer_that_the_tables_do_not_take(app: FakeApp, reference: str) -> None:
-    """An answer that comes after its lease, while the tables refuse, settles the doubt after the outage."""
+    """A result that storage rejects after its lease has expired resolves the doubt after the outage."""
 
     async def others_look() -> None:
         app.clock.advance(seconds=LEASE.total_seconds())
@@ -126,7 +126,7 @@ async def test_late_answer_that_the_tables_do_not_take(app: FakeApp, reference: 
 
 
 async def test_end_of_another_attempt_says_nothing(app: FakeApp, reference: str) -> None:
-    """After a resend the end of the first attempt is no news of the second."""
+    """The result of another attempt changes nothing."""
     app.io.submitted = InDoubt(reason="timeout")
     body = await _sent_while_tables_are_out(app, reference)
     first = app.entry()
@@ -136,6 +136,6 @@ async def test_end_of_another_attempt_says_nothing(app: FakeApp, reference: str)
 
 
 async def test_what_goes_round_holds_no_personal_data(app: FakeApp, reference: str) -> None:
-    """The end on the queue names no citizen and quotes no message."""
+    """The requeued result holds no personal data."""
     body = await _sent_while_tables_are_out(app, reference)
     assert personal_data_in(body) == []

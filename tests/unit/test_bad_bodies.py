@@ -1,4 +1,4 @@
-"""Ten thousand generated bodies that are no request, through the functions that take and park them."""
+"""Ten thousand generated invalid bodies, passed to the functions that receive and park them."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ JSON = st.recursive(
     max_leaves=8,
 )
 REQUEST: dict[str, Any] = json.loads(a_body())
-# What no value can be right for: the field is missing, of another kind, or not known.
+# With any such value the field is missing, of another type, or unknown.
 BROKEN_FIELD = st.sampled_from([*REQUEST, "remote_content", "amount", "reference"])
 
 
@@ -31,7 +31,7 @@ def _cut(body: str, at: int) -> str:
 
 
 async def _parked_with_a_reason(body: str, queue: str = MESSAGE_REQUESTS) -> None:
-    """Deliver a body once: it must not fail, and must end parked, whole, with its reason."""
+    """Deliver a body once: it must not fail, and must be parked whole with its reason."""
     app = FakeApp()
     await (app.check(body) if queue == MESSAGE_REQUESTS else app.send(body))
     for given_up in list(app.queues.take(poison(queue))):
@@ -50,14 +50,14 @@ async def _parked_with_a_reason(body: str, queue: str = MESSAGE_REQUESTS) -> Non
 @EXAMPLES
 @given(body=st.text() | st.binary().map(lambda data: base64.b64encode(data).decode()))
 async def test_bytes_and_text_are_parked(body: str) -> None:
-    """Text and base64 of bytes that are no JSON at all are parked whole, with the rule that they break."""
+    """Text, and base64 of bytes that are not JSON, are parked whole with the broken rule."""
     await _parked_with_a_reason(body)
 
 
 @EXAMPLES
 @given(document=JSON)
 async def test_any_json_is_parked(document: Any) -> None:
-    """JSON of any shape that is no request is parked whole, with the rules that it breaks."""
+    """JSON of any shape that is not a request is parked whole with the broken rules."""
     await _parked_with_a_reason(json.dumps(document))
 
 
@@ -67,12 +67,12 @@ async def test_any_json_is_parked(document: Any) -> None:
     value=st.lists(JSON, max_size=3) | st.floats() | st.text(max_size=5).map(lambda text: f"\0{text}"),
 )
 async def test_near_valid_requests_are_parked(field: str, value: Any) -> None:
-    """A good request with one field of a wrong kind is parked whole, with the field and the rule."""
+    """A valid request with one field of a wrong type is parked whole with the field and the rule."""
     await _parked_with_a_reason(_changed(field, value))
 
 
 @EXAMPLES
 @given(at=st.integers(min_value=0), queue=st.sampled_from([MESSAGE_REQUESTS, MESSAGE_SENDS]))
 async def test_cut_requests_are_parked(at: int, queue: str) -> None:
-    """A request cut anywhere, on whichever queue it comes, is parked whole."""
+    """A request cut anywhere is parked whole, on either queue."""
     await _parked_with_a_reason(_cut(a_body(), at), queue)

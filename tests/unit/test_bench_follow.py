@@ -1,4 +1,4 @@
-"""What is promised of following, in small: flat cost of a tick, few calls, short lag; and the bill itself."""
+"""The promises of following, in small: the flat cost of a tick, few calls, a short lag; and the bill."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
 async def test_tick_costs_what_is_due_and_not_what_is_tracked() -> None:
-    """A hundred times as many messages tracked change neither the bill nor the calls of a tick."""
+    """A hundred times as many followed messages change neither the bill nor the calls of a tick."""
     few, many = [await measure(tracked, 50) for tracked in (1_000, 100_000)]
     assert few.bill == many.bill
     assert (few.calls, many.calls) == (50, 50)
@@ -30,20 +30,20 @@ def model() -> dict[str, ModelRow]:
 
 
 def test_message_takes_few_calls_and_its_reading_is_noticed_soon(model: dict[str, ModelRow]) -> None:
-    """In the model a life takes 6.5 calls at most, and half of the readings are noticed within four hours."""
+    """In the model a message takes at most 6.5 calls, and half of the readings are seen within four hours."""
     ours = model["ours"]
     assert ours.calls <= 6.5
     assert ours.median_lag_hours <= 4
 
 
 def test_known_schedules_cost_what_is_known_of_them(model: dict[str, ModelRow]) -> None:
-    """The model gives the figures that others computed for other schedules, the look for delivery added."""
+    """For known schedules the model gives the known figures, plus the poll for the delivery."""
     known = {"every day": 23.3, "4 h x2, 7 d at most": 7.42, "24 h x2, 14 d at most": 4.69}
     assert {name: model[name].calls for name in known} == pytest.approx(known, rel=0.03)
 
 
 async def test_bill_counts_a_transaction_for_each_thousand_rows() -> None:
-    """A query is billed by pages, everything else by the operation, and rows by what they weigh."""
+    """A query is billed by pages, any other call as one operation, and rows by their size."""
     bill, inner = Bill(), FakeTable()
     for number in range(2_001):
         await inner.insert("p", f"{number:04}", {})
@@ -58,7 +58,7 @@ async def test_bill_counts_a_transaction_for_each_thousand_rows() -> None:
 
 
 async def test_packed_rows_are_rows_of_a_due_index() -> None:
-    """The rows that stand for millions are found by the product's own query, in its order, each once."""
+    """The rows that stand for millions are found by the product's own query, in order, each once."""
     clock = FakeClock(START)
     index = DueIndex(TrackedTable(5_000, START), clock)
     assert [entry async for entry in index.due()] == []

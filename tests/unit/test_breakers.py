@@ -1,4 +1,4 @@
-"""The breakers of IO's backends: when they open, who probes, and what closes them."""
+"""The circuit breakers of IO's backends: what opens them, which worker probes, and what closes them."""
 
 import random
 from datetime import timedelta
@@ -24,7 +24,7 @@ SEND, PROFILE, STATUS = "submit_message", "get_profile", "get_message"
 
 
 class Workers:
-    """Two workers over one table, and the time."""
+    """Two workers over one table, with one clock."""
 
     def __init__(self) -> None:
         self.steps = Steps()
@@ -35,11 +35,11 @@ class Workers:
         )
 
     def wait(self, seconds: float = REFRESH_SECONDS + 0.1) -> None:
-        """Let time pass, so that what is known gets old."""
+        """Let the cached state grow stale."""
         self.clock.advance(seconds=seconds)
 
     async def fail(self, times: int, operation: str = SEND) -> None:
-        """So many calls fail in a row, on either worker in turn."""
+        """Record this many failures in a row, alternating between the workers."""
         limit = SEND_FAILURES if operation == SEND else READ_FAILURES
         for number in range(times):
             await (self.here if number % 2 else self.there).record_failure(operation, limit=limit)
@@ -52,7 +52,7 @@ def workers() -> Workers:
 
 
 async def test_failures_in_a_row_on_all_workers_open_a_breaker(workers: Workers) -> None:
-    """The account's failures count together, and each kind of call has a breaker of its own."""
+    """The failures of all workers count together, and each kind of call has a breaker of its own."""
     await workers.fail(SEND_FAILURES - 1)
     assert not await workers.here.is_open(SEND)
     await workers.fail(1)
@@ -61,7 +61,7 @@ async def test_failures_in_a_row_on_all_workers_open_a_breaker(workers: Workers)
 
 
 async def test_an_answer_between_failures_starts_the_count_anew(workers: Workers) -> None:
-    """Failures that are not in a row open nothing, whichever worker gets the answer."""
+    """Failures that are not in a row open no breaker, whichever worker gets the answer in between."""
     for _ in range(10):
         await workers.fail(SEND_FAILURES - 1)
         await workers.there.record_success(SEND)
@@ -70,7 +70,7 @@ async def test_an_answer_between_failures_starts_the_count_anew(workers: Workers
 
 
 async def test_reads_that_fail_one_time_in_ten_open_nothing(workers: Workers) -> None:
-    """An IO that fails a tenth of the reads is asked on: ten failures in a row do not come by chance."""
+    """Reads that fail one time in ten open no breaker."""
     chance = random.Random(7)
     for _ in range(20_000):
         if chance.random() < 0.1:
@@ -81,7 +81,7 @@ async def test_reads_that_fail_one_time_in_ten_open_nothing(workers: Workers) ->
 
 
 async def test_one_worker_makes_the_probe_that_is_due(workers: Workers) -> None:
-    """A probe is one caller's, and the distance to the next one grows up to its limit."""
+    """One worker makes the due probe, and the interval to the next probe grows up to its limit."""
     await workers.fail(READ_FAILURES, PROFILE)
     distances = []
     for _ in range(8):
@@ -99,7 +99,7 @@ async def test_one_worker_makes_the_probe_that_is_due(workers: Workers) -> None:
 
 
 async def test_a_read_that_is_answered_closes_the_breaker(workers: Workers) -> None:
-    """One answer, and all workers ask again."""
+    """One answer to a read closes the breaker for all workers."""
     await workers.fail(READ_FAILURES, STATUS)
     assert await workers.there.take_probe(STATUS)
     await workers.there.record_success(STATUS)
@@ -108,7 +108,7 @@ async def test_a_read_that_is_answered_closes_the_breaker(workers: Workers) -> N
 
 
 async def test_sending_goes_on_when_the_safe_probe_is_answered(workers: Workers) -> None:
-    """Three failures by chance cost a probe, not a stop."""
+    """After three chance failures the answered safe probe closes the breaker."""
     await workers.fail(SEND_FAILURES)
     assert await workers.here.take_probe(SEND)
     assert await workers.here.record_evidence(SEND, Evidence.ALIVE)
@@ -116,7 +116,7 @@ async def test_sending_goes_on_when_the_safe_probe_is_answered(workers: Workers)
 
 
 async def test_a_backend_that_is_dead_costs_no_more_messages(workers: Workers) -> None:
-    """While no safe probe is answered, for a day, no message is tried."""
+    """While no safe probe is answered, no message is tried, for a day."""
     await workers.fail(SEND_FAILURES)
     ends = workers.clock() + timedelta(days=1)
     while workers.clock() < ends:
@@ -126,7 +126,7 @@ async def test_a_backend_that_is_dead_costs_no_more_messages(workers: Workers) -
 
 
 async def test_a_backend_that_lies_costs_few_messages(workers: Workers) -> None:
-    """If probes are answered and messages are not, five fail at first and then ever fewer: 9 in a day."""
+    """If probes are answered and messages are not, nine messages fail in a day: five at once, then few."""
     began, failed = workers.clock(), 0
     while workers.clock() < began + timedelta(days=1):
         if not await workers.here.is_open(SEND) or (
@@ -139,7 +139,7 @@ async def test_a_backend_that_lies_costs_few_messages(workers: Workers) -> None:
 
 
 async def test_a_backend_that_answers_only_reads_is_tried_rarely(workers: Workers) -> None:
-    """If only the GET is answered, a real message is tried after half a minute, then ten times later each."""
+    """If only the GET is answered, a message is tried after half a minute, then at ten times the interval."""
     await workers.fail(SEND_FAILURES)
     began, tried = workers.clock(), []
     while workers.clock() < began + timedelta(hours=2):
@@ -153,7 +153,7 @@ async def test_a_backend_that_answers_only_reads_is_tried_rarely(workers: Worker
 
 
 async def test_backend_that_comes_back_after_many_failures_is_tried_at_once(workers: Workers) -> None:
-    """The first safe probe that is answered after a real outage lets messages go, however many had failed."""
+    """After an outage the first answered safe probe lets messages go, however many had failed."""
     await workers.fail(9)
     assert await workers.here.take_probe(SEND)
     assert not await workers.here.record_evidence(SEND, Evidence.DEAD)
@@ -166,7 +166,7 @@ async def test_backend_that_comes_back_after_many_failures_is_tried_at_once(work
 
 
 async def test_answers_cost_no_storage(workers: Workers) -> None:
-    """While all goes well nothing is written, and the row is read once a second at most."""
+    """While calls succeed nothing is written, and the row is read at most once a second."""
     for _ in range(50):
         assert not await workers.here.is_open(SEND)
         await workers.here.record_success(SEND)
@@ -174,7 +174,7 @@ async def test_answers_cost_no_storage(workers: Workers) -> None:
 
 
 async def test_failure_counts_here_although_storage_does_not_answer(workers: Workers) -> None:
-    """What IO answered is not lost over storage: this worker stops, and the others learn it by themselves."""
+    """A failure of IO counts on this worker even if storage does not answer."""
     assert not await workers.here.is_open(SEND)
     for _ in range(SEND_FAILURES):
         workers.steps.fail_before(Unanswered("no answer"))

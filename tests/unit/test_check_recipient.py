@@ -1,4 +1,4 @@
-"""The check of the recipient: what is taken, who can be contacted, and what IO's answers lead to."""
+"""The check of the recipient: valid requests, contactable recipients, and the result of each answer of IO."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ def app() -> FakeApp:
 
 
 async def test_allowed_recipient_goes_on_to_be_sent(app: FakeApp) -> None:
-    """A recipient who can be contacted is asked for once, with the service's own key, and handed on."""
+    """A contactable recipient is looked up once, with the key of the service, and the request goes on."""
     await app.check(a_body(service="tributi"))
     assert app.io.asked == [("profile", FISCAL_CODE, "tributi")]
     assert json.loads(app.queues.only(MESSAGE_SENDS).body)["request_id"] == "r-1"
@@ -42,7 +42,7 @@ async def test_allowed_recipient_goes_on_to_be_sent(app: FakeApp) -> None:
 async def test_recipient_who_cannot_be_contacted_is_skipped(
     app: FakeApp, profile: Profile | None, reason: str
 ) -> None:
-    """Nobody on IO, or a service that the citizen blocked, is an outcome: told, not parked, body gone."""
+    """A recipient unknown to IO, or who blocked the service, is skipped: published, and the body removed."""
     app.io.profile = profile
     await app.check(a_body())
     entry = app.entry()
@@ -70,7 +70,7 @@ def _limited() -> IoError:
 async def test_check_without_an_answer_is_deferred(
     app: FakeApp, error: IoError, least: float, most: float
 ) -> None:
-    """A profile that could not be checked comes back to the check, not to the sending, and is not told."""
+    """A check without an answer is deferred on its own queue, and no outcome is published."""
     app.io.profile = error
     await app.check(a_body())
     entry = app.entry()
@@ -82,7 +82,7 @@ async def test_check_without_an_answer_is_deferred(
 
 
 async def test_deferred_check_goes_on_when_io_answers_again(app: FakeApp) -> None:
-    """The deferred copy does what its request would have done, and an older copy nothing."""
+    """The deferred copy sends the request on when IO answers again, and an older copy does nothing."""
     app.io.profile = Unreachable(reason="unreachable")
     await app.check(a_body())
     (copy,) = app.queues.bodies(MESSAGE_REQUESTS)
@@ -95,7 +95,7 @@ async def test_deferred_check_goes_on_when_io_answers_again(app: FakeApp) -> Non
 
 
 async def test_refused_check_is_told_and_parked(app: FakeApp) -> None:
-    """A fiscal code that IO does not take is refused, with IO's status, and kept for an operator."""
+    """A fiscal code that IO refuses is published with IO's status, and parked with its content."""
     app.io.profile = Refused(reason="invalid_fiscal_code", status=400)
     await app.check(a_body())
     entry = app.entry()
@@ -118,7 +118,7 @@ async def test_refused_check_is_told_and_parked(app: FakeApp) -> None:
     ],
 )
 async def test_profile_chooses_the_language(app: FakeApp, preferred: list[str], language: str | None) -> None:
-    """The first preferred language that the request has is sent, Italian otherwise."""
+    """The first of the preferred languages that the request has is sent, and Italian otherwise."""
     app.io.profile = Profile(sender_allowed=True, preferred_languages=tuple(preferred))
     await app.check(a_body(translations=TRANSLATIONS))
     assert json.loads(app.queues.only(MESSAGE_SENDS).body).get("language") == language
@@ -137,7 +137,7 @@ async def test_profile_chooses_the_language(app: FakeApp, preferred: list[str], 
 async def test_body_that_cannot_be_taken_goes_to_the_poison_queue_as_it_is(
     app: FakeApp, body: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is malformed, invalid or refers to nothing is given up at once, unchanged, with a log line."""
+    """An invalid body, or a reference to nothing, goes to the poison queue unchanged, with a log line."""
     await app.check(body)
     assert app.queues.bodies(poison(MESSAGE_REQUESTS)) == [body]
     assert list(app.queues.messages) == [poison(MESSAGE_REQUESTS)]
@@ -147,7 +147,7 @@ async def test_body_that_cannot_be_taken_goes_to_the_poison_queue_as_it_is(
 
 
 async def test_other_content_under_a_known_id_is_given_up_and_changes_nothing(app: FakeApp) -> None:
-    """The same request_id with another content is not sent, and the first goes on undisturbed."""
+    """Other content under a known request_id goes to the poison queue, and the first goes on unchanged."""
     await app.check(a_body())
     known = app.entry()
     await app.check(a_body(content=payment()))
@@ -157,7 +157,7 @@ async def test_other_content_under_a_known_id_is_given_up_and_changes_nothing(ap
 
 
 async def test_base64_body_is_the_same_request(app: FakeApp) -> None:
-    """A binding that encodes by default does no harm, and makes no second message."""
+    """A request repeated in base64 is recognised, and no second message is sent."""
     await app.accepted()
     await app.check(base64.b64encode(a_body().encode()).decode())
     assert app.queues.bodies(MESSAGE_SENDS) == []
@@ -166,7 +166,7 @@ async def test_base64_body_is_the_same_request(app: FakeApp) -> None:
 
 @pytest.mark.parametrize("redelivered", [False, True])
 async def test_request_that_was_sent_is_not_sent_again(app: FakeApp, redelivered: bool) -> None:
-    """Upstream may repeat a request at any time: the message stays one."""
+    """A request that upstream repeats is sent once."""
     await app.accepted()
     app.clock.advance(days=1)
     await app.check(a_body(), redelivered=redelivered)
@@ -176,7 +176,7 @@ async def test_request_that_was_sent_is_not_sent_again(app: FakeApp, redelivered
 
 
 async def test_request_being_sent_is_left_alone(app: FakeApp) -> None:
-    """A repetition that comes during the POST looks again soon, without the content."""
+    """A repetition during the POST is re-checked soon, by a queue message without the content."""
     claimed = await app.claim(await app.ledger.open(a_request()))
     await app.check(a_body())
     message = app.queues.only(MESSAGE_REQUESTS)
@@ -186,7 +186,7 @@ async def test_request_being_sent_is_left_alone(app: FakeApp) -> None:
 
 
 async def test_request_for_later_waits_as_a_reference(app: FakeApp) -> None:
-    """Before not_before nobody is asked, and what waits on the queue holds no personal data."""
+    """Before not_before IO is not asked, and the waiting queue message holds no personal data."""
     await app.check(a_body(not_before="2026-12-24T09:00:00Z"))
     message = app.queues.only(MESSAGE_REQUESTS)
     assert message.delay == timedelta(days=7)
@@ -195,7 +195,7 @@ async def test_request_for_later_waits_as_a_reference(app: FakeApp) -> None:
 
 
 async def test_request_for_a_distant_day_is_sent_on_that_day(app: FakeApp) -> None:
-    """A message for next month is sent next month, though a copy on a queue waits seven days at most."""
+    """A message for next month is sent then, although a queue message is hidden for seven days at most."""
     await app.queues.put(MESSAGE_REQUESTS, a_body(not_before="2026-12-24T09:00:00Z"))
     await app.run()
     assert app.entry().state is State.ACCEPTED
@@ -203,13 +203,13 @@ async def test_request_for_a_distant_day_is_sent_on_that_day(app: FakeApp) -> No
 
 
 async def test_request_that_expired_asks_nobody(app: FakeApp) -> None:
-    """What comes too late is told as expired, without a call to IO."""
+    """An expired request is published as expired, without a call to IO."""
     await app.check(a_body(expires_at="2026-11-24T09:00:00Z"))
     assert (app.told(), app.io.asked) == (["r-1/0/expired"], [])
 
 
 async def test_silent_storage_is_the_platforms(app: FakeApp) -> None:
-    """Without the ledger nothing is asked and nothing parked: the platform delivers again."""
+    """If the ledger does not answer, the check raises and does nothing, so the platform delivers it again."""
     app.steps.fail_before(Unanswered())
     with pytest.raises(Unanswered):
         await app.check(a_body())
@@ -218,7 +218,7 @@ async def test_silent_storage_is_the_platforms(app: FakeApp) -> None:
 
 @pytest.mark.parametrize("step", range(4))
 async def test_death_at_any_step_loses_nothing(app: FakeApp, step: int) -> None:
-    """Whatever step of a check its worker dies before, the message is sent, once."""
+    """Whichever step of a check its worker crashes before, the message is sent once."""
     app.steps.fail_before(Died(), skip=step + 1)
     await app.queues.put(MESSAGE_REQUESTS, a_body())
     await app.run()
@@ -228,7 +228,7 @@ async def test_death_at_any_step_loses_nothing(app: FakeApp, step: int) -> None:
 
 @pytest.mark.parametrize("step", range(4))
 async def test_death_while_skipping_still_tells(app: FakeApp, step: int) -> None:
-    """Whatever step of a skip its worker dies before, upstream hears of it, as one event."""
+    """Whichever step of a skip its worker crashes before, one event is published."""
     app.io.profile = None
     app.steps.fail_before(Died(), skip=step + 1)
     await app.queues.put(MESSAGE_REQUESTS, a_body())
@@ -238,7 +238,7 @@ async def test_death_while_skipping_still_tells(app: FakeApp, step: int) -> None
 
 
 async def test_skip_that_cannot_be_told_is_told_from_the_poison_queue(app: FakeApp) -> None:
-    """When the outcome queue fails until the platform gives the message up, the outcome is not lost."""
+    """A skip whose outcome could not be published is published from the poison queue."""
     app.io.profile = None
     await app.check(a_body())
     app.queues.messages.clear()
@@ -248,7 +248,7 @@ async def test_skip_that_cannot_be_told_is_told_from_the_poison_queue(app: FakeA
 
 
 async def test_check_shows_nothing_personal(app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
-    """No table, no queue of the app, no event and no log line shows the person or the content."""
+    """No table, internal queue, event or log line contains personal data."""
     caplog.set_level(logging.DEBUG)
     content = payment()
     await app.check(a_body(content=content, translations=TRANSLATIONS))

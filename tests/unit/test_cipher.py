@@ -1,4 +1,4 @@
-"""The keyring: what seals, what opens, and what can be found again after a rotation."""
+"""The keyring: sealing, opening, and finding rows after a rotation."""
 
 import pytest
 from hypothesis import given
@@ -13,13 +13,13 @@ PLAIN = FISCAL_CODE.encode()
 
 @given(st.binary(max_size=200))
 def test_what_is_sealed_opens_again(plain: bytes) -> None:
-    """Opening gives back the very bytes that were sealed."""
+    """Opening returns exactly the bytes that were sealed."""
     cipher = Cipher([OLD])
     assert cipher.open(cipher.seal(plain)) == plain
 
 
 def test_sealing_twice_gives_different_bytes_without_the_plain_text() -> None:
-    """Equal fiscal codes cannot be recognised by their sealed form."""
+    """Sealing twice gives different bytes, so equal fiscal codes cannot be recognised."""
     cipher = Cipher([OLD])
     first, second = cipher.seal(PLAIN), cipher.seal(PLAIN)
     assert first != second
@@ -27,7 +27,7 @@ def test_sealing_twice_gives_different_bytes_without_the_plain_text() -> None:
 
 
 def test_rotated_ring_opens_what_the_old_key_sealed() -> None:
-    """A new first key seals from now on, and what the old one sealed still opens."""
+    """After a rotation the new first key seals, and bytes that the old one sealed still open."""
     sealed = Cipher([OLD]).seal(PLAIN)
     assert Cipher([NEW, OLD]).open(sealed) == PLAIN
     with pytest.raises(Undecipherable):
@@ -36,7 +36,7 @@ def test_rotated_ring_opens_what_the_old_key_sealed() -> None:
 
 @pytest.mark.parametrize("sealed", [b"", b"garbage", Cipher([OLD]).seal(PLAIN)[:-4]])
 def test_what_no_key_opens_is_undecipherable_and_says_what_to_do(sealed: bytes) -> None:
-    """Damaged or foreign bytes raise one error, which names the setting and shows nothing of them."""
+    """Damaged or foreign bytes raise Undecipherable, which names the setting and shows no byte of them."""
     with pytest.raises(Undecipherable, match="ENCRYPTION_KEYS") as raised:
         Cipher([OLD, NEW]).open(sealed)
     assert raised.value.__cause__ is None
@@ -45,7 +45,7 @@ def test_what_no_key_opens_is_undecipherable_and_says_what_to_do(sealed: bytes) 
 
 @pytest.mark.parametrize(("size", "properties"), [(0, 1), (100, 1), (49_000, 1), (49_200, 2), (200_000, 5)])
 def test_long_body_takes_as_many_properties_as_it_needs(size: int, properties: int) -> None:
-    """Each property stays within what a table row allows, and together they open."""
+    """Each property fits in a table row, and the properties together open to the whole text."""
     cipher, plain = Cipher([OLD]), b"x" * size
     sealed = cipher.seal_properties("body", plain)
     assert list(sealed) == [f"body{number}" for number in range(properties)]
@@ -54,7 +54,7 @@ def test_long_body_takes_as_many_properties_as_it_needs(size: int, properties: i
 
 
 def test_digest_depends_on_the_key_and_on_the_text() -> None:
-    """Who lacks the key cannot list all fiscal codes and compare."""
+    """The digest depends on the key, so it cannot be computed from a list of fiscal codes without the key."""
     digest = Cipher([OLD]).digest(PLAIN)
     assert digest == Cipher([OLD, NEW]).digest(PLAIN)
     assert len(digest) == 64
@@ -62,7 +62,7 @@ def test_digest_depends_on_the_key_and_on_the_text() -> None:
 
 
 def test_digest_of_any_key_of_the_ring_matches() -> None:
-    """A rotation loses no digest, and a foreign one matches nothing."""
+    """A digest of any key of the ring matches, and a foreign digest does not."""
     digest = Cipher([OLD]).digest(PLAIN)
     assert Cipher([NEW, OLD]).matches(digest, PLAIN)
     assert not Cipher([NEW]).matches(digest, PLAIN)
@@ -70,12 +70,12 @@ def test_digest_of_any_key_of_the_ring_matches() -> None:
 
 
 def test_key_is_in_no_repr() -> None:
-    """A cipher in a traceback shows no key."""
+    """The repr of a cipher contains no key."""
     cipher = Cipher(KEYS)
     shown = repr(cipher) + repr(vars(cipher))
     assert not [key for key in KEYS if key.get_secret_value() in shown]
 
 
 def test_rotated_ring_tells_where_the_old_key_put_things() -> None:
-    """What was filed under the old key's hash is looked for there too, after the new key's."""
+    """A rotated ring gives the digest under the new key first, and then under the old one."""
     assert Cipher([NEW, OLD]).digests(PLAIN) == [Cipher([NEW]).digest(PLAIN), Cipher([OLD]).digest(PLAIN)]

@@ -1,4 +1,4 @@
-"""The body of a parked message, as it is shown when nobody asked to reveal it."""
+"""The body of a parked message, as the commands show it without `--reveal`."""
 
 import base64
 
@@ -9,7 +9,7 @@ from tests.samples import NOTICE_NUMBER, a_body, payment, personal_data_in
 
 
 def test_a_whole_request_is_masked() -> None:
-    """Ids and labels stay; recipient, texts and payment are told by their kind or length."""
+    """Ids and labels are shown; recipient, texts and payment are replaced by their type or length."""
     body = masked(a_body(content=payment(), due_date=None))
     assert isinstance(body, dict)
     assert (body["request_id"], body["campaign"], body["fiscal_code"]) == (

@@ -1,4 +1,4 @@
-"""The words in which states and reasons are explained to an operator."""
+"""The explanations of states and reasons for an operator."""
 
 from cli.meanings import ADVICE, NOTES, OPERATIONS, STATES
 from io_api import account
@@ -9,21 +9,21 @@ from storage.ledger import SIGHTINGS, State
 
 
 def test_every_state_has_a_meaning() -> None:
-    """There is a meaning for each state of the ledger and for nothing else."""
+    """Each state of the ledger has a meaning, and nothing else has."""
     assert set(STATES) == set(State)
 
 
 def test_every_refusal_of_a_key_has_an_advice() -> None:
-    """There is an advice for each reason that can stop a key, and for nothing else."""
+    """Each reason for which a key is suspended has advice, and nothing else has."""
     rows = (*GET_PROFILE, *SUBMIT_MESSAGE, *GET_MESSAGE)
     assert set(ADVICE) == {row.reason for row in rows if row.error is Misconfigured}
 
 
 def test_every_kind_of_call_has_a_name() -> None:
-    """Each kind of call that a circuit can stop is told in words."""
+    """Each kind of call that a circuit can suspend has a name in words."""
     assert set(OPERATIONS) == {EVERY, account.GET_PROFILE, account.SUBMIT_MESSAGE, account.GET_MESSAGE}
 
 
 def test_every_line_that_is_no_state_has_a_note() -> None:
-    """What a timeline can hold besides the states is explained, unless its word says it all."""
+    """Each history word that is not a state has a note, unless the word explains itself."""
     assert set(NOTES) >= set(SIGHTINGS) - set(State)

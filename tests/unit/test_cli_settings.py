@@ -1,4 +1,4 @@
-"""What `postino` says of its settings, before it asks anyone."""
+"""The messages of `postino` about wrong settings, before any call."""
 
 import pytest
 from typer.testing import CliRunner
@@ -26,7 +26,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_each_wrong_setting_is_a_line(command: tuple[str, ...]) -> None:
-    """Each setting that is missing has its line on standard error, and the exit code is 2."""
+    """Each missing setting has a line on standard error, and the exit code is 2."""
     result = CliRunner().invoke(app, command)
     _, *lines = result.stderr.splitlines()
     assert result.exit_code == 2
@@ -39,7 +39,7 @@ def test_each_wrong_setting_is_a_line(command: tuple[str, ...]) -> None:
 
 
 def test_a_connection_string_without_a_key_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What only the storage client finds wrong in a connection string is told as a setting to correct."""
+    """A connection string that only the storage client rejects is reported as a wrong setting."""
     for name, value in {
         "ENCRYPTION_KEYS": KEY,
         "IO_API_KEY": "k",
@@ -52,6 +52,6 @@ def test_a_connection_string_without_a_key_is_a_wrong_setting(monkeypatch: pytes
 
 
 def test_help_names_the_settings() -> None:
-    """The help tells which settings the command reads."""
+    """The help names the settings that the command reads."""
     text = CliRunner().invoke(app, ["--help"]).stdout
     assert all(name in text for name in ("AzureWebJobsStorage", "ENCRYPTION_KEYS", "IO_API_KEY"))

@@ -9,7 +9,7 @@ NINE, TEN = datetime(2026, 11, 24, 9, tzinfo=UTC), datetime(2026, 11, 24, 10, tz
 
 
 def test_the_newest_parked_message_counts_and_all_are_named() -> None:
-    """Of several parked messages the newest gives the state, and none of them is lost."""
+    """Of several parked messages the newest gives the state, and all are listed."""
     newer = ParkedMessage("message-requests", "body-2", "invalid", first_at=TEN, last_at=TEN)
     older = ParkedMessage("message-requests", "body-1", "failed_repeatedly", first_at=NINE, last_at=NINE)
     known = timeline("r-1", None, [newer, older])

@@ -1,4 +1,4 @@
-"""No column outgrows what a table takes, however badly things go."""
+"""No column exceeds the limits of a table, in the worst cases."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ def _longest(app: FakeApp) -> int:
 @settings(max_examples=10)
 @given(st.lists(st.sampled_from(REASONS), min_size=1, max_size=6))
 async def test_history_of_a_message_that_waits_for_ever(reasons: list[str]) -> None:
-    """Deferrals for any reasons in turn leave a row that can be written, and all of them are counted."""
+    """Endless deferrals for any reasons leave a row within the limits, and all are counted."""
     app = FakeApp()
     entry = await app.ledger.open(a_request())
     for number in range(1000):
@@ -43,7 +43,7 @@ async def test_history_of_a_message_that_waits_for_ever(reasons: list[str]) -> N
 
 
 async def test_history_of_a_message_that_is_redriven_for_ever() -> None:
-    """An operator who puts a refused message back again and again is told when its history is full."""
+    """An operator who redrives a refused message again and again gets TooOften when its history is full."""
     app = FakeApp()
     app.io.submitted = Refused(reason="payment_amount_not_allowed", status=400)
     await app.check(a_body())
@@ -66,7 +66,7 @@ def _worst() -> dict[str, Any]:
 
 
 async def test_violations_of_a_body_in_which_all_is_wrong() -> None:
-    """Violations by the hundred, one naming many services, fit in their column; the rest are counted."""
+    """Hundreds of violations fit in their column; those left out are counted."""
     services = [f"servizio-con-un-nome-lungo-{number:037}" for number in range(60)]
     with pytest.raises(InvalidRequest) as raised:
         parse_request(json.dumps(_worst()), services=services)

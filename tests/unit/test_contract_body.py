@@ -26,7 +26,7 @@ JSON = json.dumps(DOCUMENT, ensure_ascii=False)
     ids=["text", "bytes", "escapes", "bom and space", "utf-8-sig", "base64", "base64 in lines, with bom"],
 )
 def test_body_is_read_however_it_is_wrapped(body: str | bytes) -> None:
-    """JSON text and base64 of it are the same object, with or without a byte-order mark and white space."""
+    """JSON text and its base64 give the same object, with or without a byte-order mark and white space."""
     assert load_object(body) == DOCUMENT
 
 
@@ -56,7 +56,7 @@ def test_body_is_read_however_it_is_wrapped(body: str | bytes) -> None:
     ids=lambda value: str(value)[:24],
 )
 def test_body_that_is_no_plain_object_is_refused(body: str | bytes, rule: str) -> None:
-    """What is not one unambiguous JSON object is one violation of the field body, with a clear rule."""
+    """A body that is not one unambiguous JSON object is one violation of the field body."""
     with pytest.raises(InvalidRequest) as raised:
         load_object(body)
     (violation,) = raised.value.violations

@@ -1,4 +1,4 @@
-"""The fiscal code: what IO takes for one, and what is found and masked in text."""
+"""The fiscal code: the pattern that IO accepts, and the codes that are found and masked in text."""
 
 import re
 
@@ -15,7 +15,7 @@ WITH_LETTERS_FOR_DIGITS = "RSSMRAULALMHRLMU"
 
 @pytest.mark.parametrize("code", ["RSSMRA80A01H501U", "AAAAAA00A00A000A", "RSSMRA8LA01H50MU"])
 def test_pattern_takes_what_io_takes(code: str) -> None:
-    """Ordinary codes, PagoPA's specimen and codes with replaced digits match."""
+    """Ordinary codes, PagoPA's specimen and codes with letters for digits match."""
     assert re.fullmatch(FISCAL_CODE_PATTERN, code)
 
 
@@ -34,7 +34,7 @@ def test_code_that_stands_alone_is_masked(code: str, before: str) -> None:
 
 
 def test_code_inside_a_longer_word_is_masked() -> None:
-    """A code glued to a year and a counter, as senders build keys, is found."""
+    """A code joined to a year and a counter, as in senders' keys, is masked."""
     assert mask_fiscal_codes("TARI2026RSSMRA80A01H501U001") == f"TARI2026{MASK}001"
 
 
@@ -53,7 +53,7 @@ def test_every_code_of_a_text_is_masked() -> None:
     ],
 )
 def test_identifiers_are_left_alone(identifier: str) -> None:
-    """A random identifier that happens to hold the shape is neither reported nor masked."""
+    """A random identifier that happens to contain the shape is neither reported nor masked."""
     assert not contains_fiscal_code(identifier)
     assert mask_fiscal_codes(f"id {identifier}.") == f"id {identifier}."
 
@@ -61,5 +61,5 @@ def test_identifiers_are_left_alone(identifier: str) -> None:
 @UNHURRIED
 @given(text=st.text(), code=CODES)
 def test_masked_text_is_clean(text: str, code: str) -> None:
-    """Nothing is found in text that was masked."""
+    """A masked text contains no fiscal code."""
     assert not contains_fiscal_code(mask_fiscal_codes(f"{text} {code} {text}"))

@@ -1,4 +1,4 @@
-"""The front matter of the markdown: buttons that IO's app would show, and those it would silently drop."""
+"""The front matter of the markdown: buttons that IO's app shows, and those that it silently drops."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -27,7 +27,7 @@ def markdown(block: str) -> str:
     ],
 )
 def test_text_that_the_app_shows_is_taken(text: str) -> None:
-    """No front matter, and front matter as IO's guide writes it, breaks no rule."""
+    """A text without front matter, or with front matter as in IO's guide, breaks no rule."""
     assert front_matter_rules(text) == []
 
 
@@ -45,7 +45,7 @@ def test_text_that_the_app_shows_is_taken(text: str) -> None:
     ],
 )
 def test_action_that_the_app_follows_is_taken(action: str) -> None:
-    """Links, calls, messages, copies and places in the app are actions."""
+    """Links, calls, messages, copies and places in IO's app are valid actions."""
     assert front_matter_rules(markdown(f'it: {{cta_1: {{text: "Vai", action: "{action}"}}}}')) == []
 
 
@@ -61,7 +61,7 @@ def test_action_that_the_app_follows_is_taken(action: str) -> None:
     ],
 )
 def test_action_that_the_app_ignores_is_refused(action: str) -> None:
-    """An action without the prefix of the app, with it twice or with nothing after it is refused."""
+    """An action without the app's prefix, with two prefixes or with nothing after the prefix is refused."""
     (rule,) = front_matter_rules(markdown(f'it: {{cta_1: {{text: "Vai", action: "{action}"}}}}'))
     assert rule.startswith("front matter: it.cta_1.action must be ioit://")
 
@@ -107,7 +107,7 @@ def test_buttons_of_another_shape_are_refused(block: str, rules: list[str]) -> N
     ],
 )
 def test_yaml_that_is_broken_or_a_trap_is_refused(block: str, rule: str) -> None:
-    """Syntax errors, forbidden characters, bottomless nesting and aliases are refused."""
+    """Syntax errors, forbidden characters, extreme nesting and aliases are refused."""
     assert front_matter_rules(markdown(block)) == [rule]
 
 
@@ -115,13 +115,13 @@ def test_yaml_that_is_broken_or_a_trap_is_refused(block: str, rule: str) -> None
     "text", ["\n" + markdown(f"it:\n  cta_1: {BUTTON}"), "--- \nit:\n---\n", "---\nit:\n", "---"]
 )
 def test_front_matter_that_the_app_would_print_is_refused(text: str) -> None:
-    """A block that starts late, or never closes, would reach the citizen as YAML."""
+    """A block that starts late or never closes is refused: the citizen would see YAML."""
     (rule,) = front_matter_rules(text)
     assert rule.startswith("starts with a line '---'")
 
 
 def test_words_of_the_message_are_not_shown() -> None:
-    """Text between two rules is taken for front matter and refused without a word of it in the rule."""
+    """Text between two rules is taken for front matter and refused, and no word of it is in the rule."""
     (first, second) = front_matter_rules(markdown("Gentile Mario Rossi: il tuo debito è di 300 euro"))
     assert "Mario" not in first + second
 
@@ -129,5 +129,5 @@ def test_words_of_the_message_are_not_shown() -> None:
 @UNHURRIED
 @given(block=st.text(alphabet="it:en cta_12\n-{}[]&*!\"'|>%?#,\\xUu09", max_size=200) | st.text())
 def test_no_front_matter_makes_the_reader_fail(block: str) -> None:
-    """Whatever stands between the two lines, the answer is a list of rules."""
+    """Whatever stands between the two lines, the result is a list of rules."""
     assert isinstance(front_matter_rules(markdown(block)), list)

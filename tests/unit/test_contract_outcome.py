@@ -14,7 +14,7 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def test_outcome_is_a_cloud_event() -> None:
-    """The envelope has the attributes that CloudEvents 1.0 asks for, and says nothing of what is unknown."""
+    """The envelope has the attributes of CloudEvents 1.0, and unknown fields are left out."""
     data = OutcomeData(
         request_id="r-1",
         service="tributi",
@@ -41,7 +41,7 @@ def test_outcome_is_a_cloud_event() -> None:
 
 
 def test_outcome_of_an_unreadable_body_is_known_by_its_parked_id() -> None:
-    """Without a request_id the event has no subject and its id comes from what was parked."""
+    """An event without a request_id has no subject, and its id comes from the parked_id."""
     data = OutcomeData(
         state=State.PARKED,
         parked_id="p-1",
@@ -54,13 +54,13 @@ def test_outcome_of_an_unreadable_body_is_known_by_its_parked_id() -> None:
 
 
 def test_outcome_about_nothing_is_an_error() -> None:
-    """An event that nobody could attribute is not built."""
+    """An event without a request_id and a parked_id raises ValueError."""
     with pytest.raises(ValueError, match="needs a request_id or a parked_id"):
         Outcome.of(OutcomeData(state=State.PARKED), time=NOON)
 
 
 def test_same_outcome_has_the_same_id() -> None:
-    """Two deliveries of one outcome share their id, another state or sequence does not."""
+    """Two events of the same outcome have the same id; another state or sequence gives another id."""
     accepted = OutcomeData(request_id="r-1", state=State.ACCEPTED)
     processed = OutcomeData(request_id="r-1", state=State.PROCESSED)
     first = Outcome.of(accepted, time=NOON)
@@ -73,7 +73,7 @@ def test_same_outcome_has_the_same_id() -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_every_state_has_its_type(state: State) -> None:
-    """The type of the event ends in the state, and the event reads back as it was written."""
+    """The event's type ends in the state, and the event reads back as it was written."""
     event = Outcome.of(OutcomeData(request_id="r-1", state=state, observed_at=NOON), time=NOON)
     assert event.type == f"it.postino.message.{state}"
     assert Outcome.model_validate_json(event.to_json()) == event
@@ -87,11 +87,11 @@ def test_time_is_written_in_utc() -> None:
 
 
 def test_time_without_a_zone_is_an_error() -> None:
-    """A naive datetime does not say when."""
+    """A time without a zone raises ValueError."""
     with pytest.raises(ValueError, match="1 validation error"):
         Outcome.of(
             OutcomeData(request_id="r-1", state=State.READ),
-            time=datetime(2026, 5, 5),  # noqa: DTZ001  the mistake that is tested
+            time=datetime(2026, 5, 5),  # noqa: DTZ001 - the mistake under test
         )
 
 
@@ -106,7 +106,7 @@ def test_time_without_a_zone_is_an_error() -> None:
     ],
 )
 def test_fiscal_code_anywhere_is_an_error(field: str, value: Any) -> None:
-    """A text shaped like a fiscal code is an error, which names the field and does not show the code."""
+    """A fiscal code in any text raises an error that names the field and hides the code."""
     data = OutcomeData.model_validate({"request_id": "r-1", "state": State.PARKED, field: value})
     with pytest.raises(ValueError, match=rf"mask the fiscal code in .*\b{field}\b") as raised:
         Outcome.of(data, time=NOON)
@@ -115,7 +115,7 @@ def test_fiscal_code_anywhere_is_an_error(field: str, value: Any) -> None:
 
 
 def test_trace_that_looks_like_a_fiscal_code_is_taken() -> None:
-    """The random identifiers of a trace may have the shape, and are no person's code."""
+    """A trace identifier with the shape of a fiscal code is accepted, because it is random."""
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-aaaaaa00a00a000a-01"
     event = Outcome.of(OutcomeData(request_id="r-1", state=State.READ), time=NOON, traceparent=trace)
     assert event.traceparent == trace
@@ -123,7 +123,7 @@ def test_trace_that_looks_like_a_fiscal_code_is_taken() -> None:
 
 @pytest.mark.parametrize("field", ["request_id", "campaign", "service"])
 def test_label_with_a_fiscal_code_is_an_error(field: str) -> None:
-    """The labels that a request carries are checked as those of the request."""
+    """A label with a fiscal code raises an error that hides the code."""
     with pytest.raises(ValueError, match=field) as raised:
         OutcomeData.model_validate(
             {"request_id": "r-1", "state": State.READ, field: "TARI2026RSSMRA80A01H501U"}

@@ -1,4 +1,4 @@
-"""The reference that Postino's own queues carry."""
+"""The reference, the body of Postino's own queue messages."""
 
 import base64
 import json
@@ -25,13 +25,13 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     ],
 )
 def test_reference_reads_back_as_written(reference: Reference) -> None:
-    """What to_json writes, parse_reference reads as an equal reference, in base64 too."""
+    """A reference reads back as it was written, in base64 too."""
     assert parse_reference(reference.to_json()) == reference
     assert parse_reference(base64.b64encode(reference.to_json().encode())) == reference
 
 
 def test_reference_says_its_version() -> None:
-    """The field that tells a reference from a request is on the wire, and absent fields are not."""
+    """The version field is always written, and absent fields are not."""
     assert json.loads(Reference(request_id="r-1").to_json()) == {
         "reference": 1,
         "request_id": "r-1",
@@ -41,12 +41,12 @@ def test_reference_says_its_version() -> None:
 
 @pytest.mark.parametrize("body", ["not JSON", b"\xff", "[1]", '{"request_id": "r-1"}'])
 def test_anything_else_is_no_reference(body: str | bytes) -> None:
-    """A body without the field reference is left to parse_request to judge."""
+    """A body without the field `reference` is left to parse_request."""
     assert parse_reference(body) is None
 
 
 def test_requests_are_no_references() -> None:
-    """The documented requests are not taken for references."""
+    """The documented requests are not read as references."""
     for example in schemas()["message-request.schema.json"]["examples"]:
         assert parse_reference(json.dumps(example)) is None
 
@@ -66,7 +66,7 @@ def test_requests_are_no_references() -> None:
     ],
 )
 def test_malformed_reference_is_refused(changes: dict[str, Any], field: str) -> None:
-    """A reference of another version, or with a wrong or unknown field, is an error that names the field."""
+    """A reference of another version, or with a wrong or unknown field, is refused, naming the field."""
     with pytest.raises(InvalidRequest) as raised:
         parse_reference(json.dumps({"reference": 1, "request_id": "r-1"} | changes))
     assert [violation.field for violation in raised.value.violations] == [field]
@@ -75,5 +75,5 @@ def test_malformed_reference_is_refused(changes: dict[str, Any], field: str) -> 
 @UNHURRIED
 @given(body=st.text() | st.binary())
 def test_no_body_makes_the_reader_fail(body: str | bytes) -> None:
-    """Arbitrary text and bytes are no references."""
+    """Arbitrary text and bytes are not read as references, and do not fail."""
     assert parse_reference(body) is None

@@ -1,4 +1,4 @@
-"""Whom to remind: the request decides, or the service's settings, and never what IO cannot tell."""
+"""The reminder policy: the request's own, or the service's as far as IO reports reading and payment."""
 
 import pytest
 
@@ -12,13 +12,13 @@ PAYABLE = payment() | {"due_date": "2026-12-31T22:59:59Z"}
 
 
 def test_request_without_a_word_gets_the_service_policy() -> None:
-    """Absent reminders leave it to the settings."""
+    """A request without reminders gets the service's policy."""
     request = a_request(feature_level_type="ADVANCED", content=PAYABLE)
     assert policy_for(request, OF_SERVICE) == OF_SERVICE
 
 
 def test_request_replaces_all_reminders_of_the_service() -> None:
-    """What the request leaves out is not filled from the settings, but how IO is dealt with stays theirs."""
+    """A request's reminders replace those of the service; the settings towards IO stay the service's."""
     reminders = {"unread": {"after_days": 9}, "feature_level_type": "ADVANCED"}
     request = a_request(feature_level_type="ADVANCED", content=PAYABLE, reminders=reminders)
     assert policy_for(request, OF_SERVICE) == ReminderPolicy(
@@ -30,7 +30,7 @@ def test_request_replaces_all_reminders_of_the_service() -> None:
 
 
 def test_empty_reminders_are_for_nobody() -> None:
-    """A request can keep its citizens from being reminded, whatever the settings say."""
+    """A request with empty reminders has none, whatever the settings say."""
     request = a_request(feature_level_type="ADVANCED", content=PAYABLE, reminders={})
     policy = policy_for(request, OF_SERVICE)
     assert (policy.unread, policy.unpaid) == (None, None)
@@ -49,6 +49,6 @@ def test_empty_reminders_are_for_nobody() -> None:
 def test_default_that_the_message_does_not_allow_falls_away(
     level: str, content: dict[str, object], kinds: tuple[object, object]
 ) -> None:
-    """Settings of a service apply to its messages as far as IO can tell who has read or paid them."""
+    """A service's policy applies to a message only as far as IO reports its reading or payment."""
     policy = policy_for(a_request(feature_level_type=level, content=content), OF_SERVICE)
     assert (policy.unread, policy.unpaid) == kinds

@@ -1,4 +1,4 @@
-"""What a request asks to remind of: every rule is named at its field, and nothing is the default."""
+"""The reminders of a request: each violation names its field, and absent reminders leave the default."""
 
 import copy
 import json
@@ -75,7 +75,7 @@ def violations(document: dict[str, Any]) -> list[tuple[str, str]]:
     ],
 )
 def test_violation_names_the_field_and_the_rule(path: str, value: Any, rule: str) -> None:
-    """One wrong value is the only violation, at its field, in words that say what the field must be."""
+    """One wrong value is the only violation, with its field and a rule that says what the field must be."""
     ((field, said),) = violations(changed(f"reminders.{path}", value))
     assert field == f"reminders.{path}"
     assert said.startswith(rule)
@@ -83,27 +83,27 @@ def test_violation_names_the_field_and_the_rule(path: str, value: Any, rule: str
 
 @pytest.mark.parametrize(("day", "rule"), [(-1, "must be at least 0"), (61, "must be at most 60")])
 def test_day_out_of_range_is_named_by_its_place(day: int, rule: str) -> None:
-    """Each day of the list is judged by itself."""
+    """Each day of the list is validated by itself."""
     document = changed("reminders.unpaid.days_before_due", [7, day])
     assert violations(document) == [("reminders.unpaid.days_before_due.1", rule)]
 
 
 def test_reminders_need_a_premium_message() -> None:
-    """IO tells who has read or paid of Premium messages only, so nobody is reminded of others."""
+    """Reminders need a Premium message, because IO reports reading and payment only for those."""
     fields = [field for field, rule in violations(changed("feature_level_type", "STANDARD")) if "ADV" in rule]
     assert fields == ["reminders.unread", "reminders.unpaid"]
 
 
 @pytest.mark.parametrize("missing", ["payment_data", "due_date"])
 def test_unpaid_needs_a_payment_with_a_due_date(missing: str) -> None:
-    """Without one of them there is nothing to pay or no day to count from; unread needs neither."""
+    """Reminders to pay need a payment and a due date; reminders to read need neither."""
     assert violations(changed(f"content.{missing}", None)) == [
         ("reminders.unpaid", f"needs content.{missing}")
     ]
 
 
 def test_wrong_field_that_reminders_need_is_told_once() -> None:
-    """What reminders need and is wrong itself has its own violation, and no second one at the reminders."""
+    """A wrong field that reminders depend on is one violation, and not a second one at the reminders."""
     wrong_level = changed("feature_level_type", "PREMIUM")
     wrong_content = changed("content.due_date", "tomorrow")
     assert [field for field, _ in violations(wrong_level)] == ["feature_level_type"]
@@ -112,21 +112,21 @@ def test_wrong_field_that_reminders_need_is_told_once() -> None:
 
 @pytest.mark.parametrize("example", [SIMPLEST, FULL], ids=["simplest", "full"])
 def test_nothing_said_is_not_nobody(example: dict[str, Any]) -> None:
-    """Absent and null leave it to the service's settings; an empty object asks for no reminders."""
+    """Absent or null reminders mean the service's settings; an empty object means no reminders."""
     assert read(example).reminders is None
     assert read(example | {"reminders": None}) == read(example)
     assert read(example | {"reminders": {}}).reminders == Reminders()
 
 
 def test_days_are_read_far_to_near() -> None:
-    """The order in which the days are written makes no other request."""
+    """The order of the days does not change the request."""
     document = changed("reminders.unpaid.days_before_due", [0, 8, 1])
     assert read(document).canonical_bytes() == read(REMINDED).canonical_bytes()
     assert read(document).reminders == read(REMINDED).reminders
 
 
 def test_least_that_must_be_said_is_enough() -> None:
-    """Text, times and distance have defaults."""
+    """Text, times and interval have defaults."""
     reminders = read(FULL | {"reminders": {"unread": {"after_days": 3}}}).reminders
     assert reminders is not None
     assert reminders.unread is not None
@@ -135,7 +135,7 @@ def test_least_that_must_be_said_is_enough() -> None:
 
 
 def test_repr_hides_the_texts() -> None:
-    """No repr of the reminders shows what the citizen would read."""
+    """The repr of the reminders hides their texts."""
     reminders = read(REMINDED).reminders
     assert "un avviso ti aspetta" not in repr(reminders)
     assert "A maggio" not in repr(reminders)
@@ -145,7 +145,7 @@ def test_repr_hides_the_texts() -> None:
 @UNHURRIED
 @given(path=st.sampled_from(paths(REMINDED["reminders"])), value=JSON_VALUES)
 def test_any_value_is_equal_or_refused(path: str, value: Any) -> None:
-    """A good request with any value anywhere in its reminders reads back equal, or is refused there."""
+    """A valid request with any value in its reminders reads back equal, or is refused at that field."""
     document = changed(f"reminders.{path}", value)
     error = refusal(json.dumps(document))
     if error is None:
@@ -162,7 +162,7 @@ def test_any_value_is_equal_or_refused(path: str, value: Any) -> None:
     path=st.sampled_from(paths(REMINDED["reminders"])),
 )
 def test_no_error_shows_a_fiscal_code(code: str, path: str) -> None:
-    """A fiscal code anywhere in the reminders is in no text of the refusal, not even in its traceback."""
+    """No text of a refusal, not even its traceback, contains a fiscal code from the reminders."""
     for document in (changed(f"reminders.{path}", f"x {code}"), changed(f"reminders.{path}", {code: 1})):
         error = refusal(json.dumps(document))
         shown = f"{error!r}{error}" + "".join(traceback.format_exception(error)) if error else ""
@@ -171,6 +171,6 @@ def test_no_error_shows_a_fiscal_code(code: str, path: str) -> None:
 
 
 def test_only_markdown_may_name_a_person() -> None:
-    """A fiscal code in the text is the institution's affair; in the subject of a reminder it is refused."""
+    """A fiscal code is accepted in the markdown of a reminder and refused in its subject."""
     text = TEXT | {"markdown": TEXT["markdown"] + "RSSMRA80A01H501U"}
     assert read(changed("reminders.unpaid", {"days_before_due": [1], **text})).reminders is not None

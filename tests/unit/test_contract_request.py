@@ -1,4 +1,4 @@
-"""The request: every rule of IO is applied before sending, and no error shows what was in the body."""
+"""The request: every rule of IO is checked before sending, and no error quotes the body."""
 
 import base64
 import copy
@@ -28,7 +28,7 @@ JSON_VALUES = st.recursive(
 
 
 def paths(document: dict[str, Any], prefix: str = "") -> list[str]:
-    """Every field of the document, nested ones after their parents."""
+    """Every field of the document, nested fields after their parents."""
     found = []
     for name, value in document.items():
         found.append(prefix + name)
@@ -71,14 +71,14 @@ def violations(document: Any) -> dict[str, str]:
 
 
 def test_simplest_request_gets_the_defaults() -> None:
-    """A request with the required fields only is a STANDARD message of the default service."""
+    """A request with only the required fields is a STANDARD message of the default service."""
     request = read(SIMPLEST)
     assert (request.service, request.feature_level_type, request.translations) == ("default", "STANDARD", {})
     assert request.content.payment_data is None
 
 
 def test_base64_is_the_same_request() -> None:
-    """A binding that encodes the body by default makes no difference."""
+    """A body in base64 gives the same request."""
     body = json.dumps(FULL).encode()
     assert parse_request(base64.b64encode(body)) == parse_request(body)
 
@@ -143,7 +143,7 @@ def test_base64_is_the_same_request() -> None:
     ],
 )
 def test_violation_names_the_field_and_the_rule(path: str, value: Any, rule: str) -> None:
-    """One wrong value is refused at its field, in words that say what the field must be."""
+    """One wrong value is refused at its field, with a rule that says what the field must be."""
     assert violations(changed(path, value))[path].startswith(rule)
 
 
@@ -151,12 +151,12 @@ def test_violation_names_the_field_and_the_rule(path: str, value: Any, rule: str
     "path", ["content.subject", "content.payment_data.amount", "translations.en_GB.markdown"]
 )
 def test_missing_field_is_named(path: str) -> None:
-    """A required field that is absent is the only violation."""
+    """An absent required field is the only violation."""
     assert violations(without(path)) == {path: "is required"}
 
 
 def test_payment_that_ends_needs_a_due_date() -> None:
-    """invalid_after_due_date has no meaning without a due date, be it absent or null."""
+    """invalid_after_due_date requires a due date, neither absent nor null."""
     endless = without("content.due_date")
     endless["content"]["payment_data"]["invalid_after_due_date"] = True
     nulled = changed("due_date", None, endless["content"])
@@ -166,7 +166,7 @@ def test_payment_that_ends_needs_a_due_date() -> None:
 
 
 def test_all_violations_come_at_once() -> None:
-    """A sender learns of every mistake from one refusal, rules between two fields included."""
+    """One refusal lists all violations, including rules between two fields."""
     document = changed("content.payment_data.amount", 0)
     document["content"]["due_date"] = "tomorrow"
     document["content"]["markdown"] = "---\nit: {}\n---\n"
@@ -189,7 +189,7 @@ def test_all_violations_come_at_once() -> None:
 
 @pytest.mark.parametrize(("example", "service"), [(SIMPLEST, "default"), (FULL, "tributi")])
 def test_service_must_be_configured(example: dict[str, Any], service: str) -> None:
-    """When the configured names are given, any other service is refused, the default one included."""
+    """If the configured services are given, any other service is refused, even the default one."""
     body = json.dumps(example)
     assert parse_request(body, services={service}).service == service
     with pytest.raises(InvalidRequest, match=r"^service: is not a configured IO service"):
@@ -197,7 +197,7 @@ def test_service_must_be_configured(example: dict[str, Any], service: str) -> No
 
 
 def test_flood_of_violations_is_cut() -> None:
-    """A body of thousands of unknown fields gives a refusal that still fits an event, and counts the rest."""
+    """A body with thousands of unknown fields gives a refusal that fits in an event and counts the rest."""
     with pytest.raises(InvalidRequest) as raised:
         read(FULL | {f"unknown_{number}": 1 for number in range(2000)})
     assert len(raised.value.violations) == 51
@@ -209,7 +209,7 @@ def test_flood_of_violations_is_cut() -> None:
     [("r-1", "r-1"), ("", None), (7, None), ("x-RSSMRA80A01H501U", None), (None, None)],
 )
 def test_refusal_keeps_a_usable_request_id(request_id: Any, usable: str | None) -> None:
-    """The sender is told which request was refused, unless its key is itself what is wrong."""
+    """A refusal carries the request_id, unless the request_id itself is wrong."""
     with pytest.raises(InvalidRequest) as raised:
         read({"request_id": request_id})
     assert raised.value.request_id == usable
@@ -220,7 +220,7 @@ def test_refusal_keeps_a_usable_request_id(request_id: Any, usable: str | None) 
 )
 @pytest.mark.parametrize("unit", ["a", "è", EMOJI])
 def test_lengths_are_counted_in_utf16_units(path: str, least: int, most: int, unit: str) -> None:
-    """A text of exactly the least or the most units passes, and one unit beyond either fails."""
+    """A text of exactly the least or the most UTF-16 units is accepted, and one unit beyond is refused."""
     size = 2 if unit == EMOJI else 1
     for good in (least, most):
         read(changed(path, unit * (good // size)))
@@ -231,7 +231,7 @@ def test_lengths_are_counted_in_utf16_units(path: str, least: int, most: int, un
 
 @pytest.mark.parametrize("code", ["RSSMRA80A01H501U", "AAAAAA00A00A000A", "RSSMRA8LA01H50MU"])
 def test_fiscal_code_is_judged_as_io_does(code: str) -> None:
-    """The check character is not verified, and letters may replace digits."""
+    """Letters may replace digits in a fiscal code, and its check character is not verified."""
     assert read(changed("fiscal_code", code)).fiscal_code == code
 
 
@@ -246,7 +246,7 @@ def test_fiscal_code_is_judged_as_io_does(code: str) -> None:
     ],
 )
 def test_due_date_is_sent_in_utc_seconds(written: str, sent: str) -> None:
-    """Any offset and fraction becomes the only form that every version of IO takes."""
+    """Any offset and fraction is converted to the one form that every version of IO accepts."""
     content = read(changed("content.due_date", written)).content
     assert content.model_dump(mode="json")["due_date"] == sent
 
@@ -263,7 +263,7 @@ def test_due_date_is_sent_in_utc_seconds(written: str, sent: str) -> None:
     ],
 )
 def test_language_is_the_first_preferred_that_exists(preferred: list[str], language: str | None) -> None:
-    """The profile's languages are tried in order, and Italian is both one of them and the last resort."""
+    """The profile's languages are tried in order, and Italian is the last resort."""
     assert read(FULL).language_for(preferred) == language
 
 
@@ -279,7 +279,7 @@ def test_translated_content_keeps_everything_but_the_text() -> None:
 
 @pytest.mark.parametrize("example", [SIMPLEST, FULL, REMINDED], ids=["simplest", "full", "reminded"])
 def test_request_reads_back_as_written(example: dict[str, Any]) -> None:
-    """What to_json writes, parse_request reads as an equal request."""
+    """A request reads back as it was written."""
     request = read(example)
     assert parse_request(request.to_json()) == request
 
@@ -304,7 +304,7 @@ def reordered(document: Any) -> Any:
 def test_canonical_bytes_ignore_how_it_is_written(
     rewritten: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
-    """Order, defaults, zones and the trace make no other message."""
+    """Order, defaults, zones and the trace do not change the canonical bytes."""
     document = changed("service", "default")
     document["translations"]["de_DE"] = document["translations"]["en_GB"]
     assert read(rewritten(document)).canonical_bytes() == read(document).canonical_bytes()
@@ -337,12 +337,12 @@ def test_canonical_bytes_ignore_how_it_is_written(
     ],
 )
 def test_canonical_bytes_change_with_any_content(path: str, value: Any) -> None:
-    """Whatever changes the message changes the bytes."""
+    """Any change of the message changes the canonical bytes."""
     assert read(changed(path, value)).canonical_bytes() != read(FULL).canonical_bytes()
 
 
 def test_repr_hides_the_person_and_the_message() -> None:
-    """Neither repr nor str of a request, or of a part of it, shows recipient, text or payment."""
+    """Neither repr nor str of a request, or of a part of it, contains recipient, text or payment."""
     request = read(FULL)
     parts = [request, request.content, request.content.payment_data, request.translations["en_GB"]]
     shown = "".join(repr(part) + str(part) for part in parts)
@@ -389,7 +389,7 @@ def as_broken_json(code: str, path: str) -> str:
     body=st.sampled_from([in_fields, as_field, inside_a_name, as_broken_json]),
 )
 def test_no_error_shows_a_fiscal_code(code: str, path: str, body: Callable[[str, str], str]) -> None:
-    """Wherever a fiscal code is in a refused body, no text of the error has it, not even its traceback."""
+    """No text of an error, not even its traceback, contains a fiscal code from the refused body."""
     error = refusal(body(code, path))
     shown = f"{error!r}\n{error}\n" + "".join(traceback.format_exception(error)) if error else ""
     assert not contains_fiscal_code(shown)
@@ -408,7 +408,7 @@ def test_arbitrary_bodies_are_refused(body: str | bytes) -> None:
 @UNHURRIED
 @given(path=PATHS, value=JSON_VALUES)
 def test_request_with_any_value_is_equal_or_refused(path: str, value: Any) -> None:
-    """A good request with any value at any field reads back equal, or is refused at that field."""
+    """A valid request with any value in any field reads back equal, or is refused at that field."""
     document = changed(path, value)
     error = refusal(json.dumps(document))
     if error is None:
@@ -420,7 +420,7 @@ def test_request_with_any_value_is_equal_or_refused(path: str, value: Any) -> No
 @UNHURRIED
 @given(name=st.text().filter(lambda name: name not in FULL), value=JSON_VALUES)
 def test_unknown_field_is_refused(name: str, value: Any) -> None:
-    """Whatever its name, a field that the contract does not have is refused and nothing else is."""
+    """An unknown field, whatever its name, is refused with exactly one violation."""
     error = refusal(json.dumps(FULL | {name: value}))
     assert error is not None
     assert len(error.violations) == 1
@@ -433,7 +433,7 @@ def test_unknown_field_is_refused(name: str, value: Any) -> None:
      "RSSMRA-80A01-H501U", "RSS_MRA_80A01_H50MU"],
 )  # fmt: skip
 def test_recipients_own_code_is_in_no_free_field(field: str, written: str) -> None:
-    """A field that becomes a key, an event or a log line holds the recipient's code in no form of it."""
+    """A field that becomes a key, an event or a log line may not hold the recipient's code in any form."""
     body = changed("fiscal_code", "RSSMRA80A01H501U") | {field: written}
     with pytest.raises(InvalidRequest) as raised:
         read(body)
@@ -444,5 +444,5 @@ def test_recipients_own_code_is_in_no_free_field(field: str, written: str) -> No
 
 
 def test_code_of_nobody_here_is_no_obstacle() -> None:
-    """A word that only resembles a code with replaced digits is taken: it is not the recipient's."""
+    """A word that only resembles a fiscal code, and is not the recipient's, is accepted."""
     assert read(changed("request_id", "xRSSMRAULALMHRLMUx")).request_id == "xRSSMRAULALMHRLMUx"

@@ -1,4 +1,4 @@
-"""The JSON Schemas: the files are those of the models, and refuse nothing that the models take."""
+"""The JSON Schemas: the files match the models, and refuse nothing that the models accept."""
 
 import copy
 import json
@@ -48,14 +48,14 @@ def test_schema_is_draft_2020_12(schema: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("example", SETTLED["examples"])
 def test_documented_settlements_pass_both(example: dict[str, Any]) -> None:
-    """The examples in the schema are settlements to the schema and to the model."""
+    """The examples in the schema are valid for the schema and for the model."""
     Draft202012Validator(SETTLED).validate(example)
     assert parse_settlement(json.dumps(example)).request_id == example.get("request_id")
 
 
 @pytest.mark.parametrize("example", [SIMPLEST, FULL, REMINDED], ids=["simplest", "full", "reminded"])
 def test_documented_requests_pass_both(example: dict[str, Any]) -> None:
-    """The examples in the schema are requests to the schema and to the model."""
+    """The examples in the schema are valid for the schema and for the model."""
     Draft202012Validator(REQUEST).validate(example)
     assert parse_request(json.dumps(example)).request_id == example["request_id"]
 
@@ -96,7 +96,7 @@ def test_documented_requests_pass_both(example: dict[str, Any]) -> None:
     ],
 )
 def test_what_the_schema_refuses_the_model_refuses(path: str, value: Any) -> None:
-    """A change that spoils the full example is refused by the schema and, at that field, by the model."""
+    """A change that the schema refuses is refused by the model too, at that field."""
     document = changed(path, value)
     assert not Draft202012Validator(REQUEST).is_valid(document)
     with pytest.raises(InvalidRequest) as raised:
@@ -122,7 +122,7 @@ def test_what_the_schema_refuses_the_model_refuses(path: str, value: Any) -> Non
     ],
 )
 def test_what_the_model_takes_the_schema_takes(path: str, value: Any) -> None:
-    """A good value at the edge of a rule, or null for what may be absent, passes both."""
+    """A valid value at the edge of a rule, or null for an optional field, passes both."""
     document = changed(path, value)
     Draft202012Validator(REQUEST).validate(document)
     parse_request(json.dumps(document))
@@ -139,7 +139,7 @@ def test_required_fields_are_required_by_both(name: str) -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_outcomes_pass_their_schema(state: State) -> None:
-    """The event of every state is valid, and the documented one too."""
+    """The event of every state passes the schema, as does the documented example."""
     now = datetime.now(UTC)
     event = Outcome.of(OutcomeData(request_id="r-1", state=state, observed_at=now), time=now)
     for document in [json.loads(event.to_json()), *OUTCOME["examples"]]:

@@ -1,4 +1,4 @@
-"""The settlement: by request or by notice, never by both, and nothing that is not understood."""
+"""The settlement: by request or by notice, never both, and no unknown field."""
 
 import base64
 import json
@@ -26,13 +26,13 @@ PAID_AT = datetime(2026, 6, 12, 8, 21, 37, tzinfo=UTC)
     ],
 )
 def test_settlement_reads_back_as_written(settlement: Settlement) -> None:
-    """What to_json writes, parse_settlement reads as an equal settlement, in base64 too."""
+    """A settlement reads back as it was written, in base64 too."""
     assert parse_settlement(settlement.to_json()) == settlement
     assert parse_settlement(base64.b64encode(settlement.to_json().encode())) == settlement
 
 
 def test_instant_is_read_in_any_zone() -> None:
-    """The time of the payment is kept in UTC."""
+    """The time of the payment is converted to UTC."""
     body = json.dumps({"request_id": "r-1", "paid_at": "2026-06-12T10:21:37.5+02:00"})
     assert parse_settlement(body).paid_at == PAID_AT
 
@@ -55,7 +55,7 @@ def test_instant_is_read_in_any_zone() -> None:
 def test_wrong_settlement_is_refused_and_its_fields_named(
     document: dict[str, Any], fields: list[str]
 ) -> None:
-    """Each field that is wrong, missing, too much or unknown is named, and no value is shown."""
+    """Each wrong, missing, surplus or unknown field is named, and no value is shown."""
     with pytest.raises(InvalidRequest) as raised:
         parse_settlement(json.dumps(document))
     assert [violation.field for violation in raised.value.violations] == fields
@@ -63,7 +63,7 @@ def test_wrong_settlement_is_refused_and_its_fields_named(
 
 
 def test_usable_request_id_of_a_wrong_settlement_is_kept() -> None:
-    """An operator finds what is wrong by the request that it is about."""
+    """A refused settlement keeps its request_id, so an operator can find the request."""
     with pytest.raises(InvalidRequest) as raised:
         parse_settlement('{"request_id": "r-1", "amount": 100}')
     assert raised.value.request_id == "r-1"
@@ -72,6 +72,6 @@ def test_usable_request_id_of_a_wrong_settlement_is_kept() -> None:
 @UNHURRIED
 @given(body=st.text() | st.binary())
 def test_no_body_makes_the_reader_fail(body: str | bytes) -> None:
-    """Arbitrary text and bytes are refused, by one error."""
+    """Arbitrary text and bytes raise InvalidRequest."""
     with pytest.raises(InvalidRequest):
         parse_settlement(body)

@@ -1,4 +1,4 @@
-"""How long what was not sent waits."""
+"""The delay of a message that was not sent."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -49,7 +49,7 @@ def _delays(entry: Entry, error: IoError) -> list[float]:
 async def test_delay_is_spread_over_its_range(
     entry: Entry, error: IoError, failures: int, least: float, most: float
 ) -> None:
-    """The delay doubles, to 40 s at first and to a quarter of an hour later, and keeps IO's own wait."""
+    """The delay doubles up to its limit, is spread at random, and is at least IO's own wait."""
     delays = _delays(replace(entry, failures=failures), error)
     assert least <= delays[0] < least + (most - least) / 4
     assert most - (most - least) / 4 < delays[-1] <= most
@@ -68,13 +68,13 @@ async def test_delay_is_spread_over_its_range(
 async def test_limit_and_wrong_key_do_not_lengthen_the_delay(
     entry: Entry, error: IoError, counts: int
 ) -> None:
-    """Only a failed call makes the next delay longer; a limit or a stop names its own."""
+    """Only a failed call lengthens the next delay; a limit or a suspension does not."""
     step, changes = deferral(replace(entry, failures=3, sequence=7), error, NOW)
     assert step == Step(State.DEFERRED, error.reason, error.status)
     assert (changes["failures"], changes["sequence"]) == (3 + counts, 8)
 
 
 async def test_years_of_failures_do_not_overflow(entry: Entry) -> None:
-    """The delay stays within its limit however often a message failed."""
+    """The delay stays within its limit, however often a message failed."""
     delays = _delays(replace(entry, failures=10_000), Unreachable(reason="unreachable"))
     assert delays[-1] <= timedelta(minutes=15, seconds=2).total_seconds()

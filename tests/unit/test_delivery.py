@@ -1,4 +1,4 @@
-"""Whose turn it is: every state of the ledger against every kind of delivery."""
+"""What a worker does with each kind of delivery, for every state of the ledger."""
 
 import json
 import logging
@@ -52,7 +52,7 @@ def _action(app: FakeApp, entry: Entry, *, redelivered: bool = False, **changes:
 @pytest.mark.parametrize("state", [State.REQUESTED, State.DEFERRED])
 @pytest.mark.parametrize("redelivered", [False, True])
 async def test_waiting_request_may_go(app: FakeApp, entry: Entry, state: State, redelivered: bool) -> None:
-    """A request that waits goes, also when its message has been delivered before."""
+    """A waiting request is processed, even if its message was delivered before."""
     assert _action(app, entry, state=state, redelivered=redelivered) is Action.PROCEED
 
 
@@ -61,13 +61,13 @@ async def test_waiting_request_may_go(app: FakeApp, entry: Entry, state: State, 
 async def test_message_of_a_request_that_moved_on_hands_over_again(
     app: FakeApp, entry: Entry, state: State, redelivered: bool
 ) -> None:
-    """Whoever moved the request on may have died before handing it over, so the next message sees to it."""
+    """A message of a request that moved on dispatches it again, in case its worker crashed before it did."""
     assert _action(app, entry, state=state, redelivered=redelivered) is Action.DISPATCH
 
 
 @pytest.mark.parametrize("state", [State.REQUESTED, State.DEFERRED, *MOVED_ON])
 async def test_copy_older_than_the_ledger_is_stale(app: FakeApp, entry: Entry, state: State) -> None:
-    """Only the newest copy goes on; an older one is dropped, or hands over again if its delivery died."""
+    """A stale copy is dropped on its first delivery, and dispatches the request on a redelivery."""
     assert _action(app, entry, state=state, sequence=1) is Action.DROP
     assert _action(app, entry, state=state, sequence=1, redelivered=True) is Action.DISPATCH
 
@@ -76,7 +76,7 @@ async def test_copy_older_than_the_ledger_is_stale(app: FakeApp, entry: Entry, s
 async def test_request_being_sent_waits_until_its_lease_is_over(
     app: FakeApp, entry: Entry, redelivered: bool
 ) -> None:
-    """Nobody touches a request that another worker is sending, before its lease has run out."""
+    """Another worker leaves a request that is being sent alone until the lease has expired."""
     sending = replace(entry, state=State.SENDING, lease_until=app.clock() + LEASE)
     assert _action(app, sending, redelivered=redelivered) is Action.WAIT
     app.clock.advance(seconds=LEASE.total_seconds() - 1)
@@ -86,7 +86,7 @@ async def test_request_being_sent_waits_until_its_lease_is_over(
 
 
 async def test_expired_request_does_not_go(app: FakeApp, entry: Entry) -> None:
-    """From its expires_at on a request is not sent, whatever else holds."""
+    """A request is closed from its expires_at on, even if its next_at is later."""
     now = app.clock()
     assert _action(app, entry, expires_at=now + SECOND) is Action.PROCEED
     assert _action(app, entry, expires_at=now) is Action.CLOSE
@@ -94,14 +94,14 @@ async def test_expired_request_does_not_go(app: FakeApp, entry: Entry) -> None:
 
 
 async def test_request_waits_for_its_time(app: FakeApp, entry: Entry) -> None:
-    """Neither not_before nor a deferral is jumped."""
+    """A request waits for its next_at, and is processed from that moment on."""
     now = app.clock()
     assert _action(app, entry, next_at=now + SECOND) is Action.WAIT
     assert _action(app, entry, next_at=now) is Action.PROCEED
 
 
 async def test_request_that_waited_too_long_is_exhausted(app: FakeApp, entry: Entry) -> None:
-    """Trying ends by age, and not by how often IO failed: that is not the message's fault."""
+    """A request is given up for its age, however often IO failed."""
     assert _action(app, entry, failures=1000) is Action.PROCEED
     app.clock.advance(seconds=MAX_AGE.total_seconds())
     assert _action(app, entry) is Action.PROCEED
@@ -110,7 +110,7 @@ async def test_request_that_waited_too_long_is_exhausted(app: FakeApp, entry: En
 
 
 async def test_request_for_a_distant_day_is_not_exhausted_by_waiting(app: FakeApp) -> None:
-    """The time until not_before is not a time of failed attempts."""
+    """The time until not_before does not count towards a request's maximum age."""
     day = app.clock() + timedelta(days=30)
     entry = await app.ledger.open(a_request(not_before=day.isoformat()))
     assert _action(app, entry) is Action.WAIT
@@ -119,7 +119,7 @@ async def test_request_for_a_distant_day_is_not_exhausted_by_waiting(app: FakeAp
 
 
 async def test_wait_lasts_until_just_after_what_it_waits_for(app: FakeApp, entry: Entry) -> None:
-    """The message comes back when its time has come, and soon while another worker is at it."""
+    """A message is hidden until just after next_at, and for a few seconds while another worker sends."""
     now = app.clock()
     waiting = replace(entry, next_at=now + timedelta(minutes=5))
     sending = replace(waiting, state=State.SENDING, lease_until=now + LEASE)
@@ -142,7 +142,7 @@ async def _take(
 async def test_stale_copy_is_dropped_with_a_log_line(
     app: FakeApp, entry: Entry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A dropped copy leaves nothing but a line that says which."""
+    """A dropped copy leaves only a log line that names its request."""
     caplog.set_level(logging.INFO)
     deferred = await app.ledger.advance(entry, Step(State.DEFERRED, "unreachable"), sequence=1)
     await _take(app, deferred, _delivery(sequence=0))
@@ -151,7 +151,7 @@ async def test_stale_copy_is_dropped_with_a_log_line(
 
 
 async def test_message_before_its_time_is_put_back_as_it_is(app: FakeApp) -> None:
-    """Before its time the same reference comes back then, and the ledger is left alone."""
+    """A message before its time is enqueued again with the same reference, and the ledger stays unchanged."""
     entry = await app.ledger.open(a_request(not_before="2026-11-24T10:00:00Z"))
     await _take(app, entry, _delivery())
     message = app.queues.only(MESSAGE_SENDS)
@@ -168,7 +168,10 @@ async def test_message_before_its_time_is_put_back_as_it_is(app: FakeApp) -> Non
 async def test_message_of_a_request_being_sent_comes_back_to_look_after_it(
     app: FakeApp, entry: Entry
 ) -> None:
-    """It comes back soon, ahead of the ledger, and hands over what the other may not have."""
+    """A message of a request being sent comes back soon, with a sequence ahead of the ledger's.
+
+    When it comes back, it dispatches the request in case the other worker did not.
+    """
     claimed = await app.claim(entry)
     await _take(app, claimed, _delivery())
     message = app.queues.only(MESSAGE_SENDS)
@@ -180,7 +183,7 @@ async def test_message_of_a_request_being_sent_comes_back_to_look_after_it(
 
 
 async def test_lease_that_ran_out_leaves_the_request_in_doubt(app: FakeApp, entry: Entry) -> None:
-    """A POST whose worker vanished is never repeated: upstream hears of the doubt, no queue carries it."""
+    """A request whose lease expired is marked IN_DOUBT and published, and no queue carries it any more."""
     claimed = await app.claim(entry)
     app.clock.advance(seconds=LEASE.total_seconds())
     await _take(app, claimed, _delivery(redelivered=True))
@@ -190,7 +193,7 @@ async def test_lease_that_ran_out_leaves_the_request_in_doubt(app: FakeApp, entr
 
 
 async def test_expired_request_ends_without_its_body(app: FakeApp) -> None:
-    """EXPIRED is an outcome, and the content is not kept for it."""
+    """An expired request ends as EXPIRED, with its outcome published and its content removed."""
     entry = await app.ledger.open(a_request(expires_at="2026-11-24T08:00:00Z"))
     await _take(app, entry, _delivery())
     ended = app.entry()
@@ -199,7 +202,7 @@ async def test_expired_request_ends_without_its_body(app: FakeApp) -> None:
 
 
 async def test_exhausted_request_is_dead_and_goes_to_be_parked(app: FakeApp, entry: Entry) -> None:
-    """A request that will not be tried again keeps its body and waits for an operator."""
+    """A request that waited too long is DEAD, keeps its body, and goes to the poison queue."""
     app.clock.advance(seconds=MAX_AGE.total_seconds() + 1)
     await _take(app, entry, _delivery())
     ended = app.entry()
@@ -209,7 +212,7 @@ async def test_exhausted_request_is_dead_and_goes_to_be_parked(app: FakeApp, ent
 
 
 async def test_entry_that_go_returns_is_handed_over(app: FakeApp, entry: Entry) -> None:
-    """What its turn made of the request is handed over with the language of the message."""
+    """The entry that `proceed` returns is dispatched with the language of the message."""
     later = app.clock() + timedelta(seconds=9)
 
     async def go(entry: Entry) -> Entry | None:
@@ -221,7 +224,7 @@ async def test_entry_that_go_returns_is_handed_over(app: FakeApp, entry: Entry) 
 
 
 async def test_nothing_is_handed_over_when_go_has_done_it(app: FakeApp, entry: Entry) -> None:
-    """A turn that passed the request on itself returns nothing to hand over."""
+    """Nothing is dispatched when `proceed` returns None."""
 
     async def go(entry: Entry) -> Entry | None:
         return None
@@ -231,7 +234,7 @@ async def test_nothing_is_handed_over_when_go_has_done_it(app: FakeApp, entry: E
 
 
 async def test_loser_of_a_race_looks_again_when_the_winner_must_be_done(app: FakeApp, entry: Entry) -> None:
-    """Who loses stops at once, and its message comes back: the winner may have died."""
+    """A worker that loses a race stops, and enqueues a re-check: the winner may have crashed."""
 
     async def go(entry: Entry) -> Entry | None:
         raise LostRace
@@ -241,7 +244,7 @@ async def test_loser_of_a_race_looks_again_when_the_winner_must_be_done(app: Fak
 
 
 async def test_two_who_find_the_lease_over_make_one_doubt(app: FakeApp, entry: Entry) -> None:
-    """Of two messages that find the same lease over one moves the request, and the other looks again."""
+    """Of two messages that find an expired lease, one marks the request IN_DOUBT and one is re-checked."""
     claimed = await app.claim(entry)
     app.clock.advance(seconds=LEASE.total_seconds())
     await _take(app, claimed, _delivery())
@@ -252,7 +255,7 @@ async def test_two_who_find_the_lease_over_make_one_doubt(app: FakeApp, entry: E
 
 
 async def test_failure_of_go_is_the_platforms(app: FakeApp, entry: Entry) -> None:
-    """An unexpected failure is neither caught nor handed over: the platform delivers again."""
+    """An unexpected failure of `proceed` is not caught, so the platform delivers the message again."""
 
     async def go(entry: Entry) -> Entry | None:
         raise RuntimeError
@@ -263,7 +266,7 @@ async def test_failure_of_go_is_the_platforms(app: FakeApp, entry: Entry) -> Non
 
 
 async def test_redelivered_deferral_gets_its_copy(app: FakeApp, entry: Entry) -> None:
-    """A worker that died between the ledger and the queue loses no request."""
+    """A redelivered message enqueues the deferred copy that its crashed worker did not enqueue."""
     later = app.clock() + timedelta(seconds=30)
     deferred = await app.ledger.advance(entry, Step(State.DEFERRED, "x"), next_at=later, sequence=1)
     app.clock.advance(minutes=10)
@@ -273,7 +276,7 @@ async def test_redelivered_deferral_gets_its_copy(app: FakeApp, entry: Entry) ->
 
 
 async def test_redelivered_acceptance_tells_what_its_worker_could_not(app: FakeApp, entry: Entry) -> None:
-    """A message that has been looked at since is told as accepted all the same."""
+    """A redelivered message publishes ACCEPTED too, when the request has reached PROCESSED meanwhile."""
     claimed = await app.claim(entry)
     accepted = await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
     seen = await app.ledger.advance(accepted, Step(State.PROCESSED), status="PROCESSED")
@@ -282,7 +285,7 @@ async def test_redelivered_acceptance_tells_what_its_worker_could_not(app: FakeA
 
 
 async def test_reference_to_an_unknown_request_is_an_error(app: FakeApp, entry: Entry) -> None:
-    """A reference is only worth what the ledger holds."""
+    """Looking up a reference returns the ledger's entry, or raises UnknownRequest if there is none."""
     assert await look_up(Reference(request_id="r-1"), app.ledger) == entry
     with pytest.raises(UnknownRequest):
         await look_up(Reference(request_id="r-2"), app.ledger)

@@ -1,4 +1,4 @@
-"""Whatever the day and hour at which the demo runs, its reminders are due on the day to which it goes on."""
+"""Whenever the demo runs, its reminders are due on the day to which it advances."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ from reminders.calendar import next_allowed
 from reminders.plan import plan
 
 YEAR = [datetime(2026, 6, 1, tzinfo=UTC) + timedelta(hours=hours) for hours in range(0, 366 * 24, 7)]
-# When midnight in Italy comes while the demo runs.
+# The times at which midnight in Italy comes during the demo.
 LAST_MINUTES = [datetime(2026, 12, day, 22, 59, 30, tzinfo=UTC) for day in range(1, 32)]
 
 

@@ -1,4 +1,4 @@
-"""What each state owes to whoever comes next: a copy, a due row, an event."""
+"""What a dispatch does in each state: a queue message, a row in the due index, an outcome."""
 
 import json
 from datetime import timedelta
@@ -23,7 +23,7 @@ async def _settled(app: FakeApp, step: Step, **changes: Any) -> Entry:
 
 
 async def test_deferred_goes_back_to_its_queue_until_its_time(app: FakeApp) -> None:
-    """A deferred request waits out of sight as a reference with its language and the new sequence."""
+    """A deferred request is enqueued as a hidden reference, with its language and the new sequence."""
     at = app.clock() + timedelta(seconds=40)
     entry = await _settled(app, Step(State.DEFERRED, "unreachable"), next_at=at, sequence=1)
     await app.dispatcher.dispatch(entry, MESSAGE_SENDS, "en_GB")
@@ -40,7 +40,7 @@ async def test_deferred_goes_back_to_its_queue_until_its_time(app: FakeApp) -> N
 
 
 async def test_deferred_whose_time_has_passed_goes_back_at_once(app: FakeApp) -> None:
-    """A copy that is put late is not delayed again."""
+    """A deferred request whose time has passed is enqueued without a delay."""
     entry = await _settled(app, Step(State.DEFERRED, "unreachable"), next_at=app.clock(), sequence=1)
     app.clock.advance(minutes=5)
     await app.dispatcher.dispatch(entry, MESSAGE_REQUESTS)
@@ -48,7 +48,7 @@ async def test_deferred_whose_time_has_passed_goes_back_at_once(app: FakeApp) ->
 
 
 async def test_accepted_is_looked_at_soon_and_told(app: FakeApp) -> None:
-    """An accepted message is due for its first look, and its acceptance is an event."""
+    """An accepted message is due for its first poll, and its acceptance is published."""
     entry = await _settled(app, Step(State.ACCEPTED), message_id="M1", body={})
     await app.dispatcher.dispatch(entry, MESSAGE_SENDS)
     assert app.due() == [f"{app.clock() + FIRST_CHECK:%S}-r-1"]
@@ -57,7 +57,7 @@ async def test_accepted_is_looked_at_soon_and_told(app: FakeApp) -> None:
 
 
 async def test_accepted_without_an_id_is_told_and_not_followed(app: FakeApp) -> None:
-    """What IO cannot be asked about is not due for a look."""
+    """An accepted message without IO's id is published and not polled."""
     entry = await _settled(app, Step(State.ACCEPTED, "no_message_id"), body={})
     await app.dispatcher.dispatch(entry, MESSAGE_SENDS)
     assert app.due() == []
@@ -65,7 +65,7 @@ async def test_accepted_without_an_id_is_told_and_not_followed(app: FakeApp) -> 
 
 
 async def test_in_doubt_is_told_and_put_nowhere(app: FakeApp) -> None:
-    """A request in doubt waits for an operator: no queue carries it on."""
+    """A request in doubt is published and not enqueued."""
     entry = await _settled(app, Step(State.IN_DOUBT, "timeout"))
     await app.dispatcher.dispatch(entry, MESSAGE_SENDS)
     assert app.told() == ["r-1/0/in_doubt"]
@@ -74,7 +74,7 @@ async def test_in_doubt_is_told_and_put_nowhere(app: FakeApp) -> None:
 
 @pytest.mark.parametrize("queue", [MESSAGE_REQUESTS, MESSAGE_SENDS])
 async def test_refused_is_told_and_goes_to_the_poison_queue_of_its_road(app: FakeApp, queue: str) -> None:
-    """A refusal reaches upstream and the operators by the poison queue, with the app to go back to."""
+    """A refused request is published, and its reference goes to the poison queue of its own queue."""
     entry = await _settled(app, Step(State.REFUSED, "invalid_message", 400))
     await app.dispatcher.dispatch(entry, queue)
     body = app.queues.only(poison(queue)).body
@@ -84,7 +84,7 @@ async def test_refused_is_told_and_goes_to_the_poison_queue_of_its_road(app: Fak
 
 
 async def test_dead_goes_to_the_poison_queue_and_is_told_there(app: FakeApp) -> None:
-    """A request that ran out of attempts is told once, when it is parked."""
+    """A dead request goes to the poison queue and is published only when it is parked."""
     entry = await app.ledger.advance(await app.ledger.open(a_request()), Step(State.DEAD, "exhausted"))
     await app.dispatcher.dispatch(entry, MESSAGE_REQUESTS)
     assert app.told() == []
@@ -93,14 +93,14 @@ async def test_dead_goes_to_the_poison_queue_and_is_told_there(app: FakeApp) -> 
 
 @pytest.mark.parametrize("state", [State.SKIPPED, State.EXPIRED])
 async def test_outcome_that_is_no_failure_is_only_told(app: FakeApp, state: State) -> None:
-    """Nobody has to deal with a message that was rightly not sent."""
+    """A skipped or expired request is published and nothing else: it needs no operator."""
     entry = await app.ledger.advance(await app.ledger.open(a_request()), Step(state), body={})
     await app.dispatcher.dispatch(entry, MESSAGE_REQUESTS)
     assert list(app.queues.messages) == [MESSAGE_OUTCOMES]
 
 
 async def test_twice_tells_the_same_event_and_makes_one_due_row(app: FakeApp) -> None:
-    """Handing over again, as after a crash, changes nothing for who drops known ids."""
+    """A repeated dispatch publishes an event with the same id and makes no second due row."""
     entry = await _settled(app, Step(State.ACCEPTED), message_id="M1", body={})
     await app.dispatcher.dispatch(entry, MESSAGE_SENDS)
     app.clock.advance(minutes=10)
@@ -110,7 +110,7 @@ async def test_twice_tells_the_same_event_and_makes_one_due_row(app: FakeApp) ->
 
 
 async def test_retelling_tells_the_whole_history(app: FakeApp) -> None:
-    """Who moved a request on may have died before telling, so every line that is told is told again."""
+    """A dispatch with `republish` publishes the whole history, in case a worker crashed before it did."""
     accepted = await _settled(app, Step(State.ACCEPTED), message_id="M1", body={})
     entry = await app.ledger.advance(accepted, Step(State.PROCESSED), Step(State.READ))
     await app.dispatcher.dispatch(entry, MESSAGE_SENDS, republish=True)
@@ -118,7 +118,7 @@ async def test_retelling_tells_the_whole_history(app: FakeApp) -> None:
 
 
 async def test_checked_request_goes_on_as_a_reference(app: FakeApp) -> None:
-    """The way from the check to the sending carries the language and no personal data."""
+    """A checked request goes to message-sends as a reference with its language and no personal data."""
     entry = await app.ledger.open(a_request())
     await app.dispatcher.enqueue_send(entry, "de_DE")
     body = json.loads(app.queues.only(MESSAGE_SENDS).body)
@@ -127,6 +127,6 @@ async def test_checked_request_goes_on_as_a_reference(app: FakeApp) -> None:
 
 
 async def test_parked_body_goes_as_it_is(app: FakeApp) -> None:
-    """What cannot be read reaches the poison queue unchanged."""
+    """An unreadable body reaches the poison queue unchanged."""
     await app.dispatcher.poison("not {json", MESSAGE_REQUESTS)
     assert app.queues.bodies(poison(MESSAGE_REQUESTS)) == ["not {json"]

@@ -1,4 +1,4 @@
-"""The due index: found by time, one row a request, gone when dealt with; and one reader at a time."""
+"""The due index: rows found by time, one a request, removed after processing, and one reader at a time."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ async def _due(due_index: DueIndex, since: str = "0") -> list[str]:
 
 @pytest.mark.parametrize("request_id", ["r-1", "a:b.c_d-e", "-", LONGEST_ID])
 async def test_entry_names_its_request_and_its_time(due_index: DueIndex, request_id: str) -> None:
-    """Both are known from the keys alone, whatever characters the id has."""
+    """A row's keys name its request and its time, whatever characters the id has."""
     entry = await due_index.put(request_id, NOON)
     assert (entry.bucket[:13], entry.key) == ("202612311200-", f"30-{request_id}")
     assert (entry.request_id, entry.due_at) == (request_id, NOON)
@@ -62,14 +62,14 @@ async def test_what_is_due_is_found_however_late_the_look(
 async def test_what_is_not_due_yet_is_not_found(
     due_index: DueIndex, clock: FakeClock, early: timedelta
 ) -> None:
-    """Nothing is looked at before its second, also at the edge of a minute."""
+    """A row is not found before its second, even at the edge of a minute."""
     clock.now -= early
     await due_index.put("r-1", NOON)
     assert await _due(due_index) == []
 
 
 async def test_last_second_of_a_minute_is_due_in_that_second(due_index: DueIndex, clock: FakeClock) -> None:
-    """The range is right where the next second belongs to another partition, and another year."""
+    """The range is right when the next second belongs to another partition and another year."""
     await due_index.put("last", datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC))
     await due_index.put("next", datetime(2027, 1, 1, tzinfo=UTC))
     clock.now = datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC)
@@ -79,7 +79,7 @@ async def test_last_second_of_a_minute_is_due_in_that_second(due_index: DueIndex
 
 
 async def test_oldest_minute_comes_first(due_index: DueIndex, clock: FakeClock) -> None:
-    """A tick that is cut short has dealt with what waited longest, to the minute."""
+    """Rows come oldest minute first, so a tick that is cut short has processed the longest waiting."""
     for minutes in (5, 0, 2, 1):
         await due_index.put(f"after-{minutes}", NOON + timedelta(minutes=minutes))
     clock.advance(hours=1)
@@ -87,7 +87,7 @@ async def test_oldest_minute_comes_first(due_index: DueIndex, clock: FakeClock) 
 
 
 async def test_rows_of_a_minute_are_in_sixteen_partitions(due_index: DueIndex, table: FakeTable) -> None:
-    """A minute in which very much is due is more than one partition of the service."""
+    """The rows of one minute are spread over sixteen partitions."""
     for number in range(200):
         await due_index.put(f"r-{number}", NOON)
     shards = {partition[13:] for partition, _ in table.rows_by_key}
@@ -95,7 +95,7 @@ async def test_rows_of_a_minute_are_in_sixteen_partitions(due_index: DueIndex, t
 
 
 async def test_noting_the_same_twice_makes_one_row(due_index: DueIndex, table: FakeTable) -> None:
-    """A repetition costs no second look."""
+    """A repeated put makes no second row."""
     assert await due_index.put("r-1", NOON) == await due_index.put("r-1", NOON)
     assert len(table.rows_by_key) == 1
 
@@ -103,7 +103,7 @@ async def test_noting_the_same_twice_makes_one_row(due_index: DueIndex, table: F
 async def test_noting_again_a_little_late_makes_no_second_row(
     due_index: DueIndex, table: FakeTable, clock: FakeClock
 ) -> None:
-    """A queue message that comes back after ten minutes notes the row that is there."""
+    """A put that a queue message repeats ten minutes later finds the row of the first."""
     await due_index.put("r-1", NOON)
     clock.advance(minutes=10)
     await due_index.put("r-1", NOON)
@@ -111,7 +111,7 @@ async def test_noting_again_a_little_late_makes_no_second_row(
 
 
 async def test_removed_row_is_not_due_and_removing_it_again_does_no_harm(due_index: DueIndex) -> None:
-    """What has been dealt with is gone, also when the removal is repeated."""
+    """A removed row is not due, and a second removal does no harm."""
     entry = await due_index.put("r-1", NOON)
     await due_index.put("r-2", NOON)
     await due_index.remove(entry)
@@ -120,7 +120,7 @@ async def test_removed_row_is_not_due_and_removing_it_again_does_no_harm(due_ind
 
 
 async def test_row_for_the_past_is_put_for_now(due_index: DueIndex) -> None:
-    """What is noted late is due at once, and never behind the watermark that a reader may have left."""
+    """A row for the past is put for now, so never before the watermark."""
     await due_index.release(await due_index.acquire(), None)
     entry = await due_index.put("r-1", NOON - timedelta(days=30))
     assert entry.due_at == NOON
@@ -130,7 +130,7 @@ async def test_row_for_the_past_is_put_for_now(due_index: DueIndex) -> None:
 async def test_watermark_stays_behind_now_and_behind_what_was_left(
     due_index: DueIndex, clock: FakeClock
 ) -> None:
-    """The next reader passes by what was removed long ago, and by nothing that is still there."""
+    """The watermark passes the removed rows and none that was left, and stays a margin before now."""
     left = await due_index.put("left", NOON)
     clock.advance(days=2)
     lease = await due_index.acquire()
@@ -143,7 +143,7 @@ async def test_watermark_stays_behind_now_and_behind_what_was_left(
 
 
 async def test_turn_without_a_proper_end_moves_no_watermark(due_index: DueIndex, clock: FakeClock) -> None:
-    """A reader that died left rows anywhere: the next one reads from where that one did."""
+    """A lease that a crashed reader never released leaves the watermark unchanged."""
     lease = await due_index.acquire()
     await due_index.release(lease, None)
     since = (await due_index.acquire()).since
@@ -152,7 +152,7 @@ async def test_turn_without_a_proper_end_moves_no_watermark(due_index: DueIndex,
 
 
 async def test_row_behind_the_watermark_is_found_within_a_day(due_index: DueIndex, clock: FakeClock) -> None:
-    """A write that came unbelievably late is not lost: the index is read from its start once a day."""
+    """A row written far too late, before the watermark, is found by the daily read from the start."""
     clock.now -= timedelta(hours=1)
     await due_index.release(await due_index.acquire(), None)
     late = DueIndex(due_index._table, lambda: NOON - timedelta(hours=3))
@@ -167,7 +167,7 @@ async def test_row_behind_the_watermark_is_found_within_a_day(due_index: DueInde
 
 
 async def test_turn_is_one_readers(due_index: DueIndex) -> None:
-    """Of many hosts that ask at once one gets the lease, the first time and later."""
+    """Of many hosts that ask at once, one gets the lease, on the first run and later."""
     for _ in range(2):
         results = await asyncio.gather(*(due_index.acquire() for _ in range(8)), return_exceptions=True)
         (lease,) = [result for result in results if isinstance(result, Lease)]
@@ -176,7 +176,7 @@ async def test_turn_is_one_readers(due_index: DueIndex) -> None:
 
 
 async def test_turn_of_a_dead_host_passes_on(due_index: DueIndex, clock: FakeClock) -> None:
-    """The lease is over by itself, and who held it can neither go on nor end it for the other one."""
+    """The lease of a crashed host expires, and that host can neither renew nor release the next lease."""
     dead = await due_index.acquire()
     clock.now += LEASE
     alive = await due_index.acquire()
@@ -193,7 +193,7 @@ async def test_turn_of_a_dead_host_passes_on(due_index: DueIndex, clock: FakeClo
 
 
 async def test_lost_race_for_the_turn_is_no_error(due_index: DueIndex, steps: Steps) -> None:
-    """Who reads the control row and loses the write is out of lease."""
+    """A host that reads the control row and loses the write gets LeaseLost."""
     await due_index.release(await due_index.acquire(), None)
     steps.fail_before(Changed(), skip=1)
     with pytest.raises(LeaseLost):
@@ -201,7 +201,7 @@ async def test_lost_race_for_the_turn_is_no_error(due_index: DueIndex, steps: St
 
 
 async def test_empty_tick_costs_four_operations(due_index: DueIndex, steps: Steps) -> None:
-    """A tick without anything due reads the control row, writes it twice, and asks once."""
+    """A tick without due rows reads the control row, writes it twice, and queries once."""
     await due_index.release(await due_index.acquire(), None)
     before = len(steps.done)
     lease = await due_index.acquire()
@@ -211,7 +211,7 @@ async def test_empty_tick_costs_four_operations(due_index: DueIndex, steps: Step
 
 
 async def test_behind_is_the_age_of_the_oldest_row(due_index: DueIndex, clock: FakeClock) -> None:
-    """An operator sees how late the looks are; nothing due is not late, nor is what is due later."""
+    """The lag is the age of the oldest due row, and zero if nothing is due."""
     assert await due_index.lag() == timedelta(0)
     await due_index.put("r-2", NOON + timedelta(days=1))
     await due_index.put("r-1", NOON)

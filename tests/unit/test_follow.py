@@ -1,4 +1,4 @@
-"""Following: a look, its record, the next look; and no death in between that loses anything."""
+"""Following: a poll, its record, the next poll; a crash between any two steps loses nothing."""
 
 import logging
 from contextlib import suppress
@@ -33,7 +33,7 @@ TICK = timedelta(minutes=5)
 
 @pytest.fixture
 async def app() -> FakeApp:
-    """One Premium message with a notice, accepted and due, and nothing told that was told before."""
+    """Return an app with one Premium message with a notice, accepted and due, and with empty queues."""
     app = FakeApp()
     await app.accepted(feature_level_type="ADVANCED", content=payment())
     app.queues.messages.clear()
@@ -43,7 +43,7 @@ async def app() -> FakeApp:
 
 
 def _next_tick(app: FakeApp) -> None:
-    """Move on to the first tick of the timer at which something is due."""
+    """Advance to the first tick of the timer at which a message is due."""
     due_at = app.due_entries()[0].due_at
     while app.clock() < due_at:
         app.clock.now += TICK
@@ -55,13 +55,13 @@ async def _tick(app: FakeApp, *answer: str | None) -> None:
 
 
 async def test_due_message_is_asked_for_with_its_own_key(app: FakeApp) -> None:
-    """IO is asked for the very message, of the very citizen, by the service that sent it."""
+    """IO is asked for the message's id, with its citizen's fiscal code and its service's key."""
     await _tick(app, "PROCESSED", "UNREAD", "NOT_PAID")
     assert app.io.asked == [("message", FISCAL_CODE, "01JWCZ5V6Q4M3N2P1R0T9S8W7X", "default")]
 
 
 async def test_delivery_is_written_told_and_followed_on(app: FakeApp) -> None:
-    """A processed Premium message changes its state, is told, and is looked at again."""
+    """A processed Premium message changes its state, is published, and stays followed."""
     await _tick(app, "PROCESSED", "UNREAD", "NOT_PAID")
     entry = app.entry()
     assert (entry.state, entry.status, entry.read_status) == (State.PROCESSED, "PROCESSED", "UNREAD")
@@ -70,7 +70,7 @@ async def test_delivery_is_written_told_and_followed_on(app: FakeApp) -> None:
 
 
 async def test_everything_seen_at_once_is_told_in_order_and_ends_the_following(app: FakeApp) -> None:
-    """A message that was read and paid has nothing more to wait for."""
+    """Changes found by one poll are published in order; a message both read and paid is followed no more."""
     await _tick(app, "PROCESSED", "READ", "PAID")
     assert app.told() == ["r-1/0/processed", "r-1/0/read", "r-1/0/paid"]
     assert app.due() == []
@@ -78,7 +78,7 @@ async def test_everything_seen_at_once_is_told_in_order_and_ends_the_following(a
 
 
 async def test_message_not_due_is_not_asked_for(app: FakeApp) -> None:
-    """A tick costs what is due."""
+    """A tick polls due messages only."""
     await _tick(app, "PROCESSED", "UNREAD", "NOT_PAID")
     app.io.asked.clear()
     await _tick(app, "PROCESSED", "READ", "PAID")
@@ -86,7 +86,7 @@ async def test_message_not_due_is_not_asked_for(app: FakeApp) -> None:
 
 
 async def test_payment_seen_before_reading_is_not_the_end(app: FakeApp) -> None:
-    """PAID may come first; READ is still waited for, and undoes nothing."""
+    """PAID may come before READ: READ is still awaited, and PAID stays."""
     await _tick(app, "PROCESSED", "UNREAD", "PAID")
     app.clock.advance(days=1)
     await _tick(app, "PROCESSED", "READ", "NOT_PAID")
@@ -97,7 +97,7 @@ async def test_payment_seen_before_reading_is_not_the_end(app: FakeApp) -> None:
 
 
 async def test_unavailable_is_told_and_followed_on(app: FakeApp) -> None:
-    """UNAVAILABLE is not UNREAD: it is told as itself, each time, and may turn back."""
+    """UNAVAILABLE is not UNREAD: each change to it is published, and the message stays followed."""
     for word in ("UNAVAILABLE", "UNREAD", "UNAVAILABLE", "READ"):
         _next_tick(app)
         await _tick(app, "PROCESSED", word, "NOT_PAID")
@@ -110,7 +110,7 @@ async def test_unavailable_is_told_and_followed_on(app: FakeApp) -> None:
 
 
 async def test_standard_message_ends_with_its_delivery() -> None:
-    """Of a STANDARD message IO tells nothing after its delivery."""
+    """A STANDARD message is no longer followed once it is delivered."""
     app = FakeApp()
     await app.accepted()
     app.clock.now += TICK
@@ -120,14 +120,14 @@ async def test_standard_message_ends_with_its_delivery() -> None:
 
 @pytest.mark.parametrize("word", ["REJECTED", "FAILED"])
 async def test_undelivered_message_is_told_and_over(app: FakeApp, word: str) -> None:
-    """A message that IO did not deliver is never looked at again."""
+    """A message that IO did not deliver is published and no longer followed."""
     await _tick(app, word)
     assert (app.told(), app.due()) == ([f"r-1/0/{word.lower()}"], [])
     assert app.entry().state == word
 
 
 async def test_message_that_io_still_works_on_is_followed_on(app: FakeApp) -> None:
-    """Before its end a message is looked at again, and nobody is told."""
+    """A message that IO is still processing is polled again, and no outcome is published."""
     await _tick(app, "ACCEPTED")
     assert (app.told(), len(app.due()), app.entry().status) == ([], 1, "ACCEPTED")
     await _tick(app, "ACCEPTED")
@@ -135,7 +135,7 @@ async def test_message_that_io_still_works_on_is_followed_on(app: FakeApp) -> No
 
 
 async def test_same_answer_again_writes_nothing(app: FakeApp) -> None:
-    """A look without news costs no write and tells nothing, and the next one is later."""
+    """A poll without news writes and publishes nothing, and its message stays due."""
     await _tick(app, "PROCESSED", "UNREAD", "NOT_PAID")
     before, told = app.entry(), app.told()
     app.clock.advance(days=1)
@@ -161,7 +161,7 @@ def _limited(retry_after: float) -> IoError:
 async def test_look_without_an_answer_keeps_what_is_known(
     app: FakeApp, error: IoError, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When IO fails, as it does when pagoPA does, what is known stays, and the message is looked at again."""
+    """When IO fails, as it does when pagoPA does, the known status stays and the message is polled again."""
     await _tick(app, "PROCESSED", "READ", "NOT_PAID")
     known, told = app.entry(), app.told()
     app.clock.advance(days=1)
@@ -175,7 +175,7 @@ async def test_look_without_an_answer_keeps_what_is_known(
 
 @pytest.mark.parametrize("error", [Misconfigured(reason="invalid_key", status=401), _limited(3)])
 async def test_look_that_was_not_made_is_made_up_for(app: FakeApp, error: IoError) -> None:
-    """A call that had no effect costs the message no look of its schedule: the next tick but a few asks."""
+    """A call that was not made does not use up a poll: the message is polled a few ticks later."""
     app.io.status = error
     await app.follow()
     app.clock.now += 2 * LONGEST_DELAY
@@ -184,7 +184,7 @@ async def test_look_that_was_not_made_is_made_up_for(app: FakeApp, error: IoErro
 
 
 async def test_service_that_cannot_be_asked_is_not_asked_again_in_the_tick() -> None:
-    """One wrong key costs one round of calls, and the messages of another service are looked at."""
+    """One wrong key costs one round of calls, and the messages of another service are polled."""
     app = FakeApp()
     for number in range(40):
         await app.accepted(f"r-{number}", service="tributi" if number % 2 else "default")
@@ -199,7 +199,7 @@ async def test_service_that_cannot_be_asked_is_not_asked_again_in_the_tick() -> 
 
 
 async def test_short_pause_is_over_soon(app: FakeApp) -> None:
-    """A message whose service was just paused is looked at again within minutes, not a quarter of an hour."""
+    """A message of a service that was just paused is polled again within minutes."""
     await app.accepted()
     app.clock.advance(minutes=1)
     app.io.status = Suspended(reason="paused")
@@ -211,7 +211,7 @@ async def test_short_pause_is_over_soon(app: FakeApp) -> None:
 
 
 async def test_put_off_messages_come_back_spread_out() -> None:
-    """What was put off together is not due together again."""
+    """Messages that were postponed together are not due together again."""
     app = FakeApp()
     for number in range(40):
         await app.accepted(f"r-{number}")
@@ -226,7 +226,7 @@ async def test_put_off_messages_come_back_spread_out() -> None:
 async def test_message_that_io_does_not_know_is_an_alarm(
     app: FakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """IO accepted it, so a 404 is an error in the log, and the message stays followed."""
+    """A 404 is logged as an error, because IO accepted the message, and the message stays followed."""
     app.io.status = MessageNotFound(reason="message_not_found", status=404)
     await app.follow()
     (record,) = caplog.records
@@ -238,7 +238,7 @@ async def test_message_that_io_does_not_know_is_an_alarm(
 
 
 async def test_message_that_io_does_not_know_has_one_line_of_it(app: FakeApp) -> None:
-    """The history tells it once, with IO's status, however often IO says it; upstream is not told."""
+    """The history records the 404 once, however often IO repeats it, and no outcome is published."""
     app.io.status = MessageNotFound(reason="message_not_found", status=404)
     for _ in range(3):
         _next_tick(app)
@@ -254,7 +254,7 @@ async def test_message_that_io_does_not_know_has_one_line_of_it(app: FakeApp) ->
 
 @pytest.mark.parametrize("retry_after", [0, 0.2])
 async def test_message_looked_at_in_the_second_it_is_due_stays_followed(retry_after: float) -> None:
-    """A limit that is over at once puts the message back, and what was dealt with is another row."""
+    """A message whose postponed poll falls in the same second stays due."""
     app = FakeApp()
     await app.accepted()
     app.clock.advance(seconds=10)
@@ -264,7 +264,7 @@ async def test_message_looked_at_in_the_second_it_is_due_stays_followed(retry_af
 
 
 async def test_following_ends_at_its_horizon(app: FakeApp) -> None:
-    """A message that nobody reads is let go, whether IO answers or not."""
+    """A message that is never read is no longer followed after the horizon."""
     await _tick(app, "PROCESSED", "UNREAD", "NOT_PAID")
     app.clock.advance(days=HORIZON.days + 1)
     await app.follow()
@@ -275,7 +275,7 @@ async def test_following_ends_at_its_horizon(app: FakeApp) -> None:
     "error", [Unavailable(reason="timeout"), Unreachable(reason="unreachable"), _limited(1)]
 )
 async def test_following_ends_at_its_horizon_when_io_never_answers(app: FakeApp, error: IoError) -> None:
-    """A message that cannot be looked at is not looked at for ever."""
+    """A message that IO never answers for is no longer followed after the horizon and its grace."""
     app.io.status = error
     app.clock.now += HORIZON + GRACE + TICK
     await app.follow()
@@ -286,7 +286,7 @@ async def test_following_ends_at_its_horizon_when_io_never_answers(app: FakeApp,
 async def test_message_that_io_never_confirms_is_told_once(
     app: FakeApp, answer: MessageStatus | IoError
 ) -> None:
-    """After sixty days an accepted message of which IO said no more has a line of it and an outcome."""
+    """An accepted message that IO never confirms ends with one history line and one outcome."""
     app.io.status = answer
     while app.due():
         _next_tick(app)
@@ -298,7 +298,7 @@ async def test_message_that_io_never_confirms_is_told_once(
 
 @pytest.mark.parametrize("step", range(9))
 async def test_death_while_that_is_told_repeats_it(app: FakeApp, step: int) -> None:
-    """After a death at any step of the last look the next tell the same event, and the line stands once."""
+    """After a crash at any step of the last poll, the same event is published and the line written once."""
     app.clock.now += HORIZON + GRACE + TICK
     app.steps.fail_before(Died(), skip=step)
     with suppress(Died, BaseExceptionGroup):
@@ -312,7 +312,7 @@ async def test_death_while_that_is_told_repeats_it(app: FakeApp, step: int) -> N
 
 @pytest.mark.parametrize("state", [State.REJECTED, State.FAILED, State.PAID])
 async def test_message_that_is_over_is_not_asked_for(app: FakeApp, state: State) -> None:
-    """A row that is left of a message that has ended, as a death leaves one, costs no call."""
+    """A row that a crash left for an ended message is removed without a call to IO."""
     (row,) = app.ledger_table.rows_by_key.values()
     ended = {"state": str(state), "read_status": "READ", "payment_status": "PAID"}
     app.ledger_table.rows_by_key[row.partition, row.key] = replace(row, values=dict(row.values) | ended)
@@ -330,7 +330,7 @@ async def test_message_that_is_over_is_not_asked_for(app: FakeApp, state: State)
     ],
 )
 async def test_looks_become_rare(app: FakeApp, answer: MessageStatus | IoError) -> None:
-    """A message about which IO has nothing new to say costs about a dozen calls in two months."""
+    """A message without news costs about a dozen calls in two months."""
     app.io.status = answer
     while app.due() and len(app.io.asked) < 50:
         _next_tick(app)
@@ -340,14 +340,14 @@ async def test_looks_become_rare(app: FakeApp, answer: MessageStatus | IoError) 
 
 
 async def test_due_row_of_an_unknown_request_goes(app: FakeApp) -> None:
-    """A request that was erased leaves nothing to look at."""
+    """The due row of an erased request is removed without a call to IO."""
     app.ledger_table.rows_by_key.clear()
     await app.follow()
     assert (app.due(), app.io.asked) == ([], [])
 
 
 async def test_due_row_of_a_message_without_an_id_goes(app: FakeApp) -> None:
-    """What IO cannot be asked about is not due."""
+    """The due row of a message without IO's id is removed without a call to IO."""
     ((at, row),) = app.ledger_table.rows_by_key.items()
     values = {name: value for name, value in row.values.items() if name != "message_id"}
     app.ledger_table.rows_by_key[at] = replace(row, values=values)
@@ -356,7 +356,7 @@ async def test_due_row_of_a_message_without_an_id_goes(app: FakeApp) -> None:
 
 
 async def test_one_message_that_fails_does_not_stop_the_others() -> None:
-    """A tick looks at everything that is due, and raises at its end what failed; that stays due."""
+    """A tick polls everything that is due and then raises the failures; a failed message stays due."""
     app = FakeApp()
     for number in range(5):
         await app.accepted(f"r-{number}")
@@ -377,7 +377,7 @@ async def test_one_message_that_fails_does_not_stop_the_others() -> None:
 
 
 async def test_loser_of_a_race_leaves_the_message_due(app: FakeApp) -> None:
-    """When somebody else wrote the request during the look, the next tick looks again with the same ids."""
+    """If another worker wrote the request during the poll, the next tick repeats the poll and the event."""
     app.io.status = seen("PROCESSED", "UNREAD", "NOT_PAID")
     app.steps.fail_before(Changed(), skip=STEPS.index("ledger.replace") - 1)
     with pytest.raises(ExceptionGroup):
@@ -403,7 +403,7 @@ STEPS = [
 
 
 async def test_steps_of_a_look_are_in_the_order_that_loses_nothing(app: FakeApp) -> None:
-    """The event comes before the ledger, the ledger before the next row, and the old row goes last."""
+    """A poll publishes the event, writes the ledger, writes the next row, and removes the old row last."""
     before = len(app.steps.done)
     await _tick(app, "PROCESSED", "READ", "NOT_PAID")
     assert app.steps.done[before:] == STEPS
@@ -412,7 +412,7 @@ async def test_steps_of_a_look_are_in_the_order_that_loses_nothing(app: FakeApp)
 @pytest.mark.parametrize("step", range(len(STEPS)))
 @pytest.mark.parametrize("lost", ["before", "answer"])
 async def test_death_between_any_two_steps_repeats_the_rest(app: FakeApp, step: int, lost: str) -> None:
-    """After a death at any step the next ticks end where one would have, with the same event ids."""
+    """After a crash at any step, the next ticks reach the same state and publish the same event ids."""
     app.io.status = seen("PROCESSED", "READ", "NOT_PAID")
     if lost == "before":
         app.steps.fail_before(Died(), skip=step)
@@ -431,7 +431,7 @@ async def test_death_between_any_two_steps_repeats_the_rest(app: FakeApp, step: 
 
 
 async def test_death_before_the_old_row_goes_does_not_double_the_looks(app: FakeApp) -> None:
-    """A message has one row of the index, also after a death between its new row and its old one."""
+    """A crash between the new row and the removal of the old one leaves one row after the next ticks."""
     await _tick(app, "PROCESSED", "UNREAD", "NOT_PAID")
     app.clock.advance(hours=20)
     app.steps.fail_before(Died(), skip=6)
@@ -447,7 +447,7 @@ async def test_death_before_the_old_row_goes_does_not_double_the_looks(app: Fake
 
 
 async def test_silent_storage_fails_the_tick(app: FakeApp) -> None:
-    """A tick that cannot read the index says so, and the next one does its work."""
+    """A tick that cannot read the index raises Unanswered, and the next tick does its work."""
     app.steps.fail_before(Unanswered())
     with pytest.raises(Unanswered):
         await app.follow()
@@ -456,7 +456,7 @@ async def test_silent_storage_fails_the_tick(app: FakeApp) -> None:
 
 
 async def test_nothing_personal_shows_while_following(app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
-    """No row of the index, event or log line shows the person or the content."""
+    """No row of the index, event or log line contains personal data."""
     caplog.set_level(logging.DEBUG)
     await _tick(app, "PROCESSED", "UNAVAILABLE", "NOT_PAID")
     for error in (MessageNotFound(reason="message_not_found", status=404), Unavailable(reason="timeout")):

@@ -24,12 +24,12 @@ def queues(**options: Any) -> dict[str, Any]:
 
 
 def test_without_a_file_the_platform_defaults_hold(tmp_path: Path) -> None:
-    """No host.json, and an empty one, mean the platform's defaults."""
+    """Without host.json, or with an empty one, the platform's defaults apply."""
     assert read(tmp_path) == HostJson() == read(tmp_path, {"version": "2.0"})
 
 
 def test_every_field_is_read(tmp_path: Path) -> None:
-    """Each field that the host honours reaches it, durations in seconds."""
+    """Each supported field reaches the host, with durations in seconds."""
     document = {
         "version": "2.0",
         "functionTimeout": "00:10:00",
@@ -58,7 +58,7 @@ def test_every_field_is_read(tmp_path: Path) -> None:
 
 
 def test_new_batch_threshold_follows_the_batch_size(tmp_path: Path) -> None:
-    """Unless it is given, the threshold is half the batch size."""
+    """By default newBatchThreshold is half the batch size."""
     assert read(tmp_path, queues(batchSize=9)).new_batch_threshold == 4
 
 
@@ -68,7 +68,7 @@ def test_timeout_can_be_lifted(tmp_path: Path) -> None:
 
 
 def test_app_setting_overrides_the_file(tmp_path: Path) -> None:
-    """An AzureFunctionsJobHost__ app setting wins over the file, in any case of its letters."""
+    """An AzureFunctionsJobHost__ app setting overrides the file, whatever the case of its letters."""
     options = read(
         tmp_path,
         queues(visibilityTimeout="00:05:00", batchSize=4),
@@ -100,7 +100,7 @@ def test_app_setting_overrides_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_value_is_one_line_with_field_and_rule(tmp_path: Path, document: object, message: str) -> None:
-    """A value outside the platform's limits is refused in one line that names the field and its rule."""
+    """A value outside the platform's limits is refused in one line with its field and rule."""
     with pytest.raises(ConfigurationError) as error:
         read(tmp_path, document)
     assert message in str(error.value)
@@ -108,14 +108,14 @@ def test_wrong_value_is_one_line_with_field_and_rule(tmp_path: Path, document: o
 
 
 def test_wrong_override_names_the_app_setting(tmp_path: Path) -> None:
-    """When the wrong value comes from an app setting, that is what the error names."""
+    """An error about a wrong value from an app setting names that setting."""
     name = f"{PREFIX}extensions__queues__batchSize"
     with pytest.raises(ConfigurationError, match=f"app setting {name} must be a whole number from 1 to 32"):
         read(tmp_path, **{name: "100"})
 
 
 def test_broken_json_says_where(tmp_path: Path) -> None:
-    """A file that is not JSON is refused with the place of the mistake."""
+    """A file that is not JSON is refused with the place of the error."""
     (tmp_path / "host.json").write_text('{"version": "2.0",}')
     with pytest.raises(ConfigurationError, match=r"host\.json is not JSON: .*line 1"):
         read(tmp_path)
@@ -126,7 +126,7 @@ BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
 
 @pytest.mark.parametrize("version", ["[4.*, 5.0.0)", "[4.0.0, 5.0.0)", "[4.26.1]", "(4.*, 5.*]"])
 def test_bundle_is_named(tmp_path: Path, version: str) -> None:
-    """A bundle with a range of versions is there; without one there is none."""
+    """has_bundle is True for a bundle with a range of versions, and False without a bundle."""
     assert read(
         tmp_path, {"version": "2.0", "extensionBundle": {"id": BUNDLE, "version": version}}
     ).has_bundle
@@ -146,7 +146,7 @@ def test_bundle_is_named(tmp_path: Path, version: str) -> None:
 def test_bundle_that_the_host_cannot_find_is_refused(
     tmp_path: Path, bundle: dict[str, str], message: str
 ) -> None:
-    """Half a bundle, another's, and a version that is no range stop the start."""
+    """An incomplete bundle, an unknown one, or a version that is no range stops the start."""
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         read(tmp_path, {"version": "2.0", "extensionBundle": bundle})
 
@@ -174,18 +174,18 @@ def test_bundle_that_the_host_cannot_find_is_refused(
     ],
 )
 def test_unknown_names_and_values_are_refused(tmp_path: Path, document: dict[str, Any], says: str) -> None:
-    """A name that the platform would pass over, and a value that it would refuse, stop the start."""
+    """A name that the platform would ignore, or a value that it would refuse, stops the start."""
     with pytest.raises(ConfigurationError, match=says):
         read(tmp_path, {"version": "2.0", **document})
 
 
 def test_names_may_be_written_in_any_case(tmp_path: Path) -> None:
-    """As on the platform, the case of names and of listed values does not matter."""
+    """The case of names and of listed values does not matter, as on the platform."""
     document = {"TelemetryMode": "opentelemetry", "Logging": {"LogLevel": {"Default": "information"}}}
     assert read(tmp_path, {"version": "2.0", **document}) == HostJson()
 
 
 def test_unknown_name_among_the_app_settings_is_refused(tmp_path: Path) -> None:
-    """An override is held to the same names."""
+    """An override with an unknown name is refused."""
     with pytest.raises(ConfigurationError, match="app setting AzureFunctionsJobHost__x is not known"):
         read(tmp_path, **{f"{PREFIX}x": "1"})

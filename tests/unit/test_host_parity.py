@@ -17,7 +17,7 @@ ROWS = [
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
 def test_row_has_a_source_and_a_test(row: list[str]) -> None:
-    """Each behaviour has a real source, and the test that it names is there."""
+    """Each behaviour has a source, and the test that it names exists."""
     _, source, ours, test = row
     assert source
     assert ours
@@ -26,7 +26,7 @@ def test_row_has_a_source_and_a_test(row: list[str]) -> None:
 
 
 def test_every_setting_of_host_json_has_its_source() -> None:
-    """The table of host.json has each setting that the app makes, but for the version and the log level."""
+    """The table of host.json has each setting that the app makes, except the version and the log level."""
     document = json.loads((PROJECT / "host.json").read_text())
     queues = document.pop("extensions")["queues"]
     settings = {*document, *queues} - {"version", "logging"}

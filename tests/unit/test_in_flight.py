@@ -1,4 +1,4 @@
-"""How many messages may be without an answer."""
+"""How many messages may be in flight without an answer."""
 
 import asyncio
 from itertools import count
@@ -12,7 +12,7 @@ LEAD_SECONDS = 0.5
 
 
 class Crowd:
-    """More messages than may ever be on their way; those that got a place leave."""
+    """More messages than may ever be in flight; `out` holds those that got a place."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -22,22 +22,22 @@ class Crowd:
         self.tasks: list[asyncio.Task[None]] = []
 
     async def gather(self, size: int = 2 * MOST) -> None:
-        """The crowd comes."""
+        """Let the messages ask for places."""
         self.tasks = [asyncio.create_task(self._leave()) for _ in range(size)]
         await _settle()
 
     async def answer(self) -> None:
-        """The oldest is answered, and gives its place back."""
+        """Answer the oldest message, which frees its place."""
         self.in_flight.answered(self.out[0])
         await self.end()
 
     async def fail(self) -> None:
-        """The oldest gets no answer, and gives its place back."""
+        """Fail the oldest message without an answer, which frees its place."""
         self.in_flight.failed()
         await self.end()
 
     async def end(self) -> None:
-        """The oldest gives its place back."""
+        """Free the place of the oldest message."""
         self.in_flight.free(self.out.pop(0))
         await _settle()
 
@@ -59,13 +59,13 @@ async def crowd() -> Crowd:
 
 
 async def test_starts_with_one(crowd: Crowd) -> None:
-    """A process that just started risks one message, not all that it could send."""
+    """A process that just started sends one message at a time, so it risks only one."""
     await crowd.gather()
     assert len(crowd.out) == LEAST == 1
 
 
 async def test_grows_with_each_answer_while_others_wait(crowd: Crowd) -> None:
-    """An IO that answers, however slowly, gets as many messages at a time as wait, within a bound."""
+    """While IO answers, even slowly, the places grow with each answer, up to the limit."""
     await crowd.gather()
     most = 0
     for _ in range(MOST):
@@ -76,7 +76,7 @@ async def test_grows_with_each_answer_while_others_wait(crowd: Crowd) -> None:
 
 @pytest.mark.parametrize(("answer_seconds", "rounds"), [(5, 9), (20, 9)])
 async def test_slow_io_gets_all_that_wait(answer_seconds: float, rounds: int) -> None:
-    """An IO that takes long for an answer soon has as many messages at a time as may be."""
+    """With an IO that takes long to answer, the places reach the limit within a few rounds."""
     clock = FakeClock()
     in_flight, numbers = InFlight(LEAD_SECONDS, lambda: clock().timestamp()), count()
     waiting = [asyncio.create_task(_through(in_flight)) for _ in range(2 * MOST)]
@@ -103,7 +103,7 @@ async def _through(in_flight: InFlight) -> None:
 
 
 async def test_all_that_wait_leave_with_the_first_slow_answer(crowd: Crowd) -> None:
-    """An IO that answers, but takes its time, has all that wait for a place at once."""
+    """After the first slow answer of IO, every waiting message gets a place at once."""
     await crowd.gather(1 + MOST)
     crowd.clock.advance(seconds=2 * LEAD_SECONDS)
     await crowd.answer()
@@ -111,7 +111,7 @@ async def test_all_that_wait_leave_with_the_first_slow_answer(crowd: Crowd) -> N
 
 
 async def test_sinks_when_fewer_are_needed(crowd: Crowd) -> None:
-    """Places that nobody needs are given up, so that an outage finds few messages on their way."""
+    """Unused places are given up, so that an outage finds few messages in flight."""
     await crowd.gather()
     while crowd.out:
         await crowd.answer()
@@ -125,7 +125,7 @@ async def test_sinks_when_fewer_are_needed(crowd: Crowd) -> None:
 
 
 async def test_answers_that_come_together_take_no_place_away(crowd: Crowd) -> None:
-    """Places that were needed a moment ago are kept while the next messages are on their way to them."""
+    """Places that were just in use are kept although their answers came together."""
     await crowd.gather(7)
     for _ in range(3):
         await crowd.answer()
@@ -142,7 +142,7 @@ async def test_answers_that_come_together_take_no_place_away(crowd: Crowd) -> No
 async def test_as_many_are_claimed_as_will_find_a_place(
     crowd: Crowd, answer_seconds: float, most: int
 ) -> None:
-    """What is claimed ahead of its instant is what IO answers in that time, and one more."""
+    """The number of messages claimed ahead is the number that IO answers in the lead time, plus one."""
     assert crowd.in_flight.take("first")
     crowd.clock.advance(seconds=answer_seconds)
     crowd.in_flight.answered("first")
@@ -152,7 +152,7 @@ async def test_as_many_are_claimed_as_will_find_a_place(
 
 
 async def test_few_are_claimed_while_a_message_hangs(crowd: Crowd) -> None:
-    """A message that waits for its answer longer than others did counts as the newest answer."""
+    """A message that has waited for its answer for long counts as a slow answer, so few are claimed."""
     assert crowd.in_flight.take("first")
     crowd.in_flight.answered("first")
     crowd.clock.advance(seconds=HUNG_SECONDS)
@@ -160,7 +160,7 @@ async def test_few_are_claimed_while_a_message_hangs(crowd: Crowd) -> None:
 
 
 async def test_room_opens_with_the_claim_that_ends(crowd: Crowd) -> None:
-    """Who waits to be let in is let in when a claimed message needs no place after all."""
+    """A message waiting to be claimed proceeds when another's claim ends without a place."""
     claimed = [number for number in range(10) if crowd.in_flight.claim(number)]
     entering = asyncio.create_task(crowd.in_flight.room())
     await _settle()
@@ -170,7 +170,7 @@ async def test_room_opens_with_the_claim_that_ends(crowd: Crowd) -> None:
 
 
 async def test_one_at_a_time_after_a_failure(crowd: Crowd) -> None:
-    """After a message that got no answer one leaves at a time, until one is answered."""
+    """After a failure one message leaves at a time, until one is answered."""
     await crowd.gather()
     for _ in range(3):
         await crowd.answer()
@@ -183,14 +183,14 @@ async def test_one_at_a_time_after_a_failure(crowd: Crowd) -> None:
 
 
 async def test_place_left_without_an_answer_is_free(crowd: Crowd) -> None:
-    """A message that did not leave after all gives its place to the next."""
+    """A message that was not sent frees its place for the next."""
     await crowd.gather()
     await crowd.end()
     assert len(crowd.out) == LEAST
 
 
 async def test_who_hangs_is_passed_over_once(crowd: Crowd) -> None:
-    """One caller asks whether IO answers while no place moves; the proof frees them, once an answer."""
+    """When no place is freed for long, one caller probes IO; success frees the places, once per answer."""
     await crowd.gather()
     assert not crowd.in_flight.take_probe()
     crowd.clock.advance(seconds=HUNG_SECONDS)
@@ -200,7 +200,7 @@ async def test_who_hangs_is_passed_over_once(crowd: Crowd) -> None:
     assert len(crowd.out) == 2
     crowd.clock.advance(seconds=HUNG_SECONDS)
     assert not crowd.in_flight.take_probe()
-    await crowd.end()  # the one that was passed over: its place was given already
+    await crowd.end()  # its place was released as hung, so this frees none
     assert len(crowd.out) == 1
     await crowd.answer()
     crowd.clock.advance(seconds=HUNG_SECONDS)
@@ -208,6 +208,6 @@ async def test_who_hangs_is_passed_over_once(crowd: Crowd) -> None:
 
 
 async def test_nobody_asks_while_places_are_free(crowd: Crowd) -> None:
-    """A process that has nothing to send asks nothing, however long ago its last message left."""
+    """A process without messages to send does not probe, however long ago its last message left."""
     crowd.clock.advance(seconds=2 * HUNG_SECONDS)
     assert not crowd.in_flight.take_probe()

@@ -1,4 +1,4 @@
-"""The infrastructure: bicep without a compiler, and what it shares with the code."""
+"""The infrastructure: checks of the bicep files without a compiler, and of names shared with the code."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ BUILT_IN_ROLES = {
     "Storage Queue Data Message Sender": "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a",
     "Storage Table Data Contributor": "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3",
 }
-# Never out of preview in all the years that everybody uses it.
+# This version has been in preview for years, and everybody uses it.
 ONLY_IN_PREVIEW = {"Microsoft.Insights/diagnosticSettings@2021-05-01-preview"}
 
 
@@ -42,7 +42,7 @@ def test_file_is_bicep(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_are_declared_and_used(name: str) -> None:
-    """Each name that is used is declared once in the file, and no parameter, variable or loop is idle."""
+    """Each used name is declared once in the file, and each parameter and variable is used."""
     file = BY_NAME[name]
     symbols = [one.name for one in file.declarations if one.kind != "output"]
     assert len(symbols) == len(set(symbols))
@@ -52,7 +52,7 @@ def test_names_are_declared_and_used(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_api_versions_are_pinned(name: str) -> None:
-    """A resource names a dated, stable version, the same one wherever its type is used."""
+    """A resource has a dated, stable version, the same wherever its type is used."""
     types = [one.of for one in BY_NAME[name].of_kind("resource").values()]
     stable = [one for one in types if one not in ONLY_IN_PREVIEW]
     assert [one for one in stable if not re.fullmatch(r"Microsoft\.[\w/.]+@\d{4}-\d\d-\d\d", one)] == []
@@ -67,7 +67,7 @@ def modules() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("name", "module"), list(modules()))
 def test_module_gets_its_parameters(name: str, module: str) -> None:
-    """A module is a file beside the caller, and gets each parameter without a default and none unknown."""
+    """A module is a file beside its caller, and gets each parameter without a default and no unknown one."""
     declared = BY_NAME[name].of_kind("module")[module]
     params = BY_NAME[declared.of].of_kind("param")
     given = set(declared.properties("params"))
@@ -76,7 +76,7 @@ def test_module_gets_its_parameters(name: str, module: str) -> None:
 
 @pytest.mark.parametrize(("name", "module"), list(modules()))
 def test_outputs_that_are_used_exist(name: str, module: str) -> None:
-    """What a file reads of a module's outputs is one of them."""
+    """Each output that a file reads of a module exists."""
     file = BY_NAME[name]
     read = set(re.findall(rf"\b{module}!?\.outputs\.(\w+)", file.path.read_text()))
     assert read <= set(BY_NAME[file.of_kind("module")[module].of].of_kind("output"))
@@ -88,7 +88,7 @@ def test_every_file_is_deployed() -> None:
 
 
 def test_values_from_outside_are_parameters() -> None:
-    """main.bicepparam sets parameters that main.bicep has."""
+    """main.bicepparam sets only parameters that main.bicep has."""
     text = (INFRA / "main.bicepparam").read_text()
     assert "using './main.bicep'" in text
     set_there = set(re.findall(r"^param (\w+) =", text, re.MULTILINE))
@@ -96,7 +96,7 @@ def test_values_from_outside_are_parameters() -> None:
 
 
 def test_nothing_secret_leaves_a_deployment() -> None:
-    """No output holds a key, and none is asked for: the storage account has no use for its own."""
+    """No output holds a key, and no file asks for one: the storage account's own keys are not used."""
     text = "".join(file.path.read_text() for file in FILES)
     assert not re.search(r"listKeys|listAccountSas|listServiceSas|AccountKey|\.key\b", text)
     outputs = [one for file in FILES for one in file.of_kind("output").values()]
@@ -115,7 +115,7 @@ def test_roles_are_what_they_are_called() -> None:
 
 
 def test_the_app_and_the_back_office_have_these_roles_alone() -> None:
-    """The app reaches its own storage, the vault's secrets and the metrics; an outsider one queue each."""
+    """The app's roles cover its storage, the vault's secrets and the metrics; each outsider's, one queue."""
     assert value("access.bicep", "appStorageRoles") == [
         "Storage Blob Data Owner",
         "Storage Queue Data Contributor",
@@ -131,7 +131,7 @@ def test_the_app_and_the_back_office_have_these_roles_alone() -> None:
 
 
 def test_queues_are_those_of_the_code() -> None:
-    """Every queue of the code is created; those with a trigger have a poison queue, as the platform wants."""
+    """Every queue of the code is created, and each queue with a trigger has a poison queue."""
     triggers = (PROJECT / path for path in ("send_message", "check_status", "reminders"))
     source = "".join((folder / "functions.py").read_text() for folder in triggers)
     names = re.findall(r'on_queue\(functions, intake, "\w+", (\w+)', source)
@@ -167,7 +167,7 @@ def test_tables_are_those_of_the_code() -> None:
     ],
 )
 def test_promise_is_kept(file: str, line: str) -> None:
-    """What docs/deployment.md promises of the resources is in the file that makes them."""
+    """Each promise of docs/deployment.md about a resource is in the file that creates it."""
     assert line in [text.strip() for text in (INFRA / file).read_text().splitlines()]
 
 
@@ -180,7 +180,7 @@ def test_python_is_the_version_of_the_project() -> None:
 
 
 def test_azd_finds_infrastructure_and_app() -> None:
-    """azure.yaml has the shape of azd's schema v1.0, and names what is there."""
+    """azure.yaml has the shape of azd's schema v1.0, and names files that exist."""
     document = yaml.safe_load((PROJECT / "azure.yaml").read_text())
     assert set(document) == {"name", "infra", "services"}
     assert re.fullmatch(r"[a-z0-9][a-z0-9-]*[a-z0-9]", document["name"])
@@ -192,7 +192,7 @@ def test_azd_finds_infrastructure_and_app() -> None:
 
 
 def test_a_mistake_is_found(tmp_path: Path) -> None:
-    """The reader tells broken syntax, an unknown name and an idle parameter from what is right."""
+    """The parser finds broken syntax, an unknown name and an unused parameter."""
     path = tmp_path / "wrong.bicep"
     path.write_text(
         "param idle string\nvar used = [for one in missing: one.name]\noutput o string = used[0\n"

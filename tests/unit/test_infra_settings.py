@@ -16,7 +16,7 @@ APP = BicepFile(PROJECT / "infra/app.bicep")
 MAIN = BicepFile(PROJECT / "infra/main.bicep")
 FIELDS = {str(field.validation_alias): field for field in Settings.model_fields.values()}
 
-# The account has one name; Azure reaches it by that and its identity, a machine by the emulator's key.
+# Azure reaches the account by its name and an identity; a developer's machine uses the emulator's key.
 OTHER_FORMS_OF_STORAGE = {
     f"AzureWebJobsStorage__{name}"
     for name in (
@@ -35,7 +35,7 @@ OPTIONAL_SECRETS = {"IO_API_SECONDARY_KEY", "IO_SERVICES"}
 
 
 def in_bicep(*variables: str) -> dict[str, str]:
-    """Settings of these variables of app.bicep, with their text."""
+    """The settings in these variables of app.bicep, with their text."""
     found: dict[str, str] = {}
     for variable in variables:
         for name, node in APP.of_kind("var")[variable].properties().items():
@@ -48,7 +48,7 @@ def secrets_in_bicep() -> set[str]:
 
 
 def in_table(heading: str) -> list[list[str]]:
-    """The rows of the table below a heading of docs/settings.md, without its first two lines."""
+    """The rows of the table below a heading of docs/settings.md, without the header."""
     section = (PROJECT / "docs/settings.md").read_text().partition(f"\n## {heading}\n")
     text = section[2].partition("\n## ")[0] if heading else section[0].partition("\n## ")[0]
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
@@ -60,7 +60,7 @@ OF_THE_PLATFORM = {row[0].strip("`"): row[1] for row in in_table("The platform's
 
 
 def as_text(default: Any) -> str:
-    """A default as the environment would say it."""
+    """A default as the environment would hold it."""
     if isinstance(default, RateLimit):
         return f"{default.calls}/{default.seconds:g}"
     return "" if default in (None, {}, ReminderPolicy(), Thresholds()) else str(default)
@@ -75,14 +75,14 @@ def is_secret(annotation: Any) -> bool:
 
 
 def test_bicep_has_every_setting() -> None:
-    """The deployed app gets each setting that settings.py reads, and none that it does not know."""
+    """The deployed app gets each setting that settings.py reads, and no unknown one."""
     ours = {*in_bicep("defaultSettings", "storageSettings", "telemetrySettings"), *secrets_in_bicep()}
     of_the_platform = {name for name, where in OF_THE_PLATFORM.items() if "Azure" in where}
     assert ours - of_the_platform == set(FIELDS) - NOT_IN_AZURE - OPTIONAL_SECRETS
 
 
 def test_bicep_repeats_the_defaults() -> None:
-    """What bicep sets as a default is the default of settings.py."""
+    """A default in bicep is the default of settings.py."""
     for name, text in in_bicep("defaultSettings").items():
         assert text == defaults()[name], name
 
@@ -98,7 +98,7 @@ def test_template_sets_what_differs_from_the_default() -> None:
 
 
 def test_template_is_accepted() -> None:
-    """The template starts the app once it has a keyring."""
+    """The template is valid once it has a keyring."""
     values = json.loads((PROJECT / "local.settings.template.json").read_text())["Values"]
     filled = {name: value for name, value in values.items() if value and name in FIELDS}
     key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -106,7 +106,7 @@ def test_template_is_accepted() -> None:
 
 
 def test_docs_have_every_setting() -> None:
-    """docs/settings.md has a row for each setting, with its default, whether it must be set, and no other."""
+    """docs/settings.md has exactly one row for each setting, with its default and whether it is required."""
     assert set(DOCUMENTED) == set(FIELDS)
     for name, (_, _, default, required, _, _) in DOCUMENTED.items():
         assert default.strip("`") == defaults().get(name, ""), name
@@ -114,7 +114,7 @@ def test_docs_have_every_setting() -> None:
 
 
 def test_secrets_are_the_vaults() -> None:
-    """A setting is called a secret where its type hides it, and in Azure only the vault holds it."""
+    """A setting is documented as a secret if its type hides it, and in Azure only the vault holds it."""
     documented = {name for name, row in DOCUMENTED.items() if row[4] == "secret"}
     assert documented == {name for name, field in FIELDS.items() if is_secret(field.annotation)}
     assert secrets_in_bicep() | OPTIONAL_SECRETS == documented - NOT_IN_AZURE - {
@@ -123,13 +123,13 @@ def test_secrets_are_the_vaults() -> None:
 
 
 def test_platform_settings_are_documented() -> None:
-    """What bicep sets for the platform has a row in docs/settings.md too."""
+    """Each platform setting that bicep makes has a row in docs/settings.md too."""
     in_azure = {name for name, where in OF_THE_PLATFORM.items() if "Azure" in where}
     assert set(in_bicep("telemetrySettings")) - set(FIELDS) == in_azure
 
 
 def test_parameters_are_documented() -> None:
-    """docs/deployment.md names only parameters and variables that main.bicep and its file have."""
+    """docs/deployment.md names only parameters of main.bicep and variables of main.bicepparam."""
     text = (PROJECT / "docs/deployment.md").read_text()
     rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row[1])} <= set(MAIN.of_kind("param"))

@@ -1,4 +1,4 @@
-"""What cannot be decided goes back to its queue, and what keeps a process from deciding is said."""
+"""Messages that cannot be decided are requeued, and the fault that prevents it is logged."""
 
 import logging
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ def new_key() -> SecretStr:
 
 @dataclass
 class Message:
-    """As the platform hands it over."""
+    """A message as the platform passes it to a function."""
 
     body: str
     dequeue_count: int | None = 1
@@ -59,7 +59,7 @@ class Process:
 
 
 class Stores:
-    """What outlives a process, and the time."""
+    """The storage that outlives a process, and the clock."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
@@ -81,7 +81,7 @@ def stores() -> Stores:
 
 
 async def test_message_is_handled(stores: Stores) -> None:
-    """A process that can work hands the body on, and asks storage once only whether it can."""
+    """A ready process passes the body to its handler, and checks storage only once."""
     process = stores.process()
     for dequeue_count in (1, 2):
         await process.take("{}", dequeue_count=dequeue_count)
@@ -92,11 +92,11 @@ async def test_message_is_handled(stores: Stores) -> None:
 
 
 async def test_table_that_refuses(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
-    """While a table answers 403 all messages go back; which table, and what to do, is said once a minute."""
+    """While a table answers 403 every message is requeued; the table and remedy are logged each minute."""
     process = stores.process()
     for minute in range(2):
         for _ in range(10):
-            stores.steps.fail_before(REFUSED)  # of the first table; the others answer
+            stores.steps.fail_before(REFUSED)  # the first table refuses; the others answer
             await process.take("{}")
             stores.clock.advance(seconds=RECHECK_SECONDS + 1)
         assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] == [
@@ -109,14 +109,14 @@ async def test_table_that_refuses(stores: Stores, caplog: pytest.LogCaptureFixtu
 
 
 async def test_table_that_may_only_be_read(stores: Stores) -> None:
-    """A role that lets a table be read and not written keeps messages on their queue too."""
+    """A role that allows reading but not writing a table keeps messages on their queue too."""
     stores.steps.fail_before(REFUSED, skip=2)  # each table is read, then written
     await stores.process().take("{}")
     assert stores.queues.bodies(MESSAGE_REQUESTS) == [f"{MARK}{{}}"]
 
 
 async def test_goes_on_when_the_role_is_granted(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
-    """Once the table is open the next message is handled, without a restart, as one delivered before."""
+    """Once the table accepts writes the next message is handled as a redelivered one, without a restart."""
     process = stores.process()
     stores.steps.fail_before(REFUSED)
     await process.take("{}")
@@ -128,7 +128,7 @@ async def test_goes_on_when_the_role_is_granted(stores: Stores, caplog: pytest.L
 
 
 async def test_storage_that_fails_in_the_middle(stores: Stores) -> None:
-    """A message in whose course storage fails goes back, however often, and is handled in the end."""
+    """A message whose handling fails for storage is requeued each time, and is handled in the end."""
     process = stores.process()
     process.fails = [Unanswered(), REFUSED, Unanswered()]
     for _ in range(3):
@@ -139,7 +139,7 @@ async def test_storage_that_fails_in_the_middle(stores: Stores) -> None:
 
 
 async def test_what_storage_was_not_told_goes_back(stores: Stores) -> None:
-    """A function that did something storage does not take has the queue carry it."""
+    """A function whose result storage rejects has the result requeued in the body."""
     process = stores.process()
     process.fails = [PutBack("what was done")]
     await process.take("a body")
@@ -147,7 +147,7 @@ async def test_what_storage_was_not_told_goes_back(stores: Stores) -> None:
 
 
 async def test_body_comes_back_as_it_was(stores: Stores) -> None:
-    """However often a body goes round it is the same, and is marked once."""
+    """A body that is requeued several times stays the same, with one mark."""
     process, body = stores.process(), '\n {"a": 1}'
     for _ in range(3):
         process.fails = [Unanswered()]
@@ -158,7 +158,7 @@ async def test_body_comes_back_as_it_was(stores: Stores) -> None:
 
 
 async def test_body_without_room_for_the_mark_goes_back_too(stores: Stores) -> None:
-    """A body as long as a queue takes goes back as it is."""
+    """A body of the maximum length is requeued without the mark."""
     process, body = stores.process(), "x" * LONGEST_BODY
     process.fails = [Unanswered()]
     await process.take(body)
@@ -166,7 +166,7 @@ async def test_body_without_room_for_the_mark_goes_back_too(stores: Stores) -> N
 
 
 async def test_key_that_was_replaced(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
-    """A process whose keyring lacks a key that has sealed something takes no message, and names the key."""
+    """A process whose keyring lacks a key that sealed rows takes no message, and logs the key's name."""
     await stores.process().take("{}")
     (name,) = [row.key for row in stores.keys.rows_by_key.values()]
     process = stores.process(new_key())
@@ -178,7 +178,7 @@ async def test_key_that_was_replaced(stores: Stores, caplog: pytest.LogCaptureFi
 
 
 async def test_key_that_was_added(stores: Stores) -> None:
-    """With the old key behind the new one messages are handled, and both must stay in the ring."""
+    """With the old key after the new one messages are handled, and from then on the ring needs both."""
     await stores.process().take("{}")
     added = new_key()
     process = stores.process(added, *KEYS)
@@ -189,7 +189,7 @@ async def test_key_that_was_added(stores: Stores) -> None:
 
 
 async def test_key_that_another_process_has_already(stores: Stores) -> None:
-    """While a new key is rolled out, a process without it puts back what it cannot open."""
+    """While a new key is rolled out, a process without it requeues the messages that it cannot decrypt."""
     behind = stores.process()
     await behind.take("{}")
     await stores.process(new_key(), *KEYS).take("{}")
@@ -199,7 +199,7 @@ async def test_key_that_another_process_has_already(stores: Stores) -> None:
 
 
 async def test_damaged_row_is_its_own_fault(stores: Stores) -> None:
-    """What no key opens although the keyring is whole is given up as what fails for good."""
+    """A row that no key of a whole keyring opens is a permanent fault, so the error is raised."""
     process = stores.process()
     process.fails = [Undecipherable()]
     with pytest.raises(Undecipherable):
@@ -209,7 +209,7 @@ async def test_damaged_row_is_its_own_fault(stores: Stores) -> None:
 
 @pytest.mark.parametrize("error", [Unanswered(), Undecipherable(), ValueError("of our own")])
 async def test_nothing_on_a_poison_queue_is_lost(stores: Stores, error: Exception) -> None:
-    """Whatever keeps a message from being parked, a copy that never ends stays on the poison queue."""
+    """Whichever error prevents the parking of a message, a copy of it stays on the poison queue."""
     process = stores.process()
     process.fails = [error]
     await process.take("{}", poison(MESSAGE_REQUESTS), dequeue_count=4)
@@ -217,7 +217,7 @@ async def test_nothing_on_a_poison_queue_is_lost(stores: Stores, error: Exceptio
 
 
 async def test_fault_of_our_own_is_raised(stores: Stores) -> None:
-    """What is neither storage's nor the keyring's fault is counted by the platform."""
+    """An error of neither storage nor the keyring is raised, so the platform counts the delivery."""
     process = stores.process()
     process.fails = [ValueError("of our own")]
     with pytest.raises(ValueError, match="of our own"):
@@ -225,7 +225,7 @@ async def test_fault_of_our_own_is_raised(stores: Stores) -> None:
 
 
 async def test_the_older_the_fault_the_longer_messages_wait(stores: Stores) -> None:
-    """They wait for seconds, then for a minute at most; after an hour for five minutes at most."""
+    """A message's wait grows with the fault's age: seconds, then up to a minute, after an hour up to five."""
     process = stores.process()
     process.readiness.recheck()
     waits = []
@@ -236,7 +236,7 @@ async def test_the_older_the_fault_the_longer_messages_wait(stores: Stores) -> N
 
 
 async def test_fault_is_one_of_storage_or_of_its_rights(stores: Stores) -> None:
-    """A table that does not answer is told from one that refuses."""
+    """A table that does not answer and a table that refuses are different faults."""
     stores.steps.fail_before(Unanswered())
     faults = await stores.process().readiness.faults()
     assert faults == [Fault("unanswered", "ledger")]

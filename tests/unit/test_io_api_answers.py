@@ -1,4 +1,4 @@
-"""Which answer of IO becomes which error."""
+"""The error for each answer of IO."""
 
 import json
 
@@ -148,14 +148,14 @@ def test_an_answer_means_what_the_domain_notes_say(
     expected: type[IoError],
     reason: str,
 ) -> None:
-    """Each status and title of IO becomes the error and the reason of its row, and keeps its status."""
+    """Each status and title of IO gives the error and reason of its row, and the error keeps the status."""
     error = error_in(answer(status, body), rows, otherwise)
 
     assert (type(error), error.reason, error.status) == (expected, reason, status)
 
 
 def test_every_row_of_a_send_is_tried() -> None:
-    """No row of the table stands behind another that hides it."""
+    """No row of the table is hidden by an earlier one."""
     assert {row.reason for row in SUBMIT_MESSAGE} <= {reason for *_, reason in SUBMITS}
 
 
@@ -165,7 +165,7 @@ def test_every_row_of_a_send_is_tried() -> None:
     + [(garbage, 5.0) for garbage in ("", "-1", "nan", "inf", "soon", "Wed, 21 Oct 2026 07:28:00 GMT")],
 )
 def test_retry_after_is_what_io_says(header: str, seconds: float) -> None:
-    """The wait after a 429 is x-rate-limit-retry-after, five seconds when that makes no sense."""
+    """The wait after a 429 is x-rate-limit-retry-after, or five seconds if that is not a usable number."""
     error = error_in(answer(429, APIM_RATE, x_rate_limit_retry_after=header), SUBMIT_MESSAGE, InDoubt)
 
     assert isinstance(error, RateLimited)
@@ -173,7 +173,7 @@ def test_retry_after_is_what_io_says(header: str, seconds: float) -> None:
 
 
 def test_retry_after_has_a_default() -> None:
-    """Without a header the wait is five seconds, whatever the standard Retry-After says."""
+    """Without that header the wait is five seconds, whatever the standard Retry-After says."""
     error = error_in(answer(429, APIM_RATE, retry_after="77"), GET_PROFILE, Unavailable)
 
     assert isinstance(error, RateLimited)
@@ -184,7 +184,7 @@ def test_retry_after_has_a_default() -> None:
     "code", [FISCAL_CODE, FISCAL_CODE.lower(), "RSSMRAULALMHRLMU"[:16], "AAAAAA00A00A000A"]
 )
 def test_a_title_never_carries_a_fiscal_code(code: str) -> None:
-    """What looks like a fiscal code is masked wherever it stands in a title, and the detail is not kept."""
+    """Any text with the shape of a fiscal code is masked in a title, and the detail is not kept."""
     body = {"title": f"Invalid [{code}]{code}x", "detail": f"value [{code}]"}
     error = error_in(answer(400, body), SUBMIT_MESSAGE, InDoubt)
 
@@ -193,12 +193,12 @@ def test_a_title_never_carries_a_fiscal_code(code: str) -> None:
 
 
 def test_a_title_is_one_short_line() -> None:
-    """A title cannot break a log line or fill a ledger column."""
+    """A title is cut and put on one line, so it cannot break a log line or fill a ledger column."""
     assert masked("a\nb\t c" + "x" * 500) == ("a b c" + "x" * 195)
 
 
 def test_an_error_says_what_to_do_and_why() -> None:
-    """The text is the class's constant sentence, then reason, status and title."""
+    """An error's text is its class's constant sentence, then the reason, the status and the title."""
     error = Misconfigured(reason="invalid_key", status=401, title="Access denied")
 
     assert str(error) == (
@@ -215,7 +215,7 @@ def depths(parent: type[IoError], depth: int = 1) -> dict[str, int]:
 
 
 def test_the_tree_in_the_docstring_is_the_tree() -> None:
-    """Every class stands in the drawing, as deep as it is."""
+    """Every class is in the docstring's tree, at its depth."""
     lines = [line for line in (errors.__doc__ or "").splitlines() if "──" in line]
 
     assert {line.split("── ")[1].split()[0]: line.index("──") // 4 for line in lines} == depths(IoError)

@@ -1,4 +1,4 @@
-"""What goes to IO and what is read from it."""
+"""The models of what is sent to IO and read from it."""
 
 import json
 import logging
@@ -34,7 +34,7 @@ def message(**content: object) -> NewMessage:
 
 
 def test_a_message_sends_only_what_is_set() -> None:
-    """Fields that are None do not appear in the body at any depth."""
+    """Fields that are None are not in the body, at any depth."""
     body = json.loads(message(payment_data={"amount": 1, "notice_number": "3" * 18}).body())
 
     assert body == {
@@ -49,7 +49,7 @@ def test_a_message_sends_only_what_is_set() -> None:
 
 
 def test_a_message_keeps_every_word_of_io() -> None:
-    """A message with everything in it arrives under IO's own field names."""
+    """A full message has IO's own field names."""
     everything = NewMessage(
         fiscal_code=FISCAL_CODE,
         feature_level_type=FeatureLevelType.ADVANCED,
@@ -103,18 +103,18 @@ def test_a_due_date_leaves_in_utc_without_fractions(due_date: datetime, sent: st
 
 
 def test_a_due_date_without_a_time_zone_is_refused() -> None:
-    """A due date that does not say where it is midnight is not guessed."""
+    """A due date without a time zone is refused."""
     with pytest.raises(ValidationError):
-        message(due_date=datetime(2026, 7, 1))  # noqa: DTZ001 - that is the point
+        message(due_date=datetime(2026, 7, 1))  # noqa: DTZ001 - the mistake under test
 
 
 def test_text_leaves_as_utf8() -> None:
-    """Text outside ASCII is sent as it is, so that a message of emoji stays within IO's 128 kB."""
+    """Text outside ASCII is sent unescaped, so a message of emoji stays within IO's 128 kB."""
     assert len(message(markdown="😀" * 5000).body()) < 21_000
 
 
 def test_no_repr_shows_a_person_or_a_content() -> None:
-    """Neither repr nor str of anything sent shows the fiscal code, the text or the notice."""
+    """Neither repr nor str of a message shows the fiscal code, the text or the notice."""
     sent = message(
         payment_data={"amount": 98765, "notice_number": "3" * 18, "payee": {"fiscal_code": "01234567890"}}
     )
@@ -131,7 +131,7 @@ def test_no_repr_shows_a_person_or_a_content() -> None:
 
 
 def test_a_mistake_does_not_show_the_value() -> None:
-    """The error about an unknown field names the field and not what was in it."""
+    """The error about an unknown field names the field and hides its value."""
     with pytest.raises(ValidationError) as caught:
         NewMessage.model_validate({"fiscal_code": FISCAL_CODE, "content": {}, "fiscalcode": FISCAL_CODE})
 
@@ -140,7 +140,7 @@ def test_a_mistake_does_not_show_the_value() -> None:
 
 
 def test_a_profile_ignores_what_it_does_not_know() -> None:
-    """New fields and new languages of IO do not lose the answer."""
+    """New fields and new languages of IO are ignored."""
     profile = Profile.model_validate_json(
         '{"sender_allowed": true, "preferred_languages": ["it_IT", "sl_SI"], "version": 3}'
     )
@@ -151,7 +151,7 @@ def test_a_profile_ignores_what_it_does_not_know() -> None:
 
 @pytest.mark.parametrize("body", ["{}", '{"sender_allowed": "true"}', '{"sender_allowed": null}', "[]"])
 def test_a_profile_is_not_guessed(body: str) -> None:
-    """Whether a citizen accepts messages is read from a boolean and from nothing else."""
+    """sender_allowed must be a boolean."""
     with pytest.raises(ValidationError):
         Profile.model_validate_json(body)
 
@@ -169,7 +169,7 @@ def test_a_status_reads_every_word() -> None:
 
 
 def test_an_unknown_word_does_not_lose_the_others(caplog: pytest.LogCaptureFixture) -> None:
-    """A word that IO adds is read as absent and reported, and the known ones are kept."""
+    """An unknown word is read as None and logged, and the known words are kept."""
     with caplog.at_level(logging.WARNING):
         status = MessageStatus.model_validate_json(
             f'{{"status": "PROCESSED", "read_status": "SKIMMED", "payment_status": "{FISCAL_CODE}"}}'
@@ -184,7 +184,7 @@ def test_an_unknown_word_does_not_lose_the_others(caplog: pytest.LogCaptureFixtu
 
 
 def test_a_status_is_not_guessed() -> None:
-    """An answer without a status is not read as a status."""
+    """An answer without a status is refused."""
     with pytest.raises(ValidationError):
         MessageStatus.model_validate_json('{"message": {"id": "x"}}')
 
@@ -206,11 +206,11 @@ def test_a_status_is_not_guessed() -> None:
     ],
 )
 def test_an_id_is_read_only_when_it_can_be_used(body: bytes, message_id: str | None) -> None:
-    """A 201 gives an id that is safe in an address, or none."""
+    """The id of a 201 is read only if it is safe in a URL."""
     assert CreatedMessage.in_body(body).id == message_id
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[" * 100_000, b'"x"', b"\xff\xfe", b'{"title": 1}'])
 def test_any_body_is_a_problem_without_words(body: bytes) -> None:
-    """A body that is not problem+json never raises, it just says nothing."""
+    """A body that is not problem+json gives an empty Problem and raises nothing."""
     assert Problem.in_body(body) == Problem()

@@ -1,4 +1,4 @@
-"""Which calls the simulator's scripted faults hit."""
+"""The calls that the simulator's scripted faults hit."""
 
 import pytest
 from pydantic import ValidationError
@@ -7,13 +7,13 @@ from local.io_simulator.faults import Fault, FaultQueue
 
 
 def kinds_met(queue: FaultQueue, calls: int) -> list[str | None]:
-    """The faults that so many submissions meet."""
+    """The faults that this many submissions meet."""
     met = [queue.take("submit_message") for _ in range(calls)]
     return [None if fault is None else fault.kind for fault in met]
 
 
 def test_hits_once_unless_told_otherwise() -> None:
-    """A fault without a count hits one call and is gone."""
+    """A fault without a count hits one call."""
     queue = FaultQueue()
     queue.add([Fault(kind="hang")])
     assert kinds_met(queue, 2) == ["hang", None]
@@ -28,7 +28,7 @@ def test_faults_come_in_the_order_given() -> None:
 
 
 def test_lets_the_first_calls_pass() -> None:
-    """`after` counts the calls that a fault lets through first."""
+    """`after` is the number of calls that a fault lets pass first."""
     queue = FaultQueue()
     queue.add([Fault(kind="hang", after=2)])
     assert kinds_met(queue, 4) == [None, None, "hang", None]
@@ -43,7 +43,7 @@ def test_other_operations_pass_and_are_not_counted() -> None:
 
 
 def test_probability_repeats_with_its_seed() -> None:
-    """The same seed hits the same calls, about as many as the probability says, without an end."""
+    """The same seed hits the same calls, as often as the probability says, without end."""
     runs = []
     for _ in range(2):
         queue = FaultQueue()
@@ -54,7 +54,7 @@ def test_probability_repeats_with_its_seed() -> None:
 
 
 def test_probability_with_a_count_ends() -> None:
-    """A count bounds a fault that strikes at random."""
+    """A count limits a random fault."""
     queue = FaultQueue()
     queue.add([Fault(kind="hang", probability=0.5, count=3)])
     assert kinds_met(queue, 200).count("hang") == 3
@@ -69,6 +69,6 @@ def test_probability_with_a_count_ends() -> None:
     ],
 )
 def test_senseless_faults_are_refused(fault: dict[str, object], rule: str) -> None:
-    """A fault that could not do what it says is refused with the reason."""
+    """A fault that contradicts itself is refused with the reason."""
     with pytest.raises(ValidationError, match=rule):
         Fault.model_validate(fault)

@@ -16,7 +16,7 @@ EMOJI = "\N{PARTY POPPER}"
 
 
 def message(content: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-    """A submission that IO takes, with changes."""
+    """A submission that IO accepts, with changes."""
     return {
         "fiscal_code": FISCAL_CODE,
         "content": {"subject": SUBJECT, "markdown": MARKDOWN} | (content or {}),
@@ -51,7 +51,7 @@ def message(content: dict[str, Any] | None = None, **fields: Any) -> dict[str, A
     ],
 )
 def test_takes_what_io_takes(document: dict[str, Any]) -> None:
-    """The bounds of each field, in UTF-16 units where lengths count, and unknown fields are accepted."""
+    """Values at the bounds of each field, with lengths in UTF-16 units, and unknown fields are accepted."""
     NewMessage.decode(document)
 
 
@@ -106,7 +106,7 @@ def test_takes_what_io_takes(document: dict[str, Any]) -> None:
     ],
 )
 def test_refuses_what_io_refuses(document: object, place: str) -> None:
-    """One step outside a rule is a 400 that names the place."""
+    """A value just outside a bound is a 400 that names its place."""
     with pytest.raises(RefusedError) as refused:
         NewMessage.decode(document)
     problem = json.loads(refused.value.answer.body)
@@ -115,14 +115,14 @@ def test_refuses_what_io_refuses(document: object, place: str) -> None:
 
 
 def test_detail_repeats_the_value() -> None:
-    """As in IO, the detail of a 400 holds what was sent, a fiscal code included."""
+    """As in IO, the detail of a 400 repeats the value that was sent, even a fiscal code."""
     with pytest.raises(RefusedError) as refused:
         NewMessage.decode(message(fiscal_code="AAAAAA00A00A000"))
     assert "AAAAAA00A00A000" in json.loads(refused.value.answer.body)["detail"]
 
 
 def test_defaults_and_instants_are_filled_in() -> None:
-    """What is absent gets IO's default, unknown fields go, a due date becomes UTC with milliseconds."""
+    """Absent fields get IO's defaults, unknown ones are dropped, a due date is in UTC with milliseconds."""
     new = NewMessage.decode(
         message({"due_date": "2027-01-31T23:59:59+01:00", "payment_data": PAYMENT, "legal_data": {}})
     )

@@ -7,20 +7,20 @@ from local.io_simulator.rate_limit import Admission, RateLimit, RateLimiter, Sli
 
 
 def test_remaining_counts_down_to_zero() -> None:
-    """Each admitted call tells how many more fit in the window."""
+    """Each admitted call's answer has the number of calls left in the window."""
     window = SlidingWindow(RateLimit(3, 5))
     assert [window.admit(0.0).remaining for _ in range(3)] == [2, 1, 0]
 
 
 def test_refusal_tells_when_the_oldest_call_leaves_the_window() -> None:
-    """A refused call learns the whole seconds until a place is free, rounded up."""
+    """A refused call's answer has the whole seconds until a place is free, rounded up."""
     window = SlidingWindow(RateLimit(1, 5))
     window.admit(10.0)
     assert window.admit(12.5) == Admission(retry_after=3)
 
 
 def test_waiting_as_told_is_enough() -> None:
-    """A call that waits for the time it was told is admitted."""
+    """A call that waits for retry_after is admitted."""
     window = SlidingWindow(RateLimit(1, 5))
     window.admit(10.0)
     retry_after = window.admit(12.5).retry_after
@@ -29,7 +29,7 @@ def test_waiting_as_told_is_enough() -> None:
 
 
 def test_refused_calls_use_up_nothing_and_are_seen() -> None:
-    """Refused calls take no place in the window, but the busiest window counts them."""
+    """Refused calls take no place in the window, but count in `busiest`."""
     window = SlidingWindow(RateLimit(1, 5))
     for now in (0.0, 1.0, 2.0):
         window.admit(now)
@@ -38,7 +38,7 @@ def test_refused_calls_use_up_nothing_and_are_seen() -> None:
 
 
 def test_no_limit_says_nothing_and_still_counts() -> None:
-    """Without a limit no call is refused, no remaining number is told, and the window is measured."""
+    """Without a limit no call is refused, `remaining` is not given, and the busiest window is measured."""
     window = SlidingWindow(RateLimit(calls=None, seconds=5))
     assert {window.admit(float(now)) for now in range(20)} == {Admission()}
     assert window.busiest == 5
@@ -46,14 +46,14 @@ def test_no_limit_says_nothing_and_still_counts() -> None:
 
 @given(st.lists(st.integers(0, 120).map(lambda quarters: quarters / 4), max_size=60).map(sorted))
 def test_no_window_ever_holds_more_than_the_limit(instants: list[float]) -> None:
-    """Whatever the instants, calls admitted `limit` places apart are at least a period apart."""
+    """No window of a period admits more calls than the limit, whatever the times of the calls."""
     window = SlidingWindow(RateLimit(4, 5))
     admitted = [now for now in instants if window.admit(now).remaining is not None]
     assert all(later - earlier >= 5 for earlier, later in zip(admitted, admitted[4:], strict=False))
 
 
 def test_accounts_do_not_share_a_window() -> None:
-    """One account's calls leave another's alone, and the busiest of them is told."""
+    """Accounts do not share a window, and busiest_window is the maximum over them."""
     limiter = RateLimiter(RateLimit(2, 5))
     assert [limiter.admit("a", 0.0).remaining for _ in range(2)] == [1, 0]
     assert limiter.admit("b", 0.0).remaining == 1

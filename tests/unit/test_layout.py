@@ -1,7 +1,7 @@
-"""The layout: who may import what, read from the source itself.
+"""The layout: which module may import which, checked in the source itself.
 
-Verbs act and nouns hold. `local/` is the host of this machine and `cli/` the operator's command: neither is
-deployed, and each has its own leave.
+Packages of the product are verbs or nouns. `local/` is this machine's host and `cli/` the operator's command:
+neither is deployed, and each has exceptions of its own.
 """
 
 import ast
@@ -42,7 +42,7 @@ RESERVED = [
 
 
 def violations(file: Path, source: str) -> list[str]:
-    """What a file of the product does that its place does not allow; `file` is relative to the project."""
+    """The imports and names that a product file may not use; `file` is relative to the project."""
     return [
         f"{file}:{line} {name}: {rule}"
         for line, name in _names(ast.parse(source))
@@ -55,7 +55,7 @@ def _place(file: Path) -> str:
 
 
 def _names(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Every module or member that is imported, and every use of a module's member, as dotted names."""
+    """Every imported module or member, and every use of a module's member, as dotted names."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -98,7 +98,7 @@ def _product_files() -> Iterator[Path]:
 
 
 def test_every_file_keeps_to_its_place() -> None:
-    """No file of the product imports or reads what its place does not allow."""
+    """No product file imports or reads anything that its place forbids."""
     files = list(_product_files())
     assert {_place(file) for file in files} >= {"storage", "io_api", "settings", "function_app"}
     broken = [line for file in files for line in violations(file, (PROJECT / file).read_text())]
@@ -106,18 +106,18 @@ def test_every_file_keeps_to_its_place() -> None:
 
 
 def test_every_package_is_a_verb_a_noun_or_not_deployed() -> None:
-    """A new folder or module has to say here what it is, or no rule would hold for it."""
+    """Every folder and module is listed here as a verb, a noun or not deployed."""
     places = {_place(file) for file in _product_files()}
     assert places - DEPLOYED - NOT_DEPLOYED == set()
 
 
 def test_folder_with_triggers_is_a_verb() -> None:
-    """Triggers live in verbs only."""
+    """Only verbs have triggers."""
     assert {file.parent.name for file in PROJECT.glob("*/functions.py")} <= VERBS
 
 
 def test_what_is_not_deployed_is_left_out_of_the_package() -> None:
-    """The folders that deployed code may not import are those that `func` does not publish."""
+    """The folders that deployed code may not import are the ones that `func` does not publish."""
     ignored = set((PROJECT / ".funcignore").read_text().split())
     assert ignored >= NOT_DEPLOYED
     assert not ignored & DEPLOYED
@@ -152,7 +152,7 @@ def test_what_is_not_deployed_is_left_out_of_the_package() -> None:
     ],
 )
 def test_violation_is_found(file: str, source: str, line: int) -> None:
-    """Each rule fails on a file that breaks it, and says where."""
+    """Each rule finds a file that breaks it, with its line."""
     (found,) = violations(Path(file), source)
     assert found.startswith(f"{file}:{line} ")
 
@@ -175,5 +175,5 @@ def test_violation_is_found(file: str, source: str, line: int) -> None:
     ],
 )
 def test_what_is_allowed_is_not_found(file: str, source: str) -> None:
-    """The rules leave alone what the design allows."""
+    """The rules accept everything that the design allows."""
     assert violations(Path(file), source) == []

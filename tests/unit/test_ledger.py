@@ -1,4 +1,4 @@
-"""The ledger: the steps that it allows, its races, its lost answers, and what it keeps."""
+"""The ledger: its allowed steps, its races, its lost answers, and its columns."""
 
 import json
 from dataclasses import replace
@@ -64,7 +64,7 @@ def _plan(app: FakeApp, entry: Entry, state: str, word: str) -> Entry:
 
 @pytest.mark.parametrize(("state", "word"), sorted(MOVES))
 async def test_allowed_step_moves_to_its_state(app: FakeApp, entry: Entry, state: str, word: str) -> None:
-    """Each way that the design draws can be gone, and the history gets a dated line."""
+    """Each allowed step leads to its state, and adds a dated line to the history."""
     planned = _plan(app, entry, state, word)
     assert planned.state == word
     assert planned.last_step == {"at": "2026-11-24T09:00:00.000+00:00", "what": word}
@@ -74,27 +74,27 @@ async def test_allowed_step_moves_to_its_state(app: FakeApp, entry: Entry, state
 async def test_fact_about_a_message_at_io_leaves_its_state(
     app: FakeApp, entry: Entry, state: str, word: str
 ) -> None:
-    """What is seen of a message that IO has is written down in any order and undoes nothing."""
+    """A fact about a message at IO is recorded in any order and leaves the state unchanged."""
     planned = _plan(app, entry, state, word)
     assert (planned.state, planned.last_step["what"]) == (state, word)
 
 
 @pytest.mark.parametrize(("state", "word"), sorted({*product(State, WORDS)} - MOVES - SEEN))
 async def test_every_other_step_is_illegal(app: FakeApp, entry: Entry, state: str, word: str) -> None:
-    """No step that the design does not draw can be planned, and none leaves an end."""
+    """Every other step raises IllegalStep."""
     with pytest.raises(IllegalStep, match=rf"\({state} -> {word}\)"):
         _plan(app, entry, state, word)
 
 
 async def test_illegal_step_writes_nothing(app: FakeApp, entry: Entry) -> None:
-    """A step that is refused leaves the row as it was."""
+    """An illegal step leaves the row unchanged."""
     with pytest.raises(IllegalStep):
         await app.ledger.advance(entry, Step(State.SENDING), Step(State.PROCESSED))
     assert app.entry() == entry
 
 
 async def test_open_writes_a_request_down(app: FakeApp) -> None:
-    """A new request starts as REQUESTED with what the later steps need to know of it."""
+    """A new request starts as REQUESTED with the columns that later steps need."""
     request = a_request(
         content=payment() | {"due_date": "2026-12-01T22:59:59Z"},
         feature_level_type="ADVANCED",
@@ -114,7 +114,7 @@ async def test_open_writes_a_request_down(app: FakeApp) -> None:
 
 
 async def test_open_again_returns_what_the_request_went_through(app: FakeApp, claimed: Entry) -> None:
-    """The same request under the same id is the same message, with its state; nothing is written."""
+    """Opening the same request again returns its present entry and writes nothing."""
     sent = await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
     assert await app.ledger.open(a_request(traceparent=None)) == sent
     assert app.entry() == sent
@@ -124,14 +124,14 @@ async def test_open_again_returns_what_the_request_went_through(app: FakeApp, cl
 async def test_open_with_other_content_is_refused(
     app: FakeApp, entry: Entry, change: dict[str, object]
 ) -> None:
-    """A request_id is never taken by another message, and the first stays as it was."""
+    """Opening a known request_id with other content raises DifferentContent and changes nothing."""
     with pytest.raises(DifferentContent):
         await app.ledger.open(a_request(**change))
     assert app.entry() == entry
 
 
 async def test_open_after_a_rotation_still_knows_the_request(app: FakeApp, entry: Entry) -> None:
-    """A new first key neither makes a known request look different nor another one look the same."""
+    """After a key rotation, a known request is still recognised and another content still refused."""
     rotated = Ledger(app.ledger_table, Cipher(KEYS[::-1]), app.clock)
     assert await rotated.open(a_request()) == entry
     with pytest.raises(DifferentContent):
@@ -139,7 +139,7 @@ async def test_open_after_a_rotation_still_knows_the_request(app: FakeApp, entry
 
 
 async def test_open_whose_answer_was_lost_finds_its_own_row(app: FakeApp) -> None:
-    """When the storage SDK repeats an insert that had worked, the request counts as opened."""
+    """A request whose insert succeeded but lost its answer counts as opened."""
     app.steps.fail_after(Unanswered())
     with pytest.raises(Unanswered):
         await app.ledger.open(a_request())
@@ -148,7 +148,7 @@ async def test_open_whose_answer_was_lost_finds_its_own_row(app: FakeApp) -> Non
 
 
 async def test_only_one_of_two_claims_wins(app: FakeApp) -> None:
-    """Of two workers that opened the same request in a race one may send, and the other stops."""
+    """Of two workers that opened the same request, one claims it and the other gets LostRace."""
     mine, yours = await app.ledger.open(a_request()), await app.ledger.open(a_request())
     won = await app.claim(yours)
     with pytest.raises(LostRace):
@@ -158,7 +158,7 @@ async def test_only_one_of_two_claims_wins(app: FakeApp) -> None:
 
 
 async def test_claim_clears_the_wait_and_names_a_new_owner_each_time(app: FakeApp, claimed: Entry) -> None:
-    """An attempt after a deferral has its own owner and number."""
+    """A claim after a deferral clears next_at and has its own owner and attempt number."""
     later = app.clock() + timedelta(minutes=1)
     deferred = await app.ledger.advance(claimed, Step(State.DEFERRED, "unreachable"), next_at=later)
     again = await app.claim(deferred)
@@ -170,7 +170,7 @@ async def test_claim_clears_the_wait_and_names_a_new_owner_each_time(app: FakeAp
 async def test_write_whose_answer_was_lost_is_known_by_its_mark(
     app: FakeApp, entry: Entry, answer: Exception
 ) -> None:
-    """A claim that was written counts, whether its answer never came or the SDK's repetition lost."""
+    """A claim that was written counts, although its answer was lost or the SDK's retry failed."""
     app.steps.fail_after(answer)
     claimed = await app.claim(entry)
     assert claimed == app.entry()
@@ -178,7 +178,7 @@ async def test_write_whose_answer_was_lost_is_known_by_its_mark(
 
 
 async def test_write_that_did_not_happen_is_not_taken_for_done(app: FakeApp, entry: Entry) -> None:
-    """Without an answer and without its mark on the row a claim has failed, and nothing may be sent."""
+    """A claim that got no answer and was not written raises Unanswered."""
     app.steps.fail_before(Unanswered())
     with pytest.raises(Unanswered):
         await app.claim(entry)
@@ -186,7 +186,7 @@ async def test_write_that_did_not_happen_is_not_taken_for_done(app: FakeApp, ent
 
 
 async def test_lost_answer_followed_by_another_worker_is_not_mine(app: FakeApp, entry: Entry) -> None:
-    """A row that somebody else wrote in the meantime is not mistaken for one's own write."""
+    """A row that another worker wrote meanwhile is not mistaken for this worker's write."""
     await app.claim(entry)
     app.steps.fail_before(Changed())
     with pytest.raises(LostRace):
@@ -194,7 +194,7 @@ async def test_lost_answer_followed_by_another_worker_is_not_mine(app: FakeApp, 
 
 
 async def test_row_that_went_away_is_not_mine(app: FakeApp, entry: Entry) -> None:
-    """A request that was erased while it was worked on is not written again."""
+    """A request that was erased meanwhile is not written again."""
     app.ledger_table.rows_by_key.clear()
     with pytest.raises(LostRace):
         await app.ledger.advance(entry, Step(State.SKIPPED))
@@ -202,7 +202,7 @@ async def test_row_that_went_away_is_not_mine(app: FakeApp, entry: Entry) -> Non
 
 
 async def test_storage_that_stays_silent_is_unanswered(app: FakeApp, entry: Entry) -> None:
-    """When the row cannot be read back either, nobody claims to know."""
+    """If the row cannot be read back after a failed write, the claim raises Unanswered."""
     app.steps.fail_after(Changed())
     app.steps.fail_before(Unanswered(), skip=1)
     with pytest.raises(Unanswered):
@@ -210,7 +210,7 @@ async def test_storage_that_stays_silent_is_unanswered(app: FakeApp, entry: Entr
 
 
 async def test_step_from_a_state_that_has_gone_is_not_mine(app: FakeApp, claimed: Entry) -> None:
-    """Who holds an older picture of a request cannot move it, and what is there stays."""
+    """A worker with a stale entry gets LostRace, and the row stays unchanged."""
     accepted = await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1")
     with pytest.raises(LostRace):
         await app.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
@@ -218,7 +218,7 @@ async def test_step_from_a_state_that_has_gone_is_not_mine(app: FakeApp, claimed
 
 
 async def test_deferral_repeated_only_counts_up(app: FakeApp, entry: Entry) -> None:
-    """Days of the same trouble make one line with a count, so that the row does not grow."""
+    """A deferral that repeats for the same reason is one history line with a count."""
     for _ in range(50):
         claimed = await app.claim(entry)
         app.clock.advance(minutes=1)
@@ -230,7 +230,7 @@ async def test_deferral_repeated_only_counts_up(app: FakeApp, entry: Entry) -> N
 
 
 async def test_deferral_before_sending_repeated_only_counts_up(app: FakeApp, entry: Entry) -> None:
-    """The same holds for a profile that cannot be checked, where nothing was claimed in between."""
+    """A repeated deferral before any claim is one line with a count too."""
     for _ in range(3):
         entry = await app.ledger.advance(entry, Step(State.DEFERRED, "timeout"))
     assert app.history() == ["REQUESTED", "DEFERRED"]
@@ -238,7 +238,7 @@ async def test_deferral_before_sending_repeated_only_counts_up(app: FakeApp, ent
 
 
 async def test_deferral_for_another_reason_is_another_line(app: FakeApp, entry: Entry) -> None:
-    """What changed in the trouble stays visible."""
+    """A deferral for another reason is another line."""
     for reason in ("unreachable", "rate_limited", "rate_limited"):
         entry = await app.ledger.advance(await app.claim(entry), Step(State.DEFERRED, reason))
     reasons = [(line["what"], line.get("reason"), line.get("times")) for line in entry.history]
@@ -252,7 +252,7 @@ async def test_deferral_for_another_reason_is_another_line(app: FakeApp, entry: 
 
 
 async def test_history_line_holds_reason_and_http_status(app: FakeApp, claimed: Entry) -> None:
-    """A line tells why, and which answer of IO said so."""
+    """A history line holds the reason and IO's status code."""
     entry = await app.ledger.advance(claimed, Step(State.REFUSED, "invalid_message", 400))
     assert entry.last_step["reason"] == "invalid_message"
     assert entry.last_step["http_status"] == 400
@@ -260,7 +260,7 @@ async def test_history_line_holds_reason_and_http_status(app: FakeApp, claimed: 
 
 
 async def test_time_of_acceptance_outlives_later_steps(app: FakeApp, claimed: Entry) -> None:
-    """The age of a message counts from its acceptance, whatever was seen of it since."""
+    """The time of acceptance stays the same through later steps."""
     accepted = await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1")
     at = app.clock()
     app.clock.advance(days=3)
@@ -269,7 +269,7 @@ async def test_time_of_acceptance_outlives_later_steps(app: FakeApp, claimed: En
 
 
 async def test_body_can_be_removed_and_leaves_no_column(app: FakeApp, entry: Entry) -> None:
-    """Once it is not needed the content is gone from the row, not only from the object."""
+    """A removed body leaves no column in the row."""
     await app.ledger.advance(entry, Step(State.SKIPPED, "recipient_not_found"), body={})
     (row,) = app.ledger_table.rows_by_key.values()
     assert not [column for column in row.values if column.startswith("body")]
@@ -277,7 +277,7 @@ async def test_body_can_be_removed_and_leaves_no_column(app: FakeApp, entry: Ent
 
 
 async def test_longest_request_fits_in_the_row(app: FakeApp) -> None:
-    """A body near the queue's own limit takes several columns and comes back whole."""
+    """A body of the maximum size takes several columns and is read back whole."""
     text = {"subject": "S" * 120, "markdown": "è" * 10_000}
     request = a_request(content=text, translations={"en_GB": text, "de_DE": text})
     entry = await app.ledger.open(request)
@@ -286,7 +286,7 @@ async def test_longest_request_fits_in_the_row(app: FakeApp) -> None:
 
 
 async def test_body_of_a_foreign_key_is_undecipherable(app: FakeApp, entry: Entry) -> None:
-    """A ledger without the key that sealed an entry says so instead of guessing."""
+    """Reading an entry without the key that sealed it raises Undecipherable."""
     foreign = Ledger(app.ledger_table, Cipher(KEYS[1:]), app.clock)
     for read in (foreign.request_of, foreign.fiscal_code_of):
         with pytest.raises(Undecipherable):
@@ -294,7 +294,7 @@ async def test_body_of_a_foreign_key_is_undecipherable(app: FakeApp, entry: Entr
 
 
 async def test_row_and_repr_hold_no_personal_data(app: FakeApp) -> None:
-    """Neither the keys, nor a column, nor what a traceback would print shows whom the message is for."""
+    """Neither the keys, nor a column, nor the repr of an entry contains personal data."""
     entry = await app.ledger.open(a_request(content=payment()))
     kept = [*app.everything_kept(), ("repr", repr(entry))]
     assert len(kept) > 10
@@ -302,7 +302,7 @@ async def test_row_and_repr_hold_no_personal_data(app: FakeApp) -> None:
 
 
 async def test_requests_spread_over_partitions_by_their_id(app: FakeApp) -> None:
-    """Rows spread over the table's partitions, and each is found again by its id alone."""
+    """Requests spread over the table's partitions, and each is found by its id alone."""
     for number in range(40):
         await app.ledger.open(a_request(request_id=f"r-{number}"))
     partitions = {partition for partition, _ in app.ledger_table.rows_by_key}
@@ -312,12 +312,12 @@ async def test_requests_spread_over_partitions_by_their_id(app: FakeApp) -> None
 
 
 async def test_unknown_request_is_none(app: FakeApp) -> None:
-    """Who asks for a request that was never opened gets nothing."""
+    """Getting a request that was never opened returns None."""
     assert await app.ledger.get("r-1") is None
 
 
 async def test_worker_that_dies_before_its_claim_leaves_the_request_free(app: FakeApp, entry: Entry) -> None:
-    """A crash before the intent is written leaves the request to whoever comes next."""
+    """A worker that crashes before its claim is written leaves the request free for the next claim."""
     app.steps.fail_before(Died())
     with pytest.raises(Died):
         await app.claim(entry)
@@ -325,6 +325,6 @@ async def test_worker_that_dies_before_its_claim_leaves_the_request_free(app: Fa
 
 
 async def test_history_column_is_json_that_an_operator_can_read(app: FakeApp, claimed: Entry) -> None:
-    """The column holds the plain list of lines that `show --json` prints."""
+    """The history column holds the same list of lines as `show --json` prints."""
     (row,) = app.ledger_table.rows_by_key.values()
     assert [line["what"] for line in json.loads(row.values["history"])] == ["REQUESTED", "SENDING"]

@@ -1,4 +1,4 @@
-"""What is closed when the process ends."""
+"""Closing resources at the end of the process."""
 
 import asyncio
 import gc
@@ -7,7 +7,7 @@ import lifetime
 
 
 def test_closes_in_order_after_the_last_task() -> None:
-    """What an app opened is closed when all that uses it is done, even what was cancelled."""
+    """Resources are closed in order after the last task has ended, even a cancelled one."""
     ended: list[str] = []
 
     async def close(name: str) -> None:
@@ -34,7 +34,7 @@ def test_closes_in_order_after_the_last_task() -> None:
 
 
 def test_without_a_loop_nothing_happens() -> None:
-    """Whoever only looks at the app, outside of a loop, can import it."""
+    """Outside a loop, close_at_the_end does nothing, so the app can be imported."""
 
     async def close() -> None:
         raise AssertionError

@@ -1,4 +1,4 @@
-"""Nothing that telemetry is made of takes a fiscal code, or a key, out of the process."""
+"""No telemetry takes a fiscal code or a key out of the process."""
 
 import json
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def test_logs(body: Any, value: Any) -> None:
 
 
 class Kept(MetricExporter):
-    """Keeps the text of what it is given."""
+    """An exporter that keeps the text of the metrics."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -113,15 +113,15 @@ def test_metrics(value: str, description: str) -> None:
     "text", ["tari-2026:17", "01JWCZ5V6Q4M3N2P1R0T9S8W7X", "GET /messages/{fiscal_code}/{id}", "100%", ""]
 )
 def test_ordinary_text_stays(text: str) -> None:
-    """Ids, routes and numbers stay as they are."""
+    """Ids, routes and numbers are not changed."""
     assert MASKED(text) == text
 
 
 def test_what_is_no_text_stays() -> None:
-    """Numbers, truth values and nothing pass through."""
+    """Numbers, booleans and None are not changed."""
     assert MASKED({"a": (1, 2.5, True, None)}) == {"a": (1, 2.5, True, None)}
 
 
 def test_mask_without_secrets_masks_codes() -> None:
-    """An installation whose keys are short all the same tells of nobody."""
+    """A mask without usable secrets still masks fiscal codes."""
     assert Mask(["short"])(f"of {CODE} short") == f"of {MASK} short"

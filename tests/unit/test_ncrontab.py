@@ -39,17 +39,17 @@ def ticks(expression: str, count: int, start: datetime = MONDAY) -> list[str]:
     ],
 )
 def test_next_tick(expression: str, expected: str) -> None:
-    """Each form of a field gives the first moment after the start that it names."""
+    """Each form of a field gives the first matching moment after the start."""
     assert ticks(expression, 1) == [expected]
 
 
 def test_day_and_weekday_must_both_match() -> None:
-    """Unlike in cron, a date and a day of week are not alternatives: Friday the 13th."""
+    """A date and a day of week must both match, unlike in cron: Friday the 13th."""
     assert ticks("0 0 0 13 * 5", 2) == ["2027-08-13 00:00:00", "2028-10-13 00:00:00"]
 
 
 def test_a_moment_of_the_schedule_is_not_its_own_successor() -> None:
-    """The next tick is later than the moment given, also when that is a tick itself."""
+    """The next tick is later than the given moment, even if that is a tick itself."""
     assert ticks("0 0 12 * * *", 3, datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)) == [
         "2026-11-24 12:00:00",
         "2026-11-25 12:00:00",
@@ -68,7 +68,7 @@ def test_a_moment_of_the_schedule_is_not_its_own_successor() -> None:
     ],
 )
 def test_more_than_once_a_minute(expression: str, expected: bool) -> None:
-    """Only several seconds of every minute of every day count as more than once a minute."""
+    """Only a schedule with several seconds in every minute counts as more than once a minute."""
     assert Schedule.parse(expression).more_than_once_a_minute is expected
 
 
@@ -94,7 +94,7 @@ def test_more_than_once_a_minute(expression: str, expected: bool) -> None:
     ],
 )
 def test_wrong_expressions_name_the_field(expression: str, says: str) -> None:
-    """What is not NCRONTAB, or never fires, is refused with the field and its rule."""
+    """An expression that is not NCRONTAB, or never fires, is refused with the field and its rule."""
     with pytest.raises(NcrontabError, match=says):
         Schedule.parse(expression)
 
@@ -106,7 +106,7 @@ def test_wrong_expressions_name_the_field(expression: str, says: str) -> None:
     ),
 )
 def test_next_is_the_first_match(start: datetime, expression: str) -> None:
-    """The next tick matches every field, and nothing between the start and it does."""
+    """The next tick is the first moment after the start that matches every field."""
     schedule = Schedule.parse(expression)
     tick = schedule.next_after(start)
     assert tick > start

@@ -1,4 +1,4 @@
-"""What an answer adds to what is known: only news, and never a step back."""
+"""What an answer of IO adds to the ledger: only news, and never a step back."""
 
 from dataclasses import replace
 from typing import Any
@@ -24,44 +24,44 @@ def _words(entry: Entry, *answer: str | None, **known: Any) -> tuple[list[str], 
 
 
 async def test_first_answer_is_kept_without_a_step(accepted: Entry) -> None:
-    """That IO still works on a message is written down and told to nobody."""
+    """A status before the end of the delivery is recorded without a step."""
     assert _words(accepted, "ACCEPTED") == ([], {"status": "ACCEPTED"})
     assert _words(accepted, "THROTTLED", status="ACCEPTED") == ([], {"status": "THROTTLED"})
 
 
 @pytest.mark.parametrize("word", ["PROCESSED", "REJECTED", "FAILED"])
 async def test_end_of_the_delivery_is_a_step(accepted: Entry, word: str) -> None:
-    """IO's final word on the delivery becomes the state."""
+    """IO's final delivery status becomes the state."""
     assert _words(accepted, word, status="ACCEPTED") == ([word], {"status": word})
 
 
 async def test_everything_at_once_is_in_the_order_of_its_happening(accepted: Entry) -> None:
-    """A message that was delivered, read and paid between two looks makes its steps in that order."""
+    """A message delivered, read and paid between two polls gets its steps in that order."""
     steps, changes = _words(accepted, "PROCESSED", "READ", "PAID")
     assert steps == ["PROCESSED", "READ", "PAID"]
     assert changes == {"status": "PROCESSED", "read_status": "READ", "payment_status": "PAID"}
 
 
 async def test_known_answer_is_no_news(accepted: Entry) -> None:
-    """The same answer again writes nothing."""
+    """A repeated answer changes nothing."""
     known = {"status": "PROCESSED", "read_status": "UNREAD", "payment_status": "NOT_PAID"}
     assert _words(accepted, "PROCESSED", "UNREAD", "NOT_PAID", **known) == ([], {})
 
 
 async def test_unread_and_not_paid_are_kept_without_a_step(accepted: Entry) -> None:
-    """What has not happened is no event."""
+    """UNREAD and NOT_PAID are recorded without a step."""
     changes = {"read_status": "UNREAD", "payment_status": "NOT_PAID"}
     assert _words(accepted, "PROCESSED", "UNREAD", "NOT_PAID", status="PROCESSED") == ([], changes)
 
 
 async def test_unavailable_is_told_as_itself(accepted: Entry) -> None:
-    """IO may not say whether it was read: that is neither READ nor UNREAD."""
+    """UNAVAILABLE is a step of its own, neither READ nor UNREAD."""
     answer = _words(accepted, "PROCESSED", "UNAVAILABLE", status="PROCESSED", read_status="UNREAD")
     assert answer == (["READ_UNAVAILABLE"], {"read_status": "UNAVAILABLE"})
 
 
 async def test_unavailable_can_turn_back(accepted: Entry) -> None:
-    """A citizen may allow again what he forbade: UNREAD and READ follow UNAVAILABLE."""
+    """UNREAD and READ may follow UNAVAILABLE, because a citizen may change the consent."""
     known = {"status": "PROCESSED", "read_status": "UNAVAILABLE"}
     assert _words(accepted, "PROCESSED", "UNREAD", **known) == ([], {"read_status": "UNREAD"})
     assert _words(accepted, "PROCESSED", "READ", **known) == (["READ"], {"read_status": "READ"})
@@ -69,13 +69,13 @@ async def test_unavailable_can_turn_back(accepted: Entry) -> None:
 
 @pytest.mark.parametrize("word", ["UNREAD", "UNAVAILABLE", None])
 async def test_read_is_never_undone(accepted: Entry, word: str | None) -> None:
-    """A message that was read stays read, whatever IO says later."""
+    """READ is never undone, whatever IO answers later."""
     assert _words(accepted, "PROCESSED", word, status="PROCESSED", read_status="READ") == ([], {})
 
 
 @pytest.mark.parametrize("word", ["NOT_PAID", None])
 async def test_paid_is_never_undone(accepted: Entry, word: str | None) -> None:
-    """A notice that was paid stays paid, whatever IO says later."""
+    """PAID is never undone, whatever IO answers later."""
     known = {"status": "PROCESSED", "payment_status": "PAID"}
     assert _words(accepted, "PROCESSED", None, word, **known) == ([], {})
 
@@ -83,19 +83,19 @@ async def test_paid_is_never_undone(accepted: Entry, word: str | None) -> None:
 @pytest.mark.parametrize("final", ["PROCESSED", "REJECTED", "FAILED"])
 @pytest.mark.parametrize("word", ["ACCEPTED", "THROTTLED", "PROCESSED", "REJECTED", "FAILED", None])
 async def test_final_delivery_status_is_never_undone(accepted: Entry, final: str, word: str | None) -> None:
-    """IO's first final word on the delivery counts."""
+    """The first final delivery status is never undone."""
     assert _words(accepted, word, status=final) == ([], {})
 
 
 async def test_silence_forgets_nothing(accepted: Entry) -> None:
-    """An answer without a word, or with one that this version does not know, changes nothing."""
+    """An answer with missing or unknown words changes nothing."""
     known = {"status": "PROCESSED", "read_status": "UNREAD", "payment_status": "NOT_PAID"}
     assert _words(accepted, None, None, None, **known) == ([], {})
     assert _words(accepted, "SHREDDED", "SKIMMED", "HALF_PAID", **known) == ([], {})
 
 
 async def test_every_step_can_be_gone_from_the_state_it_is_seen_in(accepted: Entry) -> None:
-    """Whatever IO answers, in whatever order, the ledger takes the steps it gives rise to."""
+    """The ledger accepts the steps of every answer of IO."""
     words: list[list[str | None]] = [
         ["ACCEPTED", "PROCESSED", "REJECTED", "FAILED"],
         ["READ", "UNREAD", "UNAVAILABLE", None],
@@ -113,14 +113,14 @@ async def test_every_step_can_be_gone_from_the_state_it_is_seen_in(accepted: Ent
 
 
 async def test_reading_of_a_message_not_known_as_processed_is_no_dead_end(accepted: Entry) -> None:
-    """A delivery status in a word of the future beside READ does not make every later look fail."""
+    """READ beside an unknown delivery status gives steps that the ledger accepts."""
     steps, changes = observe(accepted, seen("DELIVERED_TO_A_NEW_APP", "READ"))
     planned = FakeApp().ledger.plan(accepted, *steps, **changes)
     assert planned.state in (State.ACCEPTED, State.READ)
 
 
 async def test_payment_that_the_creditor_told_first_is_told_with_the_delivery(accepted: Entry) -> None:
-    """Before its delivery there was nothing to tell; IO's own word on the payment is no second news."""
+    """A payment settled before the delivery is a step with the delivery, and IO's PAID adds no second."""
     known: dict[str, Any] = {"payment_status": "PAID", "settled_at": accepted.created_at}
     steps, _ = observe(replace(accepted, **known), seen("PROCESSED", "READ", "PAID"))
     assert [(step.what, step.reason) for step in steps] == [

@@ -1,4 +1,4 @@
-"""Outcomes: which steps are told, in which words, under which id."""
+"""Outcomes: the steps that are published, with their words and ids."""
 
 import json
 from dataclasses import replace
@@ -34,7 +34,7 @@ async def entry(app: FakeApp) -> Entry:
 
 @pytest.mark.parametrize("state", [*sorted(set(State) - NEVER_TOLD), "READ_UNAVAILABLE"])
 async def test_end_or_fact_is_told_in_its_own_word(app: FakeApp, entry: Entry, state: str) -> None:
-    """Every state that an upstream system can wait for, and every sighting, is an event of its type."""
+    """Every final state, and every change that IO reports, is published as an event of its own type."""
     await app.outcomes.publish(_with_history(entry, "REQUESTED", state))
     (event,) = app.events()
     assert event["type"] == f"it.postino.message.{state.lower()}"
@@ -43,16 +43,16 @@ async def test_end_or_fact_is_told_in_its_own_word(app: FakeApp, entry: Entry, s
 
 @pytest.mark.parametrize("state", sorted(NEVER_TOLD))
 async def test_step_on_the_way_is_not_told(app: FakeApp, entry: Entry, state: str) -> None:
-    """Nobody is bothered with steps that end in something else; DEAD is told when it is parked.
+    """Intermediate steps are not published; DEAD is published when the message is parked.
 
-    MISSING is for the institution's operators, who have it in the log and the history.
+    MISSING concerns the institution's operators, who find it in the log and the history.
     """
     await app.outcomes.publish(_with_history(entry, state))
     assert app.events() == []
 
 
 async def test_event_says_what_is_known_without_personal_data(app: FakeApp, entry: Entry) -> None:
-    """The event carries the trace, the campaign and IO's words, and nothing of the person or the content."""
+    """The event carries the trace, the campaign and IO's words, and no personal data."""
     seen = replace(
         _with_history(entry, "REQUESTED", "SENDING", "ACCEPTED", "PROCESSED", "READ"),
         message_id="01JWCZ5V6Q4M3N2P1R0T9S8W7X",
@@ -84,7 +84,7 @@ async def test_event_says_what_is_known_without_personal_data(app: FakeApp, entr
 
 
 async def test_reason_and_http_status_of_the_step_are_told(app: FakeApp, entry: Entry) -> None:
-    """An event about a refusal says why, in the words of the ledger."""
+    """The event of a refusal carries the reason and the status code of the ledger."""
     claimed = await app.claim(entry)
     refused = await app.ledger.advance(claimed, Step(State.REFUSED, "invalid_message", 400))
     await app.outcomes.publish(refused)
@@ -93,20 +93,20 @@ async def test_reason_and_http_status_of_the_step_are_told(app: FakeApp, entry: 
 
 
 async def test_newest_lines_are_told_oldest_first(app: FakeApp, entry: Entry) -> None:
-    """Several things seen at once are told in the order of the history."""
+    """Several new lines are published in the order of the history."""
     seen = _with_history(entry, "ACCEPTED", "PROCESSED", "READ", "PAID")
     await app.outcomes.publish(seen, newest=3)
     assert app.told() == ["r-1/0/processed", "r-1/0/read", "r-1/0/paid"]
 
 
 async def test_nothing_new_tells_nothing(app: FakeApp, entry: Entry) -> None:
-    """An answer that changed a column and no state makes no event."""
+    """An answer that changed no state publishes no event."""
     await app.outcomes.publish(_with_history(entry, "ACCEPTED"), newest=0)
     assert app.events() == []
 
 
 async def test_repetition_has_the_same_id_and_a_second_occurrence_another(app: FakeApp, entry: Entry) -> None:
-    """A consumer that drops ids it has seen loses repetitions only."""
+    """A repeated event has the same id, and a second occurrence another, so dropping known ids is safe."""
     once = _with_history(entry, "PROCESSED", "READ_UNAVAILABLE")
     twice = _with_history(entry, "PROCESSED", "READ_UNAVAILABLE", "READ", "READ_UNAVAILABLE")
     for told in (once, once, twice):
@@ -115,7 +115,7 @@ async def test_repetition_has_the_same_id_and_a_second_occurrence_another(app: F
 
 
 async def test_parked_message_is_told_with_what_an_operator_needs(app: FakeApp) -> None:
-    """The event says what is wrong and which id to give to the operator's command."""
+    """The event of a parked message carries the violations and the id for the operator's command."""
     message = ParkedMessage(
         "message-requests",
         "body-1",
@@ -138,7 +138,7 @@ async def test_parked_message_is_told_with_what_an_operator_needs(app: FakeApp) 
 
 
 async def test_two_parked_messages_never_share_an_id(app: FakeApp) -> None:
-    """Two different bodies that claim the same request_id are two events, also for who drops known ids."""
+    """Two different bodies with the same request_id are published as two events with different ids."""
     first = ParkedMessage("message-requests", "body-1", "invalid", app.clock(), app.clock(), request_id="r-1")
     for message in (first, replace(first, parked_id="body-2", reason="conflict")):
         await app.outcomes.publish_parked(message)
@@ -146,7 +146,7 @@ async def test_two_parked_messages_never_share_an_id(app: FakeApp) -> None:
 
 
 async def test_message_parked_again_is_told_again(app: FakeApp) -> None:
-    """What comes back after a redrive is a new event."""
+    """A message parked again after a redrive is published as a new event."""
     first = ParkedMessage("message-requests", "r-1", "exhausted", app.clock(), app.clock(), request_id="r-1")
     for times in (1, 2):
         await app.outcomes.publish_parked(replace(first, times=times))

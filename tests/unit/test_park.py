@@ -37,7 +37,7 @@ async def _only(app: FakeApp) -> ParkedMessage:
 
 
 async def test_invalid_request_is_parked_with_everything_that_is_wrong(app: FakeApp) -> None:
-    """Each violation is kept and told, with the request_id that the body had."""
+    """An invalid request is parked and published with each violation and its request_id."""
     body = a_body(content={"subject": "short", "markdown": "short"})
     await app.park(body)
     message = await _only(app)
@@ -57,7 +57,7 @@ BROKEN = ["", "not json", "[1]", "{}", '{"request_id": "a b"}', a_body(request_i
 
 @pytest.mark.parametrize("body", BROKEN)
 async def test_body_without_a_request_id_is_parked_under_an_id_of_its_own(app: FakeApp, body: str) -> None:
-    """Whatever upstream wrote can be told and found, however broken it is."""
+    """A body without a valid request_id is parked and published under an id of its own."""
     await app.park(body)
     message = await _only(app)
     assert (message.reason, message.request_id) == ("invalid", None)
@@ -68,7 +68,7 @@ async def test_body_without_a_request_id_is_parked_under_an_id_of_its_own(app: F
 
 @pytest.mark.parametrize("queue", [MESSAGE_REQUESTS, MESSAGE_SENDS])
 async def test_malformed_reference_is_invalid(app: FakeApp, queue: str) -> None:
-    """A reference of another version, or a damaged one, is parked with what is wrong with it."""
+    """A reference of another version is parked as invalid, with the violation."""
     await app.park('{"reference": 2, "request_id": "r-1"}', queue)
     message = await _only(app)
     assert (message.queue, message.reason) == (queue, "invalid")
@@ -76,7 +76,7 @@ async def test_malformed_reference_is_invalid(app: FakeApp, queue: str) -> None:
 
 
 async def test_other_content_under_a_known_id_is_a_conflict(app: FakeApp, entry: Entry) -> None:
-    """The body is kept under an id of its own, and the request that came first is left alone."""
+    """Other content under a known id is parked as a conflict, and the first request stays unchanged."""
     body = a_body(content=payment())
     await app.park(body)
     message = await _only(app)
@@ -86,7 +86,7 @@ async def test_other_content_under_a_known_id_is_a_conflict(app: FakeApp, entry:
 
 
 async def test_reference_to_nothing_is_an_unknown_request(app: FakeApp) -> None:
-    """A reference without a ledger entry is kept, and says which request is missing."""
+    """A reference without a ledger entry is parked with the id of the missing request."""
     body = '{"reference": 1, "request_id": "nobody"}'
     await app.park(body, MESSAGE_SENDS)
     message = await _only(app)
@@ -95,7 +95,7 @@ async def test_reference_to_nothing_is_an_unknown_request(app: FakeApp) -> None:
 
 
 async def test_request_that_never_reached_the_ledger_failed_repeatedly(app: FakeApp) -> None:
-    """A good request that failed five times before it was written down is kept whole."""
+    """A valid request that failed five times before it reached the ledger is parked whole."""
     await app.park(a_body())
     message = await _only(app)
     assert (message.reason, message.request_id) == ("failed_repeatedly", "r-1")
@@ -105,7 +105,7 @@ async def test_request_that_never_reached_the_ledger_failed_repeatedly(app: Fake
 
 @pytest.mark.parametrize("queue", [MESSAGE_REQUESTS, MESSAGE_SENDS])
 async def test_waiting_request_that_failed_repeatedly_is_dead(app: FakeApp, entry: Entry, queue: str) -> None:
-    """A request that the platform gave up is dead, and its content comes from the ledger."""
+    """A waiting request that the platform gave up is DEAD, and is parked with the content of the ledger."""
     await app.park(app.reference(), queue)
     message = await _only(app)
     assert (message.queue, message.parked_id, message.reason) == (queue, "r-1", "failed_repeatedly")
@@ -119,20 +119,20 @@ async def test_waiting_request_that_failed_repeatedly_is_dead(app: FakeApp, entr
 
 
 async def test_deferred_request_that_failed_repeatedly_is_dead(app: FakeApp, entry: Entry) -> None:
-    """The same holds for one that had been tried before."""
+    """A deferred request that the platform gave up is DEAD too."""
     deferred = await app.ledger.advance(entry, Step(State.DEFERRED, "unreachable"), sequence=1)
     await app.park(app.reference(), MESSAGE_SENDS)
     assert (deferred.state, app.entry().state) == (State.DEFERRED, State.DEAD)
 
 
 async def test_request_in_base64_is_the_same_request(app: FakeApp, entry: Entry) -> None:
-    """A body that a binding encoded is recognised on this app too."""
+    """A request that a binding encoded in base64 is recognised on the poison queue too."""
     await app.park(base64.b64encode(a_body().encode()).decode())
     assert ((await _only(app)).parked_id, app.entry().state) == ("r-1", State.DEAD)
 
 
 async def test_refused_request_is_parked_with_ios_reason(app: FakeApp) -> None:
-    """An operator sees why IO refused, and how often it was tried."""
+    """A refused request is parked with IO's reason and the number of its attempts."""
     app.io.submitted = Refused(reason="payment_amount_not_allowed", status=400)
     await app.queues.put(MESSAGE_REQUESTS, a_body())
     await app.run()
@@ -147,7 +147,7 @@ async def test_refused_request_is_parked_with_ios_reason(app: FakeApp) -> None:
 
 
 async def test_request_being_sent_is_left_until_its_lease_is_over(app: FakeApp, entry: Entry) -> None:
-    """While a worker may still be sending, nothing is decided and the platform comes back."""
+    """While a worker may still be sending, parking raises StillSending and changes nothing."""
     claimed = await app.claim(entry)
     with pytest.raises(StillSending):
         await app.park(app.reference(), MESSAGE_SENDS)
@@ -156,7 +156,7 @@ async def test_request_being_sent_is_left_until_its_lease_is_over(app: FakeApp, 
 
 
 async def test_request_whose_lease_ran_out_is_in_doubt_and_not_parked(app: FakeApp, entry: Entry) -> None:
-    """What may have been sent waits for a decision, not for a redrive."""
+    """A request whose lease expired is IN_DOUBT and not parked, so it cannot be redriven."""
     await app.claim(entry)
     app.clock.advance(seconds=LEASE.total_seconds())
     await app.park(app.reference(), MESSAGE_SENDS)
@@ -165,7 +165,7 @@ async def test_request_whose_lease_ran_out_is_in_doubt_and_not_parked(app: FakeA
 
 
 async def test_request_that_was_sent_after_all_is_followed_and_not_parked(app: FakeApp, entry: Entry) -> None:
-    """A message whose worker failed after IO took it is handed over: told, and due for its first look."""
+    """A message whose worker failed after IO accepted it is published and due for its first poll."""
     claimed = await app.claim(entry)
     await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
     await app.park(app.reference(), MESSAGE_SENDS)
@@ -176,7 +176,7 @@ async def test_request_that_was_sent_after_all_is_followed_and_not_parked(app: F
 async def test_request_that_was_looked_at_since_is_told_from_its_beginning(
     app: FakeApp, entry: Entry
 ) -> None:
-    """Whatever the worker that failed could not tell is told now."""
+    """A request that was polled meanwhile has the whole of its history published."""
     claimed = await app.claim(entry)
     accepted = await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1", body={})
     await app.ledger.advance(accepted, Step(State.PROCESSED), status="PROCESSED")
@@ -188,7 +188,7 @@ async def test_request_that_was_looked_at_since_is_told_from_its_beginning(
 async def test_outcome_that_is_no_failure_is_told_and_not_parked(
     app: FakeApp, entry: Entry, state: State
 ) -> None:
-    """A request that rightly was not sent, and whose body is gone, waits for nobody."""
+    """A skipped or expired request is published and not parked: it needs no operator."""
     await app.ledger.advance(entry, Step(state), body={})
     await app.park(app.reference())
     assert app.told() == [f"r-1/0/{state.lower()}"]
@@ -197,7 +197,7 @@ async def test_outcome_that_is_no_failure_is_told_and_not_parked(
 
 @pytest.mark.parametrize("body", ["not json", a_body(), a_body(fiscal_code="x")])
 async def test_same_body_again_counts_up(app: FakeApp, body: str) -> None:
-    """A body that upstream keeps sending is one parked message, told each time."""
+    """A repeated body is one parked message with a count, and is published each time."""
     for _ in range(3):
         await app.park(body)
         app.clock.advance(hours=1)
@@ -207,7 +207,7 @@ async def test_same_body_again_counts_up(app: FakeApp, body: str) -> None:
 
 
 async def test_body_that_parks_again_after_a_redrive_is_told_anew(app: FakeApp) -> None:
-    """A redriven body that is parked again is another happening: its event has another id."""
+    """A redriven body that is parked again is published as a new event, with another id."""
     await app.park("not json")
     await redrive(await _only(app), app.stores)
     app.clock.advance(minutes=1)
@@ -217,7 +217,7 @@ async def test_body_that_parks_again_after_a_redrive_is_told_anew(app: FakeApp) 
 
 
 async def test_same_end_of_a_request_is_parked_and_told_once(app: FakeApp, entry: Entry) -> None:
-    """A poison message that is delivered twice adds nothing to what is parked."""
+    """A poison message that is delivered twice is parked and published once."""
     reference = app.reference()
     await app.park(reference)
     await app.park(reference)
@@ -225,7 +225,7 @@ async def test_same_end_of_a_request_is_parked_and_told_once(app: FakeApp, entry
 
 
 async def test_request_parked_again_after_a_redrive_is_told_again(app: FakeApp, entry: Entry) -> None:
-    """A second failure is a new event, also for who drops known ids."""
+    """A request that is parked again after a redrive is published again, with another id."""
     for _ in range(2):
         await app.park(app.reference())
         await redrive(await _only(app), app.stores)
@@ -234,7 +234,7 @@ async def test_request_parked_again_after_a_redrive_is_told_again(app: FakeApp, 
 
 
 async def test_refused_request_that_was_dropped_is_not_parked_again(app: FakeApp, entry: Entry) -> None:
-    """A copy that comes late brings nothing back that an operator dropped, and does not fail for ever."""
+    """A late copy of a refused request whose content an operator dropped is neither parked nor a failure."""
     claimed = await app.claim(entry)
     await app.ledger.advance(claimed, Step(State.REFUSED, "invalid_message"), body={})
     await app.park(app.reference(), MESSAGE_SENDS)
@@ -244,7 +244,7 @@ async def test_refused_request_that_was_dropped_is_not_parked_again(app: FakeApp
 @pytest.mark.parametrize("step", range(4))
 @pytest.mark.parametrize("lost", ["before", "answer"])
 async def test_death_while_parking_loses_nothing(app: FakeApp, entry: Entry, step: int, lost: str) -> None:
-    """Whatever step of parking fails, the next delivery parks and tells."""
+    """Whichever step of parking fails, the next delivery parks and publishes."""
     reference = app.reference()
     if lost == "before":
         app.steps.fail_before(Died(), skip=step)
@@ -261,7 +261,7 @@ async def test_death_while_parking_loses_nothing(app: FakeApp, entry: Entry, ste
 
 
 async def test_parking_is_logged_with_ids_only(app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
-    """The line that an alert counts says where, which and why."""
+    """Parking logs one line with the queue, the parked id and the reason."""
     await app.park(a_body(fiscal_code="rossi"))
     message = await _only(app)
     assert caplog.messages == [f"parked queue=message-requests parked_id={message.parked_id} reason=invalid"]
@@ -270,7 +270,7 @@ async def test_parking_is_logged_with_ids_only(app: FakeApp, caplog: pytest.LogC
 async def test_nothing_personal_shows_in_what_is_parked(
     app: FakeApp, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Keys, open columns, events and log lines show nothing of a body, not even in the name of a field."""
+    """Keys, unencrypted columns, events and logs contain no personal data of a body or its field names."""
     caplog.set_level(logging.DEBUG)
     await app.ledger.open(a_request(request_id="r-2", content=payment()))
     for body in (
@@ -293,7 +293,7 @@ async def test_nothing_personal_shows_in_what_is_parked(
 
 
 async def test_violations_come_back_from_the_table(app: FakeApp) -> None:
-    """What is shown to the operator is what was told to upstream."""
+    """The violations that the operator sees are those that were published."""
     await app.park("{}")
     message = await _only(app)
     assert Violation(field="fiscal_code", rule="is required") in message.violations
@@ -301,7 +301,7 @@ async def test_violations_come_back_from_the_table(app: FakeApp) -> None:
 
 
 async def test_doubt_that_was_never_told_is_told_before_the_parking(app: FakeApp) -> None:
-    """Who moved the request may have died before telling: giving it up tells all that it went through."""
+    """A request that is given up has its whole history published, in case a worker crashed before it did."""
     claimed = await app.claim(await app.ledger.open(a_request()))
     doubted = await app.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
     await app.ledger.advance(doubted, Step(State.DEFERRED, "resend"), sequence=1)
@@ -322,7 +322,7 @@ async def test_doubt_that_was_never_told_is_told_before_the_parking(app: FakeApp
 async def test_settlement_is_parked_and_goes_back_to_its_own_queue(
     app: FakeApp, entry: Entry, body: str, reason: str, request_id: str | None, fields: list[str]
 ) -> None:
-    """What a settlement fails by is told, the request it names is left alone, and redrive puts it back."""
+    """A failed settlement is parked and published without touching its request, and redrive enqueues it."""
     await app.park(body, MESSAGE_SETTLED)
     message = await _only(app)
     assert (message.queue, message.reason, message.request_id) == (MESSAGE_SETTLED, reason, request_id)
@@ -337,7 +337,7 @@ async def test_settlement_is_parked_and_goes_back_to_its_own_queue(
 
 @pytest.fixture
 async def untold(app: FakeApp, entry: Entry) -> tuple[Entry, str]:
-    """An attempt that IO accepted and of which only its reference knows."""
+    """Return a claimed entry and the reference with its result, which the ledger does not hold yet."""
     claimed = await app.claim(entry)
     result = {"owner": claimed.owner, "what": "ACCEPTED", "message_id": "M1"}
     return claimed, app.reference(result=result)
@@ -347,7 +347,7 @@ async def untold(app: FakeApp, entry: Entry) -> tuple[Entry, str]:
 async def test_answer_that_the_ledger_does_not_know_is_not_given_up(
     app: FakeApp, untold: tuple[Entry, str], doubted: bool
 ) -> None:
-    """A reference whose workers died five times still tells the ledger how its attempt ended."""
+    """A reference whose workers crashed five times still has its result recorded in the ledger."""
     claimed, reference = untold
     if doubted:
         await app.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
@@ -361,7 +361,7 @@ async def test_answer_that_the_ledger_does_not_know_is_not_given_up(
 async def test_answer_that_the_ledger_knows_does_not_go_round(
     app: FakeApp, untold: tuple[Entry, str]
 ) -> None:
-    """A reference that says what the ledger says already is given up as any other."""
+    """A reference whose result the ledger already holds is not requeued."""
     claimed, reference = untold
     await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1")
     await app.park(reference, MESSAGE_SENDS)
@@ -371,7 +371,7 @@ async def test_answer_that_the_ledger_knows_does_not_go_round(
 async def test_answer_of_an_attempt_that_others_followed_does_not_go_round(
     app: FakeApp, untold: tuple[Entry, str]
 ) -> None:
-    """The answer of an old attempt says nothing of the newest, which keeps its lease."""
+    """The result of an old attempt is not requeued while the newest attempt holds its lease."""
     claimed, reference = untold
     doubted = await app.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
     await app.claim(await app.ledger.advance(doubted, Step(State.DEFERRED, "resend"), sequence=1))

@@ -1,4 +1,4 @@
-"""The parked table: each message once, with its reason, its body sealed."""
+"""The parked table: each message once, with its reason and its encrypted body."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -44,7 +44,7 @@ def parked(table: FakeTable) -> Parked:
 
 @pytest.mark.parametrize("message", [MESSAGE, FULL])
 async def test_kept_message_is_found_as_it_was(parked: Parked, message: ParkedMessage) -> None:
-    """Every field and the body come back, the absent ones absent."""
+    """A kept message reads back with every field and its body."""
     kept = await parked.keep(message, a_body())
     assert await parked.get(message.queue, message.parked_id) == kept
     assert replace(kept, sealed_body={}) == message
@@ -52,7 +52,7 @@ async def test_kept_message_is_found_as_it_was(parked: Parked, message: ParkedMe
 
 
 async def test_same_message_counts_up_and_keeps_its_first_time(parked: Parked) -> None:
-    """What comes back is one parked message with its newest reason, not two."""
+    """A message that is parked again is one row with a count and its newest reason."""
     await parked.keep(MESSAGE, "first")
     later = NOW + timedelta(days=1)
     again = replace(MESSAGE, reason="conflict", first_at=later, last_at=later)
@@ -65,7 +65,7 @@ async def test_same_message_counts_up_and_keeps_its_first_time(parked: Parked) -
 async def test_message_dropped_during_its_return_is_kept_as_new(
     parked: Parked, table: FakeTable, steps: Steps
 ) -> None:
-    """An operator who drops a message while it comes back loses nothing of what came."""
+    """A message that an operator drops while it is parked again is kept as new."""
     await parked.keep(MESSAGE, "first")
     steps.fail_after(Unanswered(), skip=1)
     with pytest.raises(Unanswered):
@@ -86,7 +86,7 @@ async def test_same_id_on_another_queue_is_another_message(parked: Parked) -> No
 
 
 async def test_find_by_parked_id_or_request_id(parked: Parked) -> None:
-    """An operator may give either id; nothing else is found."""
+    """A parked message is found by its parked id or its request_id, and by nothing else."""
     await parked.keep(MESSAGE, "no request_id")
     await parked.keep(replace(MESSAGE, parked_id="body-2", request_id="r-2"), "invalid")
     assert [message.parked_id for message in await parked.find("body-1")] == ["body-1"]
@@ -96,13 +96,13 @@ async def test_find_by_parked_id_or_request_id(parked: Parked) -> None:
 
 
 async def test_id_of_a_body_is_the_same_for_the_same_body_only(parked: Parked) -> None:
-    """A body is parked once however often it comes, and its id cannot be made without the key."""
+    """The id of a body is the same for the same body only, and depends on the key."""
     assert parked.id_of("a") == parked.id_of("a") != parked.id_of("b")
     assert parked.id_of("a") != Parked(FakeTable(), Cipher(KEYS[1:])).id_of("a")
 
 
 async def test_body_longer_than_a_column_comes_back_whole(parked: Parked) -> None:
-    """The longest body of a queue message fits."""
+    """The longest body of a queue message fits in several columns."""
     body = "è" * 32_000
     kept = await parked.keep(MESSAGE, body)
     assert len(kept.sealed_body) == 2
@@ -112,7 +112,7 @@ async def test_body_longer_than_a_column_comes_back_whole(parked: Parked) -> Non
 
 
 async def test_shorter_body_leaves_nothing_of_the_longer_one(parked: Parked) -> None:
-    """A message that comes back with another body does not mix with the old one."""
+    """A shorter body replaces a longer one completely."""
     await parked.keep(MESSAGE, "è" * 32_000)
     await parked.keep(MESSAGE, "short")
     found = await parked.get(MESSAGE.queue, MESSAGE.parked_id)
@@ -121,7 +121,7 @@ async def test_shorter_body_leaves_nothing_of_the_longer_one(parked: Parked) -> 
 
 
 async def test_nothing_personal_is_in_the_clear(parked: Parked, table: FakeTable) -> None:
-    """Neither the row nor a repr shows the body that was parked."""
+    """Neither the row nor a repr shows the parked body."""
     body = a_body(content={"subject": "short", "markdown": MARKDOWN})
     kept = await parked.keep(replace(FULL, parked_id=parked.id_of(body)), body)
     (row,) = table.rows_by_key.values()
@@ -131,7 +131,7 @@ async def test_nothing_personal_is_in_the_clear(parked: Parked, table: FakeTable
 
 
 async def test_body_of_a_foreign_key_is_undecipherable(parked: Parked, table: FakeTable) -> None:
-    """Without the key that sealed it a body is not shown."""
+    """A body cannot be read without the key that sealed it."""
     kept = await parked.keep(MESSAGE, FISCAL_CODE)
     with pytest.raises(Undecipherable):
         Parked(table, Cipher(KEYS[1:])).body_of(kept)

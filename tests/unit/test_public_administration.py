@@ -1,4 +1,4 @@
-"""What a public administration looks for in a repository."""
+"""The files that a public administration expects in a repository."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def test_licence_is_the_eupl() -> None:
 
 
 def test_publiccode() -> None:
-    """publiccode.yml has what version 0 of the standard asks for, and the licence of LICENSE."""
+    """publiccode.yml has the fields of version 0 of the standard, and the licence of LICENSE."""
     document = load("publiccode.yml")
     required = {"publiccodeYmlVersion", "name", "url", "platforms", "developmentStatus", "softwareType"}
     assert document.keys() >= required | {"description", "legal", "maintenance", "localisation"}
@@ -63,7 +63,7 @@ def test_workflow_may_do_nothing_but_read() -> None:
 
 
 def test_tools_have_what_they_read() -> None:
-    """The files for editors and containers parse, and run commands that make knows."""
+    """The files for editors and containers parse, and run commands that the Makefile has."""
     targets = set(re.findall(r"^([a-z0-9-]+):.*## ", (PROJECT / "Makefile").read_text(), re.M))
     tasks = json.loads((PROJECT / ".vscode/tasks.json").read_text())["tasks"]
     container = json.loads((PROJECT / ".devcontainer/devcontainer.json").read_text())

@@ -29,7 +29,7 @@ def _given(slots: list[Slot]) -> Counter[Priority]:
 def _saturated(
     wants: Mapping[Priority, int], seconds: float, start: Budget | None = None
 ) -> Counter[Priority]:
-    """What one worker that always wants this much is given in so many seconds."""
+    """The slots that a single worker with these constant wants gets in this many seconds."""
     budget, total, now = start or Budget.full(LIMIT), Counter[Priority](), NOW
     while now < NOW + seconds:
         budget, slots = budget.reserve(wants, now)
@@ -43,7 +43,7 @@ def _saturated(
     steps=st.lists(st.tuples(st.floats(0, 3), WANTS, st.floats(0, 1)), min_size=1, max_size=60),
 )
 def test_no_window_is_ever_full(calls: int, steps: list[tuple[float, dict[Priority, int], float]]) -> None:
-    """However many workers ask for however much, and however late each call is, IO refuses none."""
+    """IO refuses no call, however many workers ask for however much, and however late each call is."""
     limit = RateLimit(calls, 5)
     budget, now, leaves = Budget.full(limit), NOW, []
     for pause, wants, late in steps:
@@ -56,7 +56,7 @@ def test_no_window_is_ever_full(calls: int, steps: list[tuple[float, dict[Priori
 
 @given(steps=st.lists(st.tuples(st.floats(0, 3), WANTS), min_size=1, max_size=60))
 def test_no_instant_is_given_twice(steps: list[tuple[float, dict[Priority, int]]]) -> None:
-    """Instants are all different, still to come, and nobody gets more than was asked for."""
+    """Slots are all different and in the future, and no priority gets more than it asked for."""
     budget, now, taken = Budget.full(LIMIT), NOW, []
     for pause, wants in steps:
         now += pause
@@ -70,12 +70,12 @@ def test_no_instant_is_given_twice(steps: list[tuple[float, dict[Priority, int]]
 
 @pytest.mark.parametrize("priority", Priority)
 def test_who_is_alone_gets_everything(priority: Priority) -> None:
-    """Any kind of call may use the whole limit while no other is wanted."""
+    """A single priority may use the whole limit while no other is wanted."""
     assert _saturated({priority: MANY}, 60).total() >= 0.99 * 60 * USED * LIMIT.rate
 
 
 def test_nobody_starves_and_sends_come_first() -> None:
-    """When all want everything, each lower priority gets its share, and sends the rest."""
+    """When every priority wants everything, each lower one gets its share, and sends the rest."""
     total = _saturated(dict.fromkeys(Priority, MANY), 60)
     everything = total.total()
     for priority, share in SHARES.items():
@@ -84,7 +84,7 @@ def test_nobody_starves_and_sends_come_first() -> None:
 
 
 def test_sends_elsewhere_come_before_polls_here() -> None:
-    """A worker that only polls gets its share while another has messages to send, afterwards all."""
+    """A worker that only polls waits for its share while another sends, and then gets everything."""
     budget, _ = Budget.full(LIMIT).reserve({Priority.SEND: MANY}, NOW)
     soon = NOW + 0.1
     _, slots = replace(budget, poll_from=soon).reserve({Priority.POLL: MANY}, soon)
@@ -95,7 +95,7 @@ def test_sends_elsewhere_come_before_polls_here() -> None:
 
 
 def test_polls_elsewhere_come_before_reminders_here() -> None:
-    """A worker that only looks after reminders waits while another has polls to do."""
+    """A worker that only sends reminders waits while another has polls to make."""
     budget, _ = Budget.full(LIMIT).reserve({Priority.POLL: MANY}, NOW)
     soon = NOW + 0.1
     _, slots = replace(budget, reminder_from=soon).reserve({Priority.REMINDER: MANY}, soon)
@@ -103,14 +103,14 @@ def test_polls_elsewhere_come_before_reminders_here() -> None:
 
 
 def test_few_sends_do_not_hold_polls_back() -> None:
-    """Sends that are served at once leave all the rest to polls."""
+    """Sends that are served at once leave the rest to polls."""
     budget, _ = Budget.full(LIMIT).reserve({Priority.SEND: 1}, NOW)
     _, slots = budget.reserve({Priority.POLL: MANY}, NOW + 0.1)
     assert len(slots) == CHUNK
 
 
 def test_a_429_lowers_the_rate_once_a_window() -> None:
-    """Refused calls of one window are one message: slower, by a tenth."""
+    """The refusals of one window lower the rate once, by a tenth."""
     full = Budget.full(LIMIT)
     refused = Feedback(refused=True, retry_after=1)
     cut = full.adjusted(LIMIT, refused, NOW)
@@ -120,14 +120,14 @@ def test_a_429_lowers_the_rate_once_a_window() -> None:
 
 
 def test_a_long_wait_that_io_asks_for_is_kept() -> None:
-    """A wait longer than the window stops everybody until it is over."""
+    """A wait of IO longer than the window stops all calls until it is over."""
     budget = Budget.full(LIMIT).adjusted(LIMIT, Feedback(refused=True, retry_after=60), NOW)
     _, slots = budget.reserve({Priority.SEND: 1}, NOW)
     assert slots[0].at == NOW + 60
 
 
 def test_the_rate_follows_what_is_left() -> None:
-    """With calls left over the rate rises, a hundredth of the limit a second; with none left it sinks."""
+    """With calls left the rate rises by a hundredth of the limit a second; with none left it falls."""
     slow = replace(Budget.full(LIMIT), rate=20.0, steered_at=NOW)
     assert slow.adjusted(LIMIT, Feedback(least_left=100), NOW + 1).rate == pytest.approx(20.3)
     assert slow.adjusted(LIMIT, Feedback(least_left=100), NOW + 9).rate == pytest.approx(20.3)
@@ -141,7 +141,7 @@ def test_the_rate_follows_what_is_left() -> None:
     )
 )
 def test_the_rate_stays_within_bounds(seen: list[Feedback]) -> None:
-    """Whatever IO says, the rate is neither above the limit nor so low that nobody would notice an end."""
+    """Whatever IO answers, the rate stays between a twentieth of the limit and the usable limit."""
     budget = Budget.full(LIMIT)
     for second, one in enumerate(seen):
         budget = budget.adjusted(LIMIT, one, NOW + 3 * second)
@@ -149,13 +149,13 @@ def test_the_rate_stays_within_bounds(seen: list[Feedback]) -> None:
 
 
 def test_a_lower_limit_counts_at_once() -> None:
-    """A row that was written under a higher limit gives no more than the new one allows."""
+    """A row written under a higher limit gives no more than the new limit allows."""
     row = Budget.full(RateLimit(250, 5)).values()
     assert Budget.of(row, LIMIT) == Budget.full(LIMIT)
 
 
 def test_rate_rises_again_where_io_tells_nothing() -> None:
-    """After a 429 the rate comes back to the whole in a few minutes, also without x-rate-limit-remaining."""
+    """After a 429 the rate rises to the whole in a few minutes, even without x-rate-limit-remaining."""
     budget = Budget.full(LIMIT).adjusted(LIMIT, Feedback(refused=True), now=100.0)
     assert budget.rate < USED * LIMIT.rate
     for second in range(1, 300):

@@ -30,7 +30,7 @@ def _skewed(skew: float) -> float:
 
 
 async def test_workers_share_one_limit() -> None:
-    """Three workers that call as often as they may are never refused, and use nearly all there is."""
+    """Three workers that call as fast as their permits allow are never refused, and use most of the limit."""
     window = SlidingWindow(SimulatedLimit(*LIMIT))
     answers: list[bool] = []
     end = time.monotonic() + 3
@@ -48,7 +48,7 @@ async def test_workers_share_one_limit() -> None:
 
 
 async def test_limit_is_kept_when_the_time_is_told_in_whole_seconds() -> None:
-    """Workers that know storage's time to a second only are never refused either: they call less."""
+    """Workers that know storage's time only to the second are never refused either; they call less often."""
     window = SlidingWindow(SimulatedLimit(*LIMIT))
     answers: list[bool] = []
     end = time.monotonic() + 3
@@ -66,10 +66,10 @@ async def test_limit_is_kept_when_the_time_is_told_in_whole_seconds() -> None:
 
 
 async def test_turn_that_was_missed_is_made_up_for() -> None:
-    """A call that comes too late for its instant waits for another one."""
+    """A permit whose slot was missed waits for another slot."""
     worker = RateLimiter(FakeTable(), LIMIT)
     permit = await worker.reserve(Priority.SEND)
-    time.sleep(0.2)  # noqa: ASYNC251 - the whole process stands still
+    time.sleep(0.2)  # noqa: ASYNC251 - blocks the whole process
     returned_at = time.monotonic()
     await permit.wait_until_due()
     other = await worker.reserve(Priority.SEND)
@@ -78,7 +78,7 @@ async def test_turn_that_was_missed_is_made_up_for() -> None:
 
 
 async def test_full_window_is_not_called() -> None:
-    """After an answer that leaves no call in the window the next instants are given up, for later ones."""
+    """After an answer that leaves no call in the window, the next slots are given up for later ones."""
     worker = RateLimiter(FakeTable(), LIMIT)
     await (await worker.reserve(Priority.SEND)).wait_until_due()
     worker.observe(Answer(200, {"x-rate-limit-remaining": "0"}, b""))
@@ -88,7 +88,7 @@ async def test_full_window_is_not_called() -> None:
 
 
 async def test_nobody_waits_longer_than_patience() -> None:
-    """When the budget is spent for a minute, who waits is told so, and when to come back."""
+    """When the next free slot is over a minute away, a reservation fails at once with the time to wait."""
     table = FakeTable()
     ahead = Budget(rate=1, next_free=time.time() + 90).values()
     await table.insert(PARTITION, BUDGET, ahead)
@@ -100,7 +100,7 @@ async def test_nobody_waits_longer_than_patience() -> None:
 
 
 async def test_poll_that_never_gets_a_turn_gives_up() -> None:
-    """A call that others outrank all the time comes back later."""
+    """A poll that senders outrank for too long gets RateLimited."""
     table, soon = FakeTable(), time.time() + 3600
     outranked = Budget(rate=30, sending_until=soon, poll_from=soon)
     await table.insert(PARTITION, BUDGET, outranked.values())
@@ -109,7 +109,7 @@ async def test_poll_that_never_gets_a_turn_gives_up() -> None:
 
 
 async def test_storage_that_does_not_answer_fails_those_who_wait() -> None:
-    """Without the row nobody calls: all who wait learn why, and the next ones try again."""
+    """If storage does not answer, every waiting call fails with Unanswered, and the next one works."""
     steps = Steps()
     worker = RateLimiter(FakeTable(steps=steps), LIMIT)
     steps.fail_before(Unanswered("no answer"))
@@ -122,7 +122,7 @@ async def test_storage_that_does_not_answer_fails_those_who_wait() -> None:
 
 
 async def test_refused_calls_slow_everybody_down() -> None:
-    """A worker's 429 lowers the rate that all others get."""
+    """A worker's 429 lowers the rate for all workers."""
     table = FakeTable()
     first, second = _workers(2, table)
     await first.reserve(Priority.SEND)
@@ -135,7 +135,7 @@ async def test_refused_calls_slow_everybody_down() -> None:
 
 
 async def test_waiting_costs_two_operations_a_chunk() -> None:
-    """Those who wait at the same time are served by one read and one write."""
+    """The calls that wait at the same time are served by one read and one write."""
     steps = Steps()
     worker = RateLimiter(FakeTable("io", steps), LIMIT)
     await asyncio.gather(*(worker.reserve(Priority.SEND) for _ in range(20)))

@@ -1,4 +1,4 @@
-"""What operators put back or drop is what they looked at, and a command that died can be given again."""
+"""Operators redrive or drop exactly the row that they saw, and can repeat a command that crashed."""
 
 from datetime import timedelta
 
@@ -33,7 +33,7 @@ async def _redrive(app: FakeApp, message: ParkedMessage) -> None:
 
 
 async def test_message_that_is_refused_again_meanwhile_stays_parked() -> None:
-    """A redrive that is overtaken by a new refusal leaves the new row, which nobody has looked at."""
+    """A redrive during which the message is parked again leaves the new row."""
     app, looked_at = await _refused()
     put = app.queues.put
 
@@ -50,7 +50,7 @@ async def test_message_that_is_refused_again_meanwhile_stays_parked() -> None:
 
 
 async def test_redrive_that_died_before_the_row_went_is_made_up_for() -> None:
-    """A row that such a command left is redriven again, and goes once the request has gone on."""
+    """A row left by a crashed redrive is removed by the next one, once the request has moved on."""
     app, message = await _refused()
     app.steps.fail_before(Died(), skip=len(["ledger.get", "ledger.replace", "message-requests.put"]))
     with pytest.raises(Died):
@@ -60,11 +60,11 @@ async def test_redrive_that_died_before_the_row_went_is_made_up_for() -> None:
     with pytest.raises(AlreadyOnItsWay):
         await _redrive(app, await _only(app))
     assert [message async for message in app.parked.all()] == []
-    assert len(app.io.sent) == 2  # the refused one, and the one that was accepted
+    assert len(app.io.sent) == 2  # the refused one, and the accepted one
 
 
 async def test_row_that_changed_is_not_dropped() -> None:
-    """A message that came again since it was shown is not dropped, nor is its text."""
+    """A message that was parked again since it was shown is not dropped, and keeps its content."""
     app, looked_at = await _refused()
     await _redrive(app, looked_at)
     app.clock.advance(minutes=1)
@@ -81,7 +81,7 @@ async def test_row_that_changed_is_not_dropped() -> None:
     [(30, False, State.IN_DOUBT), (90, False, State.DEFERRED), (90, True, State.IN_DOUBT)],
 )
 async def test_resend_that_could_not_leave_keeps_the_doubt(minutes: int, settled: bool, state: State) -> None:
-    """What would be over by the end of the quarantine, or is paid, is not resent: the doubt stays."""
+    """A resend is refused, and the doubt stays, if the request would expire in quarantine or is paid."""
     app = FakeApp()
     app.io.submitted = InDoubt(reason="timeout")
     await app.check(a_body(expires_at=(app.clock() + timedelta(minutes=minutes)).isoformat()))

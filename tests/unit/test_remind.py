@@ -1,4 +1,4 @@
-"""The reminders' timer: what it decides is written down, sent once, told, and told why not."""
+"""The reminder timer: each decision is recorded, each reminder sent once and published."""
 
 import asyncio
 from dataclasses import replace
@@ -38,13 +38,13 @@ async def _institution(*lives: Life, policy: ReminderPolicy = IN_THE_SCRIPT, mos
 
 
 async def _due(here: Institution) -> None:
-    """Time passes until the first reminder is due."""
+    """Advance to the time at which the first reminder is due."""
     await here.tick()
     here.app.clock.now = START + 5 * DAYS + timedelta(hours=1)
 
 
 async def test_reminder_is_a_message_of_its_own_on_the_same_road() -> None:
-    """A citizen who does nothing gets each reminder, under its own id, linked to the first message, once."""
+    """A citizen who does nothing gets each reminder once, under its own id, linked to the first message."""
     life = _life()
     here = await _institution(life)
     await here.live()
@@ -55,7 +55,7 @@ async def test_reminder_is_a_message_of_its_own_on_the_same_road() -> None:
 
 
 async def test_body_is_kept_as_long_as_reminders_may_come() -> None:
-    """What a reminder is made of is kept, encrypted, until the last one is decided, and then forgotten."""
+    """The body is kept, encrypted, until the last reminder is decided, and then removed."""
     life = _life()
     here = await _institution(life)
     assert here.app.entry("r-1").body
@@ -66,13 +66,13 @@ async def test_body_is_kept_as_long_as_reminders_may_come() -> None:
 
 
 async def test_message_that_asks_for_none_keeps_nothing() -> None:
-    """Where neither the request nor the service asks for reminders the body goes with the acceptance."""
+    """Without reminders in the request or the service, the body is removed on acceptance."""
     here = await _institution(_life(), policy=ReminderPolicy())
     assert (here.app.entry("r-1").body, here.next_due()) == ({}, None)
 
 
 async def test_reminder_that_no_queue_takes_is_explained_and_told_to_nobody() -> None:
-    """Texts of the service that are too long together end in a line of the history, at the first attempt."""
+    """A reminder too large for a queue ends in a history line at the first attempt, and is not published."""
     text = {"subject": "Sollecito di pagamento", "markdown": "€" * 9_900}
     policy = {"after_days": 5, **text, "translations": {"de_DE": text, "en_GB": text}}
     life = _life()
@@ -84,7 +84,7 @@ async def test_reminder_that_no_queue_takes_is_explained_and_told_to_nobody() ->
 
 @pytest.mark.timeout(400)
 async def test_two_thousand_citizens_for_two_months() -> None:
-    """Each of two thousand citizens gets the reminders of his kind of life, at IO, and no other."""
+    """Each of two thousand citizens gets the reminders of his kind of life, and no others."""
     people = [*SCRIPT] * (2000 // len(SCRIPT))
     citizens = [_life(number, **SCRIPT[who][0]) for number, who in enumerate(people)]
     here = await _institution(*citizens)
@@ -100,20 +100,20 @@ async def test_two_thousand_citizens_for_two_months() -> None:
 
 
 def _plain(life: Life, number: int) -> Life:
-    """A delivered message of which nobody has asked before, and of which IO tells what it can."""
+    """The same life without errors and polls, so that only the reminders' own checks ask IO."""
     never, first = 1000 * DAYS, life.accepted_at + timedelta(seconds=1)  # the rules ask once at acceptance
     reads_at, pays_at = (at and max(at, first) for at in (life.reads_at, life.pays_at))
     plain = replace(
         life, silent=(), state=State.PROCESSED, polled_every=never, reads_at=reads_at, pays_at=pays_at
     )
-    blocked_before = has_passed(life.blocked_at, life.accepted_at)  # who is not sent the first message either
+    blocked_before = has_passed(life.blocked_at, life.accepted_at)  # blocked before the first message
     return with_code(replace(plain, blocked_at=None) if blocked_before else plain, number)
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
 @given(data=st.data(), policy=POLICIES)
 async def test_any_life_under_any_policy(data: st.DataObject, policy: ReminderPolicy) -> None:
-    """Whatever citizens do and whatever is asked for, the timer does what the rules alone say, as IO sees."""
+    """For any life under any policy, the timer decides as the rules alone do, and IO gets those reminders."""
     drawn = [_plain(a_life(data.draw, number), number) for number in range(data.draw(st.integers(1, 4)))]
     rules = World(drawn, policy, 2)
     rules.run()
@@ -132,7 +132,7 @@ def _ending(record: Record) -> str:
 
 
 async def test_decisions_are_told() -> None:
-    """A reminder is an event of the first message; why nobody was reminded is in its history only."""
+    """A sent reminder is published as an event of the first message; a refusal is only in its history."""
     life = _life(pays_at=3)
     here = await _institution(life, _life(2))
     await _due(here)
@@ -145,7 +145,7 @@ async def test_decisions_are_told() -> None:
 
 
 async def test_answer_of_the_fresh_check_is_news() -> None:
-    """What IO says just before a reminder is written down and told like what any look finds."""
+    """IO's answer just before a reminder is recorded and published like a poll's."""
     here = await _institution(_life(reads_at=1))
     await _due(here)
     await here.app.remind()
@@ -154,7 +154,7 @@ async def test_answer_of_the_fresh_check_is_news() -> None:
 
 
 async def test_message_that_an_operator_found_accepted_is_reminded_of_too() -> None:
-    """A doubt that is settled as accepted, with IO's id, leaves the message on the reminders' app."""
+    """A request in doubt that is settled as accepted, with IO's id, gets its reminders."""
     life = _life()
     here = Institution([life], IN_THE_SCRIPT)
     here.io.doubts = 1
@@ -167,7 +167,7 @@ async def test_message_that_an_operator_found_accepted_is_reminded_of_too() -> N
 
 
 async def test_creditors_word_stops_reminders_to_pay() -> None:
-    """Once the creditor says that it is paid nobody is reminded, and IO is not even asked."""
+    """After the creditor's settlement no reminder is sent, and IO is not asked."""
     life = _life()
     here = await _institution(life)
     await here.app.settle('{"request_id": "r-1"}')
@@ -177,7 +177,7 @@ async def test_creditors_word_stops_reminders_to_pay() -> None:
 
 
 async def test_stopped_campaign() -> None:
-    """Nobody is reminded of the messages of a campaign while its reminders are stopped."""
+    """No reminder is sent for a campaign while its reminders are stopped."""
     life = _life()
     here = await _institution(life)
     await here.app.campaigns.stop("campaign 1", by="rossi@pc")
@@ -210,7 +210,7 @@ async def test_without_an_answer_nobody_is_reminded(error: Exception) -> None:
 
 
 async def test_citizens_day_is_full() -> None:
-    """Of a citizen's messages only as many are reminded of on one day as the cap says, the others later."""
+    """A citizen gets at most the daily cap of reminders on one day, and the others later."""
     one = _life(1)
     other = replace(one, request=one.request.model_copy(update={"request_id": "r-other"}))
     here = await _institution(one, other, most=1)
@@ -220,13 +220,13 @@ async def test_citizens_day_is_full() -> None:
 
 
 async def test_payments_have_the_last_place_of_a_day() -> None:
-    """Where a day has two places, reminders to read take one at most."""
+    """Of the two daily places, reminders to read take at most one."""
     here = await _institution(_life())
     assert daily_cap(Kind.UNREAD, here.app.most_per_day) == 1
 
 
 async def test_two_timers_at_once_remind_once() -> None:
-    """Of two hosts whose timers fire together, one decides; nobody is reminded twice."""
+    """Of two hosts whose timers fire together, one decides, and each reminder is sent once."""
     citizens = [_life(number) for number in range(20)]
     here = await _institution(*citizens)
     await _due(here)
@@ -237,7 +237,7 @@ async def test_two_timers_at_once_remind_once() -> None:
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("step", range(16))
 async def test_death_at_any_step_reminds_once(step: int, when: str) -> None:
-    """Dying before or after any step of the timer, and starting again, sends each reminder exactly once."""
+    """A crash before or after any step of the timer leads to each reminder being sent exactly once."""
     life = _life()
     here = await _institution(life)
     await _due(here)
@@ -265,7 +265,7 @@ async def test_death_at_any_step_reminds_once(step: int, when: str) -> None:
     ],
 )
 async def test_reminder_that_cannot_be_decided_costs_ten_calls(answer: MessageStatus | IoError) -> None:
-    """However long IO does not say what is needed to know, it is asked ten times for a reminder at most."""
+    """A reminder that IO's answers never decide costs at most ten calls."""
     life = _life()
     here = await _institution(life, policy=ReminderPolicy(unread=UnreadReminders(after_days=3)))
     calls = 0

@@ -1,4 +1,4 @@
-"""The calendar: a citizen's day in Italy, whatever the clocks and the holidays do."""
+"""The calendar: a citizen's day in Italy, across changes of the clocks and holidays."""
 
 import subprocess
 import sys
@@ -39,13 +39,13 @@ def utc(text: str) -> datetime:
     ],
 )
 def test_holidays_and_sundays_are_not_allowed(holiday: str) -> None:
-    """No citizen is reminded on a national holiday, movable ones included, or on a Sunday."""
+    """No citizen is reminded on a Sunday or on a national holiday, movable ones included."""
     assert not is_allowed_day(date.fromisoformat(holiday))
 
 
 @pytest.mark.parametrize("day", ["2026-05-30", "2025-10-04", "2026-12-24", "2026-06-29"])
 def test_other_days_are_allowed(day: str) -> None:
-    """Saturdays count as working days, and a town's own patron is no national holiday."""
+    """Saturdays count as working days, and the feast of a town's patron is no national holiday."""
     assert is_allowed_day(date.fromisoformat(day))
 
 
@@ -66,13 +66,13 @@ def test_other_days_are_allowed(day: str) -> None:
     ],
 )
 def test_next_allowed_instant(instant: str, allowed: str) -> None:
-    """What is too early, too late or on a day off waits for the next opening, by Italian clocks."""
+    """A time that is too early, too late or on a day off waits for the next opening, by Italian clocks."""
     assert next_allowed(utc(instant)) == utc(allowed)
 
 
 @given(instant=INSTANTS)
 def test_next_allowed_is_the_first_that_is_allowed(instant: datetime) -> None:
-    """It never lies in the past, is between 8 and 20 in Italy on an allowed day, and waits for no longer."""
+    """The next allowed time is the first from now on between 8 and 20 in Italy on an allowed day."""
     allowed = next_allowed(instant)
     assert allowed >= instant
     assert is_allowed_day(local_day(allowed))
@@ -84,13 +84,13 @@ def test_next_allowed_is_the_first_that_is_allowed(instant: datetime) -> None:
 
 @given(instant=INSTANTS)
 def test_next_day_is_another(instant: datetime) -> None:
-    """The next day is later than all of this one, and the day closes before it opens."""
+    """The next day is later than the whole of this one, and today's closing comes before it."""
     assert local_day(next_day(instant)) > local_day(instant)
     assert closing(instant) < next_day(instant)
 
 
 def test_avoided_days_are_skipped() -> None:
-    """A day to avoid is like a holiday."""
+    """A day to avoid counts as a holiday."""
     monday = utc("2026-06-08T09:00:00")
     tuesday = local_day(monday) + timedelta(days=1)
     assert next_allowed(monday, [local_day(monday), tuesday]) == utc("2026-06-10T06:00:00")
@@ -98,7 +98,7 @@ def test_avoided_days_are_skipped() -> None:
 
 
 def test_days_later_is_the_same_hour_in_italy() -> None:
-    """The hour stays when the clocks change in between."""
+    """The hour in Italy stays the same when the clocks change in between."""
     assert days_later(utc("2026-03-27T09:00:00"), 3) == utc("2026-03-30T08:00:00")
     assert days_later(utc("2026-10-23T08:00:00"), 3) == utc("2026-10-26T09:00:00")
 
@@ -110,7 +110,7 @@ def test_holidays_cost_nothing_at_the_start() -> None:
 
 
 def hour_in_italy(instant: datetime) -> int:
-    """By the rule itself: summer time from the last Sunday of March to that of October, at 1:00 UTC."""
+    """Compute Italy's hour by the rule: summer time from the last Sunday of March to that of October."""
     is_summer = _turn(instant.year, 3) <= instant < _turn(instant.year, 10)
     return (instant + timedelta(hours=2 if is_summer else 1)).hour
 

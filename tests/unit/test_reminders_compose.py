@@ -1,4 +1,4 @@
-"""The reminder as a request: linked to the first, in words that are safe to see and to repeat."""
+"""The reminder as a request: linked to the first message, with a text safe to show and to repeat."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,7 +37,7 @@ def composed(kind: Kind, request: MessageRequest, **asked: Any) -> MessageReques
 
 @pytest.mark.parametrize("kind", Kind)
 def test_reminder_is_linked_to_the_first_message(kind: Kind) -> None:
-    """Same citizen, service, campaign and trace; its own id, which names the first; nobody reminds of it."""
+    """A reminder keeps citizen, service, campaign and trace of the first message, and has no reminders."""
     request = first()
     reminder = composed(kind, request)
     assert reminder.request_id in ("r-1:unread-1", "r-1:unpaid-1")
@@ -50,7 +50,7 @@ def test_reminder_is_linked_to_the_first_message(kind: Kind) -> None:
 
 
 def test_payment_goes_along_where_it_is_the_matter() -> None:
-    """A reminder to pay can be paid, with the same notice and due date; one to read cannot."""
+    """A reminder to pay carries the first message's notice and due date; a reminder to read does not."""
     request = first()
     to_pay, to_read = composed(Kind.UNPAID, request).content, composed(Kind.UNREAD, request).content
     assert (to_pay.payment_data, to_pay.due_date) == (request.content.payment_data, request.content.due_date)
@@ -59,7 +59,7 @@ def test_payment_goes_along_where_it_is_the_matter() -> None:
 
 @pytest.mark.parametrize("level", ["STANDARD", "ADVANCED"])
 def test_level_of_the_reminder_is_the_policy_s(level: str) -> None:
-    """A reminder is free unless the policy wants a Premium one, and not even that is reminded of."""
+    """A reminder has the level that the policy sets, and even a Premium one has no reminders itself."""
     reminder = composed(Kind.UNREAD, first(), feature_level_type=level)
     assert reminder.feature_level_type == level
     anyone = ReminderPolicy.model_validate(BOTH)
@@ -68,13 +68,13 @@ def test_level_of_the_reminder_is_the_policy_s(level: str) -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_reminder_is_a_request_like_any_other(kind: Kind) -> None:
-    """What is put on the queue reads back as the same request, by all the rules of the contract."""
+    """A reminder reads back from the queue as the same valid request."""
     reminder = composed(kind, first())
     assert parse_request(reminder.to_json(), services={"tributi"}) == reminder
 
 
 def test_reminder_does_not_wait_for_the_night() -> None:
-    """It expires at 20 in Italy or when it is pointless, so that no delay delivers it at a wrong time."""
+    """A reminder expires at 20 in Italy, or earlier if it becomes pointless, so it never leaves at night."""
     request = first()
     policy = policy_for(request, ReminderPolicy.model_validate(BOTH))
     unread, unpaid = plan(request, ACCEPTED, policy)
@@ -88,14 +88,14 @@ def replaced(planned: Planned, until: datetime) -> Planned:
 
 
 def test_same_decision_is_the_same_request() -> None:
-    """What is put on the queue again after a crash asks for the very same message."""
+    """The same decision composes the same request, so a repetition after a crash is the same message."""
     assert (
         composed(Kind.UNREAD, first()).canonical_bytes() == composed(Kind.UNREAD, first()).canonical_bytes()
     )
 
 
 def test_institution_s_own_words_are_used() -> None:
-    """Where the policy has a text, it is sent, with its translations and no others."""
+    """The policy's own text is sent, with its translations and no others."""
     reminder = composed(
         Kind.UNREAD, first(), unread={"after_days": 3, **OWN, "translations": {"en_GB": ENGLISH}}
     )
@@ -105,7 +105,7 @@ def test_institution_s_own_words_are_used() -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_default_words_exist_in_every_language(kind: Kind) -> None:
-    """Postino's text comes in all languages of IO's profiles, different from each other."""
+    """Postino's default text exists in all languages of IO's profiles, each different."""
     reminder = composed(kind, first())
     assert [*reminder.translations] == ["en_GB", "es_ES", "de_DE", "fr_FR"]
     texts = [reminder.content, *reminder.translations.values()]
@@ -115,7 +115,7 @@ def test_default_words_exist_in_every_language(kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", Kind)
 def test_default_subject_holds_nothing_of_the_first_message(kind: Kind) -> None:
-    """Whoever sees the phone learns that there is something to read or pay, not what."""
+    """The default subject, visible on a locked phone, holds nothing of the first message."""
     reminder = composed(kind, first())
     for text in [reminder.content, *reminder.translations.values()]:
         assert personal_data_in(text.subject) == []
@@ -124,7 +124,7 @@ def test_default_subject_holds_nothing_of_the_first_message(kind: Kind) -> None:
 
 
 def test_first_message_is_named_in_the_language_in_which_it_came() -> None:
-    """The citizen looks for the subject that he got; where the first had no such translation, the Italian."""
+    """A reminder quotes the first message's subject in its own language, or in Italian if that is missing."""
     english = {"subject": "Notice of your town", "markdown": MARKDOWN}
     reminder = composed(Kind.UNREAD, first(translations={"en_GB": english}))
     assert "**Notice of your town**" in reminder.translations["en_GB"].markdown
@@ -140,13 +140,13 @@ def test_first_message_is_named_in_the_language_in_which_it_came() -> None:
     ],
 )
 def test_subject_is_shown_as_it_was(subject: str, shown: str) -> None:
-    """Signs of markdown in the first subject are text, not layout."""
+    """Markdown characters in the first subject are shown as plain text."""
     content = first().content.model_dump(mode="json") | {"subject": subject}
     assert shown in composed(Kind.UNREAD, first(content=content)).content.markdown
 
 
 def test_due_day_is_that_of_italy() -> None:
-    """A notice due at 23:59:59 in Italy is due on that day, as every language writes it."""
+    """A notice due at 23:59:59 in Italy is due on that day, in the date format of each language."""
     reminder = composed(Kind.UNPAID, first())
     assert "30/06/2026" in reminder.content.subject
     assert "30.06.2026" in reminder.translations["de_DE"].markdown

@@ -1,4 +1,4 @@
-"""The decision: each rule that stops, puts off or allows a reminder, by itself and against the others."""
+"""The decision: each rule that stops, postpones or allows a reminder, alone and combined with the others."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -45,12 +45,12 @@ def decided(
 
 @BOTH
 def test_needed_reminder_is_sent(planned: Planned) -> None:
-    """Who has just been seen not to have read and not to have paid is reminded."""
+    """A reminder is sent if IO has just answered that the message is neither read nor paid."""
     assert decided(planned, facts()) == Send()
 
 
 def test_read_message_may_still_have_to_be_paid() -> None:
-    """Reading ends the reminders to read, not those to pay."""
+    """Reading ends the reminders to read, and not those to pay."""
     assert decided(UNPAID, facts(seen("PROCESSED", "READ", "NOT_PAID"), state=State.READ)) == Send()
     assert decided(UNREAD, facts(state=State.READ)) == DoNotSend("read")
 
@@ -71,7 +71,7 @@ def test_read_message_may_still_have_to_be_paid() -> None:
     ],
 )
 def test_what_is_known_stops_without_asking(planned: Planned, known: dict[str, Any], reason: str) -> None:
-    """Whatever the ledger knows against a reminder ends it, before IO is asked, at any hour."""
+    """Facts in the ledger that speak against a reminder end it, without a call to IO, at any hour."""
     at_night = NOW + timedelta(hours=12)
     for now in (NOW, at_night):
         assert decided(planned, facts(None, **known), now) == DoNotSend(reason)
@@ -89,18 +89,18 @@ def test_what_is_known_stops_without_asking(planned: Planned, known: dict[str, A
     ],
 )
 def test_what_io_says_stops(planned: Planned, answer: MessageStatus, reason: str) -> None:
-    """The fresh answer ends a reminder that is not needed, or not wanted as far as IO lets one know."""
+    """IO's fresh answer ends a reminder of a message that failed, was paid, or hides whether it was read."""
     assert decided(planned, facts(answer)) == DoNotSend(reason)
 
 
 def test_read_seen_just_now_stops() -> None:
-    """Who read since the last look is not reminded to read."""
+    """A message read since the last poll gets no reminder to read."""
     assert decided(UNREAD, facts(seen("PROCESSED", "READ", "NOT_PAID"))) == DoNotSend("read")
 
 
 @BOTH
 def test_unavailable_is_reminded_only_where_the_institution_says_so(planned: Planned) -> None:
-    """UNAVAILABLE is not UNREAD: what to make of it is a setting. A payment made stops all the same."""
+    """Under UNAVAILABLE a reminder is sent only if the policy says so, and never after a payment."""
     hidden = facts(seen("PROCESSED", "UNAVAILABLE", "NOT_PAID"))
     assert decided(planned, hidden, when_unavailable="remind") == Send()
     paid = facts(seen("PROCESSED", "UNAVAILABLE", "PAID"))
@@ -117,12 +117,12 @@ def test_unavailable_is_reminded_only_where_the_institution_says_so(planned: Pla
     ],
 )
 def test_message_on_its_way_is_asked_again(planned: Planned, answer: MessageStatus, reason: str) -> None:
-    """A message that is not in the inbox yet is nothing to remind of, yet."""
+    """A message that IO has not processed yet is not reminded of; the decision is postponed."""
     assert decided(planned, facts(answer)) == Postpone(NOW + ASK_AGAIN, reason)
 
 
 def test_untold_is_no_no() -> None:
-    """Where IO leaves out what the reminder is about, nobody is reminded."""
+    """If IO omits the field that a reminder depends on, the decision is postponed."""
     assert decided(UNPAID, facts(seen("PROCESSED", "UNREAD"))) == Postpone(NOW + ASK_AGAIN, "payment_unknown")
     assert decided(UNREAD, facts(seen("PROCESSED"))) == Postpone(NOW + ASK_AGAIN, "read_unknown")
 
@@ -135,12 +135,12 @@ def test_untold_is_no_no() -> None:
 def test_old_answer_decides_nothing(
     planned: Planned, answer: MessageStatus | None, at: datetime | None
 ) -> None:
-    """An answer that is missing or older than the fresh check is asked for again, whatever it says."""
+    """IO is asked again if its answer is missing or too old, whatever the answer was."""
     assert decided(planned, facts(answer, seen_at=at)) == AskIo()
 
 
 def test_error_instead_of_an_answer_waits_an_hour() -> None:
-    """When IO cannot tell, nobody is reminded: the next hour may know, unless it is too late by then."""
+    """An error of IO postpones the decision by an hour, or ends a reminder that is pointless by then."""
     reason = "payment_lookup_failed"
     assert unanswered(UNREAD, reason, NOW) == Postpone(NOW + ASK_AGAIN, reason)
     assert unanswered(replace(UNREAD, until=NOW + ASK_AGAIN), reason, NOW) == DoNotSend(reason)
@@ -155,32 +155,32 @@ def test_error_instead_of_an_answer_waits_an_hour() -> None:
     ],
 )
 def test_night_and_day_off_put_off(now: str, when: str) -> None:
-    """A timer that is late, or was down, does not remind at night, on a Sunday or on a holiday."""
+    """A late timer does not remind at night, on a Sunday or on a holiday."""
     instants = (datetime.fromisoformat(text).replace(tzinfo=UTC) for text in (now, when))
     at, later = instants
     assert decided(UNREAD, facts(seen_at=at), at) == Postpone(later, "quiet_time")
 
 
 def test_avoided_day_puts_off() -> None:
-    """What is put off does not land on a day that is left to IO."""
+    """A postponed reminder does not fall on one of IO's own days."""
     avoiding = replace(UNREAD, avoided=frozenset({NOW.date(), NOW.date() + timedelta(days=1)}))
     assert decided(avoiding, facts()) == Postpone(datetime(2026, 5, 9, 6, tzinfo=UTC), "quiet_time")
 
 
 def test_not_due_yet_waits() -> None:
-    """Settings that changed can move a plan: who comes too early waits."""
+    """A reminder whose planned time moved into the future waits for it."""
     tomorrow = replace(UNREAD, at=NOW + timedelta(days=1))
     assert decided(tomorrow, facts()) == Postpone(tomorrow.at, "not_due")
 
 
 def test_cap_of_the_citizen_puts_off_to_the_next_day() -> None:
-    """Who was reminded today of anything is not reminded again today."""
+    """A citizen who has had the day's reminders gets the next one on the following day."""
     tomorrow = datetime(2026, 5, 8, 6, tzinfo=UTC)
     assert decided(UNREAD, facts(reminders_today=1)) == Postpone(tomorrow, "citizen_reminded_enough")
 
 
 def test_reminders_of_one_message_keep_their_distance_when_put_off() -> None:
-    """One that comes late does not catch up with the next: days apart for reading, another day for paying."""
+    """A late reminder keeps its distance from the last: the policy's days to read, another day to pay."""
     lately = facts(last_reminded_at=NOW - timedelta(hours=2))
     assert decided(UNREAD, lately) == Postpone(datetime(2026, 5, 11, 6, tzinfo=UTC), "reminded_lately")
     assert decided(UNPAID, lately) == Postpone(datetime(2026, 5, 8, 6, tzinfo=UTC), "reminded_lately")
@@ -190,7 +190,7 @@ def test_reminders_of_one_message_keep_their_distance_when_put_off() -> None:
 
 @pytest.mark.parametrize("over", Over)
 def test_pointless_reminder_says_why(over: Over) -> None:
-    """A reminder whose time is over is not sent, for the reason for which it is over."""
+    """A reminder whose time is over is not sent, and the reason names what ended it."""
     assert decided(replace(UNREAD, until=NOW, over=over), facts()) == DoNotSend(str(over))
 
 
@@ -203,12 +203,12 @@ def test_pointless_reminder_says_why(over: Over) -> None:
     ],
 )
 def test_put_off_past_its_end_is_not_sent_for_what_put_it_off(known: dict[str, Any], reason: str) -> None:
-    """What would be pointless by the time it is allowed is decided now, and the record names the obstacle."""
+    """A reminder that would be pointless once allowed is ended now, and the reason names the obstacle."""
     brief = replace(UNREAD, until=NOW + timedelta(hours=1))
     assert decided(brief, facts(**known)) == DoNotSend(reason)
 
 
 def test_put_off_asks_nothing() -> None:
-    """IO is not asked about who would not be reminded now anyway."""
+    """IO is not asked about a reminder that would be postponed anyway."""
     assert isinstance(decided(UNREAD, facts(None, reminders_today=1)), Postpone)
     assert isinstance(decided(UNREAD, facts(None), NOW + timedelta(hours=9)), Postpone)

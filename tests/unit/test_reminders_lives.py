@@ -1,4 +1,4 @@
-"""Any policy over any lives: what is sent is justified, what is not is explained, nobody is pestered."""
+"""Any policy over any lives: each reminder sent is justified, each other explained, and the caps hold."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +24,7 @@ HOLIDAYS = {
 }  # fmt: skip
 
 
-# Strategies are made once and not at each draw, which is what a world would cost most.
+# Strategies are built once and not at each draw: building them is most of a world's cost.
 @cache
 def hours(most: int) -> st.SearchStrategy[timedelta]:
     return st.integers(0, most * 24 * 4).map(lambda quarters: timedelta(minutes=15 * quarters))
@@ -115,7 +115,7 @@ def in_worlds(test: Callable[[World], None]) -> Callable[[], None]:
 
 @in_worlds
 def test_every_reminder_is_sent_or_explained(world: World) -> None:
-    """Each reminder of each plan ends once: it goes off, or the record says why not, and that is true."""
+    """Each planned reminder ends once: it is sent, or the record gives a true reason."""
     ended = [(record.life.request.request_id, record.planned.name) for record in world.records]
     planned = [(life.request.request_id, it.name) for life in world.lives for it in world.plan_of(life)]
     assert sorted(ended) == sorted(planned)
@@ -154,7 +154,7 @@ def is_true(reason: str, record: Record, world: World) -> bool:
 
 @in_worlds
 def test_every_reminder_that_is_sent_is_justified(world: World) -> None:
-    """When it goes off the citizen has not read, or not paid, and nothing speaks against it."""
+    """When a reminder is sent, the citizen has not read or not paid, and no fact speaks against it."""
     for record in sent_in(world):
         life, at, kind = record.life, record.at, record.planned.kind
         due = life.request.content.due_date
@@ -172,14 +172,14 @@ def test_every_reminder_that_is_sent_is_justified(world: World) -> None:
 
 
 def is_seen_reading(life: Life, at: datetime) -> bool:
-    """Reading shows at the fresh check, or showed at an earlier poll: what IO hides, nobody can know."""
+    """Whether the reading was visible at the fresh check or an earlier poll; IO may hide it."""
     known_before = life.ledger_state(at) is State.READ
     return has_passed(life.reads_at, at) and (known_before or not within(at, life.hidden))
 
 
 @in_worlds
 def test_nobody_is_reminded_at_a_bad_time(world: World) -> None:
-    """Never at night, on a Sunday, on a holiday, nor on a day of IO's own where those are avoided."""
+    """No reminder is sent at night, on a Sunday or a holiday, or on one of IO's days if those are avoided."""
     for record in sent_in(world):
         assert is_decent(record.at)
         assert day(record.at) not in io_days(record.life, world)
@@ -199,7 +199,7 @@ def io_days(life: Life, world: World) -> set[date]:
 
 @in_worlds
 def test_nobody_is_pestered(world: World) -> None:
-    """The cap of a citizen holds, and those of one message are on days as far apart as the policy says."""
+    """The citizen's daily cap holds, and a message's reminders are as far apart as the policy says."""
     for citizen in ("one", "other"):
         a_day = Counter(day(record.at) for record in world.sent_to(citizen))
         assert all(number <= world.most_per_day for number in a_day.values())
@@ -217,14 +217,14 @@ def gap(latter: Record, world: World) -> timedelta:
 
 @in_worlds
 def test_nobody_is_written_to_again_after_turning_away(world: World) -> None:
-    """Once a reminder found the citizen blocked, no other of the message is tried."""
+    """After one reminder found the citizen blocked, no other reminder of the message is tried."""
     for life in world.lives:
         assert sum(has_passed(life.blocked_at, record.at) for record in world.sent(life)) <= 1
 
 
 @in_worlds
 def test_io_is_asked_only_when_the_answer_decides(world: World) -> None:
-    """What the ledger, the clock or the creditor says already costs no call to IO."""
+    """IO is not asked if the ledger, the clock or the creditor has decided already."""
     for life, planned, at in world.asked:
         known = {State.PAID, State.READ} if planned.kind is Kind.UNREAD else {State.PAID}
         assert life.ledger_state(at) not in known | {State.IN_DOUBT, State.REJECTED}
@@ -236,7 +236,7 @@ def test_io_is_asked_only_when_the_answer_decides(world: World) -> None:
 
 @in_worlds
 def test_nothing_keeps_a_reminder_for_no_reason(world: World) -> None:
-    """What nothing puts off goes off at the first tick, and what is put off is put off into the future."""
+    """A reminder that is never postponed is sent at the first tick; each postponement is to the future."""
     postponed = {(life.request.request_id, planned.name) for life, planned, _, later in world.laters
                if later.reason != "not_due"}  # fmt: skip
     assert all(later.when > at for _, _, at, later in world.laters)
@@ -246,7 +246,7 @@ def test_nothing_keeps_a_reminder_for_no_reason(world: World) -> None:
 
 
 def test_worlds_are_rich_enough() -> None:
-    """The lives that are drawn meet every rule: a property that nothing reaches would prove nothing."""
+    """The drawn lives meet every rule: a property that no example reaches would prove nothing."""
     met: Counter[str] = Counter()
 
     @settings(deadline=None, max_examples=600, derandomize=True, database=None,
@@ -266,8 +266,9 @@ def test_worlds_are_rich_enough() -> None:
     }  # fmt: skip
 
 
-# Reminders of a Premium notice of START, due on the last of May, a Sunday: to read after 5 days, and twice;
-# to pay 8 days before (a Saturday), the day before, and on the last day, of which Saturday is left.
+# Reminders of a Premium notice accepted at START and due on Sunday, the 31st of May. To read: after 5 days
+# and once more. To pay: 8 days before (a Saturday), the day before and the last day, which both fall on
+# Saturday.
 SCRIPT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "reads and pays at once": ({"reads_at": 1, "pays_at": 1}, []),
     "reads at once, never pays": ({"reads_at": 1}, ["unpaid-8", "unpaid-0"]),
@@ -296,7 +297,7 @@ def scripted(number: int, events: dict[str, int]) -> Life:
 
 
 def test_two_thousand_citizens_are_reminded_as_the_script_says() -> None:
-    """Each of two thousand citizens gets the reminders of his kind of life, and no other."""
+    """Each of two thousand citizens gets the reminders of his kind of life, and no others."""
     people = [*SCRIPT] * (2000 // len(SCRIPT))
     world = World([scripted(n, SCRIPT[who][0]) for n, who in enumerate(people)], IN_THE_SCRIPT, 1)
     world.run()
@@ -307,7 +308,7 @@ def test_two_thousand_citizens_are_reminded_as_the_script_says() -> None:
 
 
 def test_timer_that_was_down_does_not_catch_up() -> None:
-    """After weeks without a timer a citizen gets what still makes sense, and no more."""
+    """After weeks without a timer a citizen gets the reminders that still make sense, and no others."""
     life = scripted(0, {})
     until_later = World([life], IN_THE_SCRIPT, 1, [(START, START + 20 * DAY)])
     until_too_late = World([life], IN_THE_SCRIPT, 1, [(START + 67 * DAY, START + 90 * DAY)])

@@ -1,4 +1,4 @@
-"""The plan: which reminders a message may give rise to, on which days, under which ids."""
+"""The plan: the reminders that a message may have, with their days and ids."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ def when(reminders: tuple[Planned, ...]) -> dict[str, str]:
 
 
 def test_unread_comes_after_days_and_again() -> None:
-    """At the hour of the message, as often as asked, as far apart as asked."""
+    """Reminders to read come at the hour of the message, as often and as far apart as the policy says."""
     asked = UnreadReminders(after_days=3, times=3, days_between=2)
     assert when(planned(premium(), unread=asked)) == {
         "unread-1": "2026-05-07T09:30",
@@ -49,7 +49,7 @@ def test_unread_comes_after_days_and_again() -> None:
 
 
 def test_unread_moves_past_sunday_and_night() -> None:
-    """What falls on a day off, or came in the night, waits for the next opening; the next counts from it."""
+    """A reminder to read on a day off or at night moves to the next opening, and the next counts from it."""
     asked = UnreadReminders(after_days=6, times=2, days_between=4)
     assert when(planned(premium(), unread=asked)) == {
         "unread-1": "2026-05-11T06:00",
@@ -60,7 +60,7 @@ def test_unread_moves_past_sunday_and_night() -> None:
 
 
 def test_unpaid_comes_on_the_days_asked_in_the_morning() -> None:
-    """Days are counted back from the due date in Italy, and the last day is one of them."""
+    """Reminders to pay are counted back from the due date in Italy, the last day included."""
     asked = UnpaidReminders(days_before_due=[8, 1, 0])
     assert when(planned(premium(), unpaid=asked)) == {
         "unpaid-8": "2026-06-22T08:00",
@@ -70,7 +70,7 @@ def test_unpaid_comes_on_the_days_asked_in_the_morning() -> None:
 
 
 def test_unpaid_on_a_day_off_comes_earlier() -> None:
-    """Before a due date it is better to be early than late: Sunday becomes Saturday, also on the last day."""
+    """A reminder to pay on a day off moves to the working day before, even on the last day."""
     on_sunday = premium("2026-06-28T21:59:59Z")
     after_holiday = premium("2026-06-03T21:59:59Z")  # the second of June is a holiday
     asked = UnpaidReminders(days_before_due=[5, 0])
@@ -83,26 +83,26 @@ def test_unpaid_on_a_day_off_comes_earlier() -> None:
 
 
 def test_last_day_that_ends_in_the_morning_is_the_day_before() -> None:
-    """A reminder on the last day comes while there is still time to pay."""
+    """If payment ends in the morning of the last day, its reminder comes the day before."""
     asked = UnpaidReminders(days_before_due=[0])
     assert when(planned(premium("2026-06-30T08:00:00Z"), unpaid=asked)) == {"unpaid-0": "2026-06-29T08:00"}
 
 
 def test_two_that_fall_on_one_day_are_one() -> None:
-    """Saturday stands for the last day, a Sunday, and for the day before: one reminder, of the last day."""
+    """Two reminders that move to one day become one, that of the later day."""
     asked = UnpaidReminders(days_before_due=[1, 0])
     assert when(planned(premium("2026-06-28T21:59:59Z"), unpaid=asked)) == {"unpaid-0": "2026-06-27T08:00"}
 
 
 def test_days_before_the_message_are_not_planned() -> None:
-    """Nobody is reminded before the message came, nor on the day on which it came."""
+    """No reminder is planned before the message's acceptance, nor on the same day."""
     asked = UnpaidReminders(days_before_due=[8, 5, 1])
     accepted = datetime(2026, 6, 25, 6, 0, tzinfo=UTC)
     assert when(planned(premium(), accepted, unpaid=asked)) == {"unpaid-1": "2026-06-29T08:00"}
 
 
 def test_io_days_are_left_to_io() -> None:
-    """A reminder of a payment moves to the day after IO's own, or before it when that is a day off."""
+    """A reminder to pay moves to the day after one of IO's days, or before it if that is a day off."""
     asked = UnpaidReminders(days_before_due=[13, 10, 7, 4])
     assert when(planned(premium(), unpaid=asked, on_io_days="avoid")) == {
         "unpaid-13": "2026-06-18T08:00",
@@ -119,7 +119,7 @@ def test_io_days_are_left_to_io() -> None:
 
 
 def test_unread_keeps_off_io_days_and_off_the_other_reminders() -> None:
-    """An unread reminder of a payment gives way to IO's days and keeps its distance from reminders to pay."""
+    """A reminder to read avoids IO's days and keeps its distance from the reminders to pay."""
     accepted = datetime(2026, 6, 14, 9, 30, tzinfo=UTC)
     unread, unpaid = UnreadReminders(after_days=3, days_between=2), UnpaidReminders(days_before_due=[11])
     assert when(planned(premium(), accepted, unread=unread, on_io_days="avoid")) == {
@@ -137,7 +137,7 @@ def test_unread_keeps_off_io_days_and_off_the_other_reminders() -> None:
 
 
 def test_void_notice_is_not_reminded_of_after_its_due_date() -> None:
-    """When the notice cannot be paid any more, not even an unread message is worth a reminder."""
+    """A notice that is void after its due date has no reminders after it, not even to read."""
     asked = UnreadReminders(after_days=7, times=3, days_between=15)
     due = "2026-05-20T21:59:59Z"
     (only,) = planned(premium(due, void=True), unread=asked)
@@ -146,7 +146,7 @@ def test_void_notice_is_not_reminded_of_after_its_due_date() -> None:
 
 
 def test_each_reminder_ends_when_the_next_of_its_kind_begins() -> None:
-    """Reminders that were put off do not pile up, and the last ends with what it is about."""
+    """A reminder ends when the next of its kind begins, and the last one when its subject ends."""
     unread, unpaid = UnreadReminders(after_days=3, times=2), UnpaidReminders(days_before_due=[8, 1])
     ends = {it.name: (it.until, it.over) for it in planned(premium(), unread=unread, unpaid=unpaid)}
     assert ends == {
@@ -164,7 +164,7 @@ def test_each_reminder_ends_when_the_next_of_its_kind_begins() -> None:
     ["2000-01-01T00:00:00Z", "2026-05-04T09:30:00Z", "2027-05-06T00:00:00Z", "2099-12-31T23:59:59Z"],
 )
 def test_due_date_that_is_no_day_to_count_from(due_date: str) -> None:
-    """A payment that was due before it came, or for ever, has no reminders, and nothing breaks."""
+    """A payment due before its acceptance, or in the far future, has no reminders to pay."""
     unread, unpaid = UnreadReminders(after_days=3), UnpaidReminders(days_before_due=[60, 0])
     assert [*when(planned(premium(due_date), unread=unread, unpaid=unpaid, on_io_days="avoid"))] == [
         "unread-1"
@@ -172,20 +172,20 @@ def test_due_date_that_is_no_day_to_count_from(due_date: str) -> None:
 
 
 def test_no_policy_is_no_plan() -> None:
-    """Without a word about reminders nobody is reminded."""
+    """Without a policy there are no reminders."""
     assert planned(premium()) == ()
 
 
 def test_id_is_readable_and_always_the_same() -> None:
-    """The id of a reminder is the first message's with the reminder's name: it is never sent twice."""
+    """A reminder's id is the first message's id and the reminder's name, so it is never sent twice."""
     (first,) = planned(premium(request_id="TARI:7"), unread=UnreadReminders(after_days=3))
     assert first.request_id == "TARI:7:unread-1"
 
 
 @given(request_id=st.from_regex(r"[A-Za-z0-9._:-]{1,128}", fullmatch=True))
 def test_id_is_a_request_id(request_id: str) -> None:
-    """Whatever the first id, those of its reminders are different and within the contract."""
-    assume(not contains_fiscal_code(request_id))  # refused where the first request enters
+    """The ids of reminders differ from the first and are valid request ids, whatever the first id is."""
+    assume(not contains_fiscal_code(request_id))  # the request with such an id is refused
     reminders = planned(premium(request_id=request_id), unread=UnreadReminders(after_days=3, times=2))
     ids = [reminder.request_id for reminder in reminders]
     assert len({request_id, *ids}) == 3
@@ -224,7 +224,7 @@ POLICIES = st.builds(
 def test_every_plan_keeps_the_rules(
     policy: ReminderPolicy, hours_to_acceptance: int, hours_to_due: int, void: bool
 ) -> None:
-    """Whatever is asked: allowed hours, one a day, none on IO's days, in order, within what it is about."""
+    """Every plan has at most one reminder a day, at allowed hours, on no IO day, in order, before its end."""
     accepted_at = ACCEPTED + timedelta(hours=hours_to_acceptance)
     due = accepted_at + timedelta(hours=hours_to_due)
     request = premium(due.isoformat(), void=void)

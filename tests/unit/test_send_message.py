@@ -1,4 +1,4 @@
-"""The sending: claimed before the POST, settled after it, and never done twice."""
+"""Sending: a claim before the POST, a record after it, and never a second POST."""
 
 import json
 import logging
@@ -58,7 +58,7 @@ def _limited(retry_after: float) -> IoError:
 
 
 async def test_message_is_sent_and_accepted(app: FakeApp, reference: str) -> None:
-    """An accepted message is known by IO's id, told, followed, and its content is no longer kept."""
+    """An accepted message has IO's id, is published and followed, and its content is removed."""
     await app.send(reference)
     entry = app.entry()
     assert (entry.state, entry.message_id, entry.attempt) == (State.ACCEPTED, app.io.submitted, 1)
@@ -70,7 +70,7 @@ async def test_message_is_sent_and_accepted(app: FakeApp, reference: str) -> Non
 
 
 async def test_intent_is_written_before_the_message_leaves(app: FakeApp, reference: str) -> None:
-    """While the message is under way the ledger already says so, with an owner and a lease."""
+    """While the POST is in flight, the ledger already holds SENDING with an owner and a lease."""
 
     async def look() -> None:
         entry = app.entry()
@@ -83,7 +83,7 @@ async def test_intent_is_written_before_the_message_leaves(app: FakeApp, referen
 
 
 async def test_message_says_what_the_request_says(app: FakeApp) -> None:
-    """Recipient, level, text, payment, due date and secure channels reach IO as they were asked for."""
+    """Recipient, level, text, payment, due date and secure channels reach IO as the request states them."""
     content = payment(invalid_after_due_date=True, payee={"fiscal_code": "12345678901"})
     content |= {"due_date": "2026-12-16T23:59:59+01:00", "require_secure_channels": True}
     await app.ledger.open(a_request(feature_level_type="ADVANCED", service="tributi", content=content))
@@ -109,7 +109,7 @@ async def test_message_says_what_the_request_says(app: FakeApp) -> None:
 
 
 async def test_plain_request_is_a_standard_message_with_nothing_added(app: FakeApp, reference: str) -> None:
-    """What the request leaves out is left out, and the level is STANDARD."""
+    """Fields that the request omits are omitted in the message, and its level is STANDARD."""
     await app.send(reference)
     ((message, service),) = app.io.sent
     assert service == "default"
@@ -121,7 +121,7 @@ async def test_plain_request_is_a_standard_message_with_nothing_added(app: FakeA
 
 
 async def test_translation_replaces_the_text_only(app: FakeApp) -> None:
-    """In another language the subject and the text change, and the notice stays."""
+    """A translation replaces the subject and the text, and keeps the payment notice."""
     await app.ledger.open(a_request(content=payment(), translations={"en_GB": ENGLISH}))
     await app.send(app.reference(language="en_GB"))
     content = json.loads(app.io.sent[0][0].body())["content"]
@@ -130,7 +130,7 @@ async def test_translation_replaces_the_text_only(app: FakeApp) -> None:
 
 
 async def test_answer_without_an_id_is_accepted_and_never_repeated(app: FakeApp, reference: str) -> None:
-    """A 201 that carries no readable id means that the message exists: it is not sent again."""
+    """A 201 without a readable id means that the message exists, so it is not sent again."""
     app.io.submitted = None
     await app.send(reference)
     entry = app.entry()
@@ -156,7 +156,7 @@ async def test_answer_without_an_id_is_accepted_and_never_repeated(app: FakeApp,
 async def test_what_surely_was_not_sent_is_deferred(
     app: FakeApp, reference: str, error: IoError, failures: int, least: float, most: float
 ) -> None:
-    """A message that surely did not leave comes back in its language, and nobody is told."""
+    """A message that surely was not sent is deferred in its language, and no outcome is published."""
     app.io.submitted = error
     await app.send(app.reference(language="en_GB"))
     entry = app.entry()
@@ -170,7 +170,7 @@ async def test_what_surely_was_not_sent_is_deferred(
 
 
 async def test_deferred_message_is_sent_later_once(app: FakeApp, reference: str) -> None:
-    """The deferred copy sends the message, and the older copies that are still about do not."""
+    """The deferred copy sends the message, and the older copies do not."""
     app.io.submitted = Unreachable(reason="unreachable")
     await app.send(reference)
     app.io.submitted = "M1"
@@ -183,7 +183,7 @@ async def test_deferred_message_is_sent_later_once(app: FakeApp, reference: str)
 
 
 async def test_refused_message_is_told_and_parked(app: FakeApp, reference: str) -> None:
-    """What IO will never take is told with its reason, and kept whole for an operator."""
+    """A refused message is published with IO's reason and parked with its content."""
     app.io.submitted = Refused(reason="payment_amount_not_allowed", status=400)
     await app.send(reference)
     entry = app.entry()
@@ -199,7 +199,7 @@ async def test_refused_message_is_told_and_parked(app: FakeApp, reference: str) 
 async def test_message_in_doubt_is_told_and_never_sent_again(
     app: FakeApp, reference: str, redelivered: bool
 ) -> None:
-    """A message that may have arrived is not repeated by any copy, however late."""
+    """A message in doubt is not sent again by any copy, however late."""
     app.io.submitted = InDoubt(reason="timeout")
     await app.send(reference)
     app.io.submitted = "M1"
@@ -215,7 +215,7 @@ async def test_message_in_doubt_is_told_and_never_sent_again(
 
 
 async def test_failure_that_nobody_knows_leaves_the_message_in_doubt(app: FakeApp, reference: str) -> None:
-    """An exception without meaning proves nothing: after the lease the request is in doubt."""
+    """After an unexpected exception in the POST, the request is marked IN_DOUBT when its lease expires."""
     app.io.submitted = RuntimeError()
     with pytest.raises(RuntimeError):
         await app.send(reference)
@@ -228,7 +228,7 @@ async def test_failure_that_nobody_knows_leaves_the_message_in_doubt(app: FakeAp
 
 
 async def test_late_answer_heals_a_message_put_in_doubt(app: FakeApp, reference: str) -> None:
-    """When another worker finds the lease over during a POST, the answer that comes at last counts."""
+    """A late answer to the POST counts, although another worker marked the request IN_DOUBT meanwhile."""
 
     async def others_look() -> None:
         app.clock.advance(seconds=LEASE.total_seconds())
@@ -245,7 +245,7 @@ async def test_late_answer_heals_a_message_put_in_doubt(app: FakeApp, reference:
 async def test_late_answer_written_after_the_visit_is_looked_after_again(
     app: FakeApp, reference: str
 ) -> None:
-    """A late answer that is written after the next visit is handed over, though its worker dies then."""
+    """A late answer is dispatched even if its worker crashes right after writing it."""
 
     async def others_look() -> None:
         app.clock.advance(seconds=LEASE.total_seconds())
@@ -268,7 +268,7 @@ async def test_late_answer_written_after_the_visit_is_looked_after_again(
 
 
 async def test_late_not_sent_stays_in_doubt_and_is_not_sent_again(app: FakeApp, reference: str) -> None:
-    """Once a request is in doubt, a late "not sent" does not put it back in motion."""
+    """A request in doubt is not deferred by a late answer that proves it was not sent."""
 
     async def others_look() -> None:
         app.clock.advance(seconds=LEASE.total_seconds())
@@ -282,7 +282,7 @@ async def test_late_not_sent_stays_in_doubt_and_is_not_sent_again(app: FakeApp, 
 
 
 async def test_claim_that_took_most_of_its_lease_does_not_post(app: FakeApp, reference: str) -> None:
-    """A POST that could outlive its lease is not begun: the message is deferred."""
+    """If the claim used up most of its lease, no POST starts and the message is deferred."""
     too_long = (LEASE - LONGEST_POST).total_seconds() + 1
     app.steps.do_before(lambda: app.clock.advance(seconds=too_long), skip=2)
     await app.send(reference)
@@ -295,7 +295,7 @@ async def test_claim_that_took_most_of_its_lease_does_not_post(app: FakeApp, ref
     "error", [Suspended(reason="paused"), RateLimited(reason="budget_spent"), Misconfigured(reason="gone")]
 )
 async def test_no_turn_no_claim(app: FakeApp, reference: str, error: IoError) -> None:
-    """A message that gets no turn is put off as it is: not claimed, not sent, not counted as its failure."""
+    """Without a permit a message is deferred: not claimed, not sent, and not counted as a failure."""
     app.io.permit = error
     await app.send(reference)
     entry = app.entry()
@@ -305,7 +305,7 @@ async def test_no_turn_no_claim(app: FakeApp, reference: str, error: IoError) ->
 
 
 async def test_claim_that_left_enough_of_its_lease_posts(app: FakeApp, reference: str) -> None:
-    """A slow claim is no reason to wait while the POST is sure to end within the lease."""
+    """A slow claim does not stop the POST if the POST is sure to end within the lease."""
     just_in_time = (LEASE - LONGEST_POST).total_seconds()
     app.steps.do_before(lambda: app.clock.advance(seconds=just_in_time), skip=2)
     await app.send(reference)
@@ -323,7 +323,7 @@ async def test_claim_that_left_enough_of_its_lease_posts(app: FakeApp, reference
 async def test_two_copies_at_once_make_one_message_and_one_of_each_event(
     app: FakeApp, reference: str, answer: str | IoError, told: list[str]
 ) -> None:
-    """Whoever meets a request under way looks after it later, and adds nothing to what came of it."""
+    """A second copy during the POST is re-checked later, and adds no other outcome."""
 
     async def second_copy() -> None:
         await app.send(reference)
@@ -337,7 +337,7 @@ async def test_two_copies_at_once_make_one_message_and_one_of_each_event(
 
 
 async def test_copy_that_looks_after_another_keeps_its_language(app: FakeApp, reference: str) -> None:
-    """A message that two copies deferred leaves in the language that its profile chose."""
+    """A message that two copies deferred keeps the language that its recipient's profile chose."""
     english = app.reference(language="en_GB")
 
     async def second_copy() -> None:
@@ -360,7 +360,7 @@ async def test_copy_that_looks_after_another_keeps_its_language(app: FakeApp, re
 
 
 async def test_message_sent_again_by_an_operator_keeps_its_language(app: FakeApp, reference: str) -> None:
-    """A resend is the same message, in the language that the profile chose."""
+    """A resend keeps the language that the recipient's profile chose."""
     app.io.submitted = InDoubt(reason="timeout")
     await app.send(app.reference(language="en_GB"))
     app.io.submitted = "M1"
@@ -370,7 +370,7 @@ async def test_message_sent_again_by_an_operator_keeps_its_language(app: FakeApp
 
 
 async def test_loser_of_the_claim_does_not_post(app: FakeApp, reference: str) -> None:
-    """A worker that read the request before another claimed it loses, and its message looks again."""
+    """A worker that loses the race for the claim sends nothing, and its message is re-checked."""
 
     def another_claims() -> None:
         ((at, row),) = app.ledger_table.rows_by_key.items()
@@ -389,7 +389,7 @@ async def test_loser_of_the_claim_does_not_post(app: FakeApp, reference: str) ->
 async def test_body_that_is_no_reference_goes_to_the_poison_queue(
     app: FakeApp, body: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Only references to known requests are sent; anything else is given up as it is, with a log line."""
+    """A body that is no reference to a known request goes to the poison queue unchanged, with a log line."""
     await app.send(body)
     assert app.queues.bodies(poison(MESSAGE_SENDS)) == [body]
     assert app.io.sent == []
@@ -397,14 +397,14 @@ async def test_body_that_is_no_reference_goes_to_the_poison_queue(
 
 
 async def test_expired_message_is_not_sent(app: FakeApp) -> None:
-    """A message that waited on the queue past its expires_at is told as expired."""
+    """A message that waited on the queue past its expires_at is published as expired."""
     await app.ledger.open(a_request(expires_at="2026-11-24T09:00:00Z"))
     await app.send(app.reference())
     assert (app.told(), app.io.sent) == (["r-1/0/expired"], [])
 
 
 async def test_message_before_its_time_is_not_sent(app: FakeApp) -> None:
-    """not_before holds on this app too."""
+    """A message on message-sends waits for its not_before too."""
     await app.ledger.open(a_request(not_before="2026-11-24T10:00:00Z"))
     await app.send(app.reference())
     assert app.io.sent == []
@@ -412,7 +412,7 @@ async def test_message_before_its_time_is_not_sent(app: FakeApp) -> None:
 
 
 async def test_endless_trouble_ends_parked(app: FakeApp) -> None:
-    """A message that IO could never be reached for is dead and parked, told once, and was never accepted."""
+    """A message that never reached IO within the maximum age is DEAD, parked, and published once."""
     app.io.submitted = Unreachable(reason="unreachable")
     await app.queues.put(MESSAGE_REQUESTS, a_body())
     await app.run()
@@ -426,7 +426,7 @@ async def test_endless_trouble_ends_parked(app: FakeApp) -> None:
 
 
 async def test_wrong_key_burns_no_message_for_a_week(app: FakeApp) -> None:
-    """While a key is wrong its messages wait, and they leave when it is mended."""
+    """While IO refuses a key its messages wait, and they are sent when the key works again."""
     app.io.submitted = Misconfigured(reason="invalid_key", status=401)
     await app.ledger.open(a_request())
     body = app.reference()
@@ -443,7 +443,7 @@ async def test_wrong_key_burns_no_message_for_a_week(app: FakeApp) -> None:
 @pytest.mark.parametrize("step", range(6))
 @pytest.mark.parametrize("answer", ["M1", Unreachable(reason="unreachable"), Refused(reason="x", status=400)])
 async def test_death_at_any_step_sends_once_and_tells(app: FakeApp, step: int, answer: str | IoError) -> None:
-    """Whatever step a worker dies before, no message leaves twice and its end is told."""
+    """Whichever step a worker crashes before, the message is sent once at most and its outcome published."""
     await app.ledger.open(a_request())
     await app.queues.put(MESSAGE_SENDS, app.reference())
     app.io.submitted = answer
@@ -465,7 +465,7 @@ async def test_death_at_any_step_sends_once_and_tells(app: FakeApp, step: int, a
 
 @pytest.mark.parametrize("step", range(6))
 async def test_lost_answer_of_any_step_sends_once_and_tells(app: FakeApp, step: int) -> None:
-    """Whatever step's answer from the storage account is lost, the message is sent once and told."""
+    """Whichever step's answer from storage is lost, the message is sent once and its outcome is published."""
     await app.ledger.open(a_request())
     await app.queues.put(MESSAGE_SENDS, app.reference())
     app.steps.fail_after(Unanswered(), skip=step)
@@ -479,7 +479,7 @@ async def test_lost_answer_of_any_step_sends_once_and_tells(app: FakeApp, step: 
 async def test_log_line_tells_the_outcome_before_the_ledger_does(
     app: FakeApp, reference: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """When the write after a 201 is lost, the log still holds IO's id and the attempt."""
+    """If the write after a 201 is lost, the log still holds IO's id and the attempt."""
     caplog.set_level(logging.INFO)
     app.steps.fail_before(Died(), skip=4)
     with pytest.raises(Died):
@@ -492,7 +492,7 @@ async def test_log_line_tells_the_outcome_before_the_ledger_does(
 
 
 async def test_nothing_personal_shows_on_the_road(app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
-    """However it ends, no key, column, queue, event or log line shows the person or the content."""
+    """Whatever the answer, no key, column, queue, event or log line contains personal data."""
     caplog.set_level(logging.DEBUG)
     answers = [
         "M1",

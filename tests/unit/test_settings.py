@@ -1,4 +1,4 @@
-"""The settings: what the environment may hold, and one line for each thing that is wrong with it."""
+"""The settings: the values that the environment may hold, and one line for each wrong one."""
 
 import json
 from collections.abc import Callable
@@ -30,7 +30,7 @@ type Load = Callable[..., Settings]
 
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Load:
-    """Loads from the good environment with changes; a change to None takes a setting away."""
+    """Return a function that loads a valid environment with changes; a change to None removes a setting."""
     names = [field.validation_alias for field in Settings.model_fields.values()]
 
     def load(**changes: str | None) -> Settings:
@@ -45,7 +45,7 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
 
 
 def test_least_that_must_be_set_is_enough(load: Load) -> None:
-    """With storage, one API key and one encryption key everything else has its default."""
+    """With storage, one API key and one encryption key, everything else has its default."""
     loaded = load()
     assert str(loaded.io_api_base_url) == "https://api.io.pagopa.it/api/v1"
     assert loaded.check_status_schedule == "0 */5 * * * *"
@@ -57,7 +57,7 @@ def test_least_that_must_be_set_is_enough(load: Load) -> None:
 
 
 def test_settings_are_what_the_environment_says(load: Load) -> None:
-    """Each setting is taken as it is written, and spaces between keys do not count."""
+    """Each setting is read as written, and spaces between keys are ignored."""
     loaded = load(
         IO_API_BASE_URL="http://127.0.0.1:8080/api/v1",
         IO_API_SECONDARY_KEY="second",
@@ -75,7 +75,7 @@ def test_settings_are_what_the_environment_says(load: Load) -> None:
 
 
 def test_each_service_has_reminders_of_its_own(load: Load) -> None:
-    """REMINDERS is for the service of IO_API_KEY, the others have theirs in IO_SERVICES."""
+    """REMINDERS applies to the service of IO_API_KEY; the others have their reminders in IO_SERVICES."""
     loaded = load(
         REMINDERS='{"unread": {"after_days": 7}, "when_unavailable": "remind"}',
         REMINDERS_SCHEDULE="*/10 * * * * *",
@@ -97,12 +97,12 @@ def test_each_service_has_reminders_of_its_own(load: Load) -> None:
 
 
 def test_services_alone_are_enough(load: Load) -> None:
-    """Who names all services in IO_SERVICES needs no IO_API_KEY."""
+    """IO_API_KEY is not required if IO_SERVICES names all services."""
     assert list(load(IO_API_KEY=None, IO_SERVICES='{"default": {"key": "a"}}').services) == ["default"]
 
 
 def test_development_storage_is_the_local_emulator(load: Load) -> None:
-    """The platform's short form for development is written out, because the SDK does not know it."""
+    """The platform's short form for development is expanded, because the SDK does not know it."""
     connection = load(AzureWebJobsStorage="UseDevelopmentStorage=true").storage_connection
     assert connection is not None
     assert "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;" in connection.get_secret_value()
@@ -110,7 +110,7 @@ def test_development_storage_is_the_local_emulator(load: Load) -> None:
 
 
 def test_identity_form_needs_no_connection_string(load: Load) -> None:
-    """Queue and table addresses with the app's own identity do as well."""
+    """Queue and table addresses with the app's identity replace the connection string."""
     loaded = load(
         AzureWebJobsStorage=None,
         **{QUEUE_URI: "https://a.queue.core.windows.net", TABLE_URI: "https://a.table.core.windows.net"},
@@ -175,7 +175,7 @@ def test_identity_form_needs_no_connection_string(load: Load) -> None:
 def test_account_is_reached_where_name_or_addresses_say(
     load: Load, identity: dict[str, str], queues: str, tables: str
 ) -> None:
-    """A name is an account of the public cloud; other clouds, own domains and emulators have addresses."""
+    """A name means an account of the public cloud; other clouds, own domains and emulators need addresses."""
     loaded = load(AzureWebJobsStorage=None, **identity)
     assert loaded.storage_connection is None
     assert (loaded.storage_address("queue"), loaded.storage_address("table")) == (queues, tables)
@@ -192,7 +192,7 @@ def test_account_is_reached_where_name_or_addresses_say(
     ],
 )
 def test_identities_that_the_platform_knows_are_taken(load: Load, identity: dict[str, str]) -> None:
-    """A managed identity by client id or resource, or the identities of whoever signed in."""
+    """A managed identity by client id or resource, or the signed-in identity, is accepted."""
     assert load(AzureWebJobsStorage=None, **{NAME: "abc"}, **identity).storage_account_name == "abc"
 
 
@@ -371,7 +371,7 @@ def test_identities_that_the_platform_knows_are_taken(load: Load, identity: dict
 def test_mistake_is_one_line_that_names_the_setting_and_shows_no_secret(
     load: Load, changes: dict[str, str | None], line: str
 ) -> None:
-    """A wrong or missing setting is one line of what to do, and its value is nowhere in the error."""
+    """A wrong or missing setting is one line that says what to do, and the error never shows its value."""
     with pytest.raises(SettingsError) as raised:
         load(**changes)
     assert str(raised.value).startswith(line)
@@ -383,7 +383,7 @@ def _assert_no_secret(error: BaseException) -> None:
     shown = f"{error}{error!r}{error.args}"
     assert SECRET not in shown
     assert FIRST not in shown
-    # What a traceback would print beneath it holds the values.
+    # A chained error in the traceback would show the values.
     assert error.__cause__ is None
     assert error.__suppress_context__
 
@@ -420,7 +420,7 @@ UNRESOLVED = "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/x
 def test_what_would_fail_later_is_refused_at_the_start(
     load: Load, changes: dict[str, str], line: str
 ) -> None:
-    """A setting that could only fail at the first call, or send keys in clear, stops the start."""
+    """A setting that would only fail at the first call, or would send keys in clear, stops the start."""
     with pytest.raises(SettingsError) as raised:
         load(**changes)
     assert str(raised.value).splitlines() == [line]
@@ -428,12 +428,12 @@ def test_what_would_fail_later_is_refused_at_the_start(
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
 def test_this_machine_may_be_called_in_clear(load: Load, host: str) -> None:
-    """The simulator needs no certificate."""
+    """A base URL on this machine may use http, because the simulator has no certificate."""
     assert load(IO_API_BASE_URL=f"http://{host}:7072/api/v1").io_api_base_url.scheme == "http"
 
 
 def test_all_mistakes_are_told_at_once(load: Load) -> None:
-    """Whoever sets the app up reads everything that is wrong, one line each."""
+    """All wrong settings are reported at once, one line each."""
     with pytest.raises(SettingsError) as raised:
         load(
             AzureWebJobsStorage=None,
@@ -457,7 +457,7 @@ def test_all_mistakes_are_told_at_once(load: Load) -> None:
 
 
 def test_empty_environment_asks_for_the_three_that_are_needed(load: Load) -> None:
-    """A new app is told what it needs, and nothing else."""
+    """An empty environment gives exactly the three required settings."""
     with pytest.raises(SettingsError) as raised:
         load(**dict.fromkeys(GOOD))
     names = [line.partition(":")[0] for line in str(raised.value).splitlines()]
@@ -465,7 +465,7 @@ def test_empty_environment_asks_for_the_three_that_are_needed(load: Load) -> Non
 
 
 def test_settings_show_no_secret(load: Load) -> None:
-    """Neither the repr nor the JSON of the settings holds a key or the connection string."""
+    """Neither the repr nor the JSON of the settings contains a key or the connection string."""
     loaded = load(IO_API_SECONDARY_KEY=SECRET, IO_SERVICES=json.dumps({"a": {"key": SECRET}}))
     shown = f"{loaded!r}{loaded}{loaded.model_dump()}{loaded.model_dump_json()}{loaded.services}"
     assert SECRET not in shown
@@ -473,7 +473,7 @@ def test_settings_show_no_secret(load: Load) -> None:
 
 
 def test_error_beneath_shows_no_secret_either(load: Load) -> None:
-    """Whoever builds the settings without `load` gets an error that hides what was given."""
+    """A validation error outside `load` hides the values too."""
     load()
     with pytest.raises(ValidationError) as raised:
         Settings.model_validate({"ENCRYPTION_KEYS": SECRET, "AzureWebJobsStorage": SECRET})
@@ -481,7 +481,7 @@ def test_error_beneath_shows_no_secret_either(load: Load) -> None:
 
 
 def test_settings_of_others_do_not_matter(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The platform's own variables are none of the product's business."""
+    """The platform's own variables are ignored."""
     monkeypatch.setenv("FUNCTIONS_WORKER_RUNTIME", "python")
     monkeypatch.setenv("AzureWebJobsFeatureFlags", "x")
     assert load().services

@@ -1,4 +1,4 @@
-"""Settlements: the creditor's word ends the following of a payment, whenever it comes, and is told once."""
+"""Settlements: the creditor's settlement marks the payment, and is published once, whenever it comes."""
 
 import json
 import logging
@@ -40,7 +40,7 @@ async def _accepted(request_id: str = "r-1", app: FakeApp | None = None) -> Fake
 
 
 async def _delivered(*answer: str) -> FakeApp:
-    """A Premium message with a notice, delivered, and nothing told that was told before."""
+    """Return an app with a delivered Premium message with a notice, and its queues emptied."""
     app = await _accepted()
     app.io.status = seen("PROCESSED", *(answer or ("UNREAD", "NOT_PAID")))
     await app.follow()
@@ -55,7 +55,7 @@ def _words(app: FakeApp) -> list[tuple[str, str | None]]:
 
 @pytest.mark.parametrize("body", [BY_NOTICE, BY_REQUEST])
 async def test_payment_is_written_down_and_told(body: str) -> None:
-    """By notice or by request, the message is paid since the time that the creditor names."""
+    """A settlement by notice or by request marks the message as paid since the creditor's time."""
     app = await _delivered()
     await app.settle(body)
     entry = app.entry()
@@ -66,14 +66,14 @@ async def test_payment_is_written_down_and_told(body: str) -> None:
 
 
 async def test_settlement_without_a_time_is_of_now() -> None:
-    """A creditor that does not know when it was paid means that it is paid."""
+    """A settlement without a time counts from now."""
     app = await _delivered()
     await app.settle('{"request_id": "r-1"}')
     assert app.entry().settled_at == app.clock()
 
 
 async def test_payment_is_followed_no_longer() -> None:
-    """A message that was read costs no further call after its settlement, and leaves the index."""
+    """A message that was read is polled no more after its settlement, and leaves the index."""
     app = await _delivered("READ", "NOT_PAID")
     await app.settle(BY_NOTICE)
     app.clock.advance(days=1)
@@ -82,7 +82,7 @@ async def test_payment_is_followed_no_longer() -> None:
 
 
 async def test_reading_is_still_followed() -> None:
-    """A paid message that nobody has read is looked at until it is read; IO's own PAID is no news."""
+    """A settled message is polled until it is read, and IO's own PAID publishes nothing more."""
     app = await _delivered()
     await app.settle(BY_NOTICE)
     app.clock.advance(days=1)
@@ -93,14 +93,14 @@ async def test_reading_is_still_followed() -> None:
 
 
 async def test_what_io_told_already_is_not_told_again() -> None:
-    """A payment that IO has seen is only dated."""
+    """A settlement of a payment that IO reported before only adds its time."""
     app = await _delivered("UNREAD", "PAID")
     await app.settle(BY_NOTICE)
     assert (app.told(), app.entry().settled_at) == ([], PAID_AT)
 
 
 async def test_poorer_answer_of_io_undoes_nothing() -> None:
-    """IO may not know of a payment made elsewhere: its NOT_PAID does not count any more."""
+    """IO's NOT_PAID after a settlement is ignored: IO may not know of a payment made elsewhere."""
     app = await _delivered()
     await app.settle(BY_NOTICE)
     app.clock.advance(days=1)
@@ -109,7 +109,7 @@ async def test_poorer_answer_of_io_undoes_nothing() -> None:
 
 
 async def test_repeated_settlement_changes_nothing() -> None:
-    """The same word again, or with another time, is no news, and the first time stays."""
+    """A repeated settlement, even with another time, changes and publishes nothing."""
     app = await _delivered()
     await app.settle(BY_NOTICE)
     before = app.entry()
@@ -119,7 +119,7 @@ async def test_repeated_settlement_changes_nothing() -> None:
 
 
 async def test_every_request_that_carried_the_notice_is_settled() -> None:
-    """A notice that was sent again, as a reminder, is paid for each of its messages."""
+    """A settlement by notice settles every message that carried the notice."""
     app = await _accepted("r-2", await _delivered())
     await app.follow()
     app.queues.messages.clear()
@@ -128,7 +128,7 @@ async def test_every_request_that_carried_the_notice_is_settled() -> None:
 
 
 async def test_notice_that_nobody_sent_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
-    """The creditor announces all its payments: one of another channel leaves a line without the number."""
+    """A settlement of an unknown notice is logged without its number and does not fail."""
     caplog.set_level(logging.INFO)
     app = FakeApp()
     await app.settle(BY_NOTICE)
@@ -139,7 +139,7 @@ async def test_notice_that_nobody_sent_is_no_failure(caplog: pytest.LogCaptureFi
 
 @pytest.mark.parametrize("body", ["not json", "{}", '{"request_id": "nobody"}'])
 async def test_what_cannot_be_taken_goes_to_the_poison_queue(body: str) -> None:
-    """An invalid settlement, or one of a request that was never seen, is for an operator."""
+    """An invalid settlement, or one of an unknown request, goes to the poison queue."""
     app = FakeApp()
     await app.settle(body)
     assert app.queues.bodies(poison(MESSAGE_SETTLED)) == [body]
@@ -163,7 +163,7 @@ async def _in_doubt(app: FakeApp) -> None:
 async def test_payment_before_the_sending_is_kept_and_told_with_the_delivery(
     before: Callable[[FakeApp], Awaitable[None]],
 ) -> None:
-    """Nothing can be told of a message that is not sent yet, and nothing is forgotten."""
+    """A settlement before the message is sent is stored, and no outcome is published yet."""
     app = FakeApp()
     await before(app)
     history = app.history()
@@ -174,7 +174,7 @@ async def test_payment_before_the_sending_is_kept_and_told_with_the_delivery(
 
 
 async def test_payment_before_the_delivery_is_told_with_it() -> None:
-    """The message is read and paid in the end, in whatever order that became known."""
+    """A settlement before the delivery is published with it, in the order of the history."""
     app = await _accepted()
     await app.settle(BY_NOTICE)
     app.io.status = seen("PROCESSED", "READ", "NOT_PAID")
@@ -184,7 +184,7 @@ async def test_payment_before_the_delivery_is_told_with_it() -> None:
 
 
 async def test_payment_during_the_sending_waits() -> None:
-    """A worker in the POST is not disturbed: the settlement comes back when it is done or dead."""
+    """A settlement during the POST is requeued, and takes effect after it."""
     app = FakeApp()
     await app.check(a_body(**PREMIUM))
     (body,) = app.queues.take(MESSAGE_SENDS)
@@ -203,7 +203,7 @@ async def test_payment_during_the_sending_waits() -> None:
 
 
 async def test_loser_of_a_race_comes_back() -> None:
-    """When somebody else writes the request at the same moment, the settlement is taken again later."""
+    """A settlement that loses the race for a write is requeued, and takes effect later."""
     app = await _delivered()
     app.steps.fail_before(Changed(), skip=STEPS.index("ledger.replace"))
     await app.settle(BY_NOTICE)
@@ -218,7 +218,7 @@ async def test_loser_of_a_race_comes_back() -> None:
 @pytest.mark.parametrize("step", range(len(STEPS)))
 @pytest.mark.parametrize("lost", ["before", "answer"])
 async def test_death_at_any_step_is_made_up_for(step: int, lost: str) -> None:
-    """The platform delivers the settlement again, and it ends as if nothing had happened."""
+    """After a crash at any step, the redelivered settlement has its full effect, once."""
     app = await _delivered()
     before = len(app.steps.done)
     if lost == "before":
@@ -235,7 +235,7 @@ async def test_death_at_any_step_is_made_up_for(step: int, lost: str) -> None:
 
 
 async def test_notice_is_found_after_a_key_was_rotated() -> None:
-    """A notice noted under the old first key is found under the new ring."""
+    """A notice stored under the old first key is found with the new keyring."""
     table = FakeTable()
     old, new = KEYS
     await Notices(table, Cipher([old])).note(NOTICE_NUMBER, "r-1")
@@ -245,7 +245,7 @@ async def test_notice_is_found_after_a_key_was_rotated() -> None:
 
 
 async def test_only_requests_with_a_notice_are_noted() -> None:
-    """A message without a payment costs no row, and noting twice makes none."""
+    """Only requests with a notice are stored in the notices table, one row each."""
     app = FakeApp()
     await app.check(a_body(request_id="r-2"))
     assert app.notices_table.rows_by_key == {}
@@ -255,7 +255,7 @@ async def test_only_requests_with_a_notice_are_noted() -> None:
 
 
 async def test_nothing_personal_shows_while_settling(caplog: pytest.LogCaptureFixture) -> None:
-    """No key, row, event or log line shows the number of the notice or the person."""
+    """No key, row, event or log line contains the notice number or other personal data."""
     caplog.set_level(logging.DEBUG)
     app = await _delivered()
     await app.settle(BY_NOTICE)
@@ -276,7 +276,7 @@ def _end(app: FakeApp, request_id: str = "r-1") -> tuple[str, str | None]:
 
 @pytest.mark.parametrize("word", [BY_NOTICE, BY_REQUEST])
 async def test_notice_paid_before_its_request_is_not_asked_for(word: str) -> None:
-    """A settlement that comes before the request it is about is kept for it: nothing is sent."""
+    """A request whose payment was settled before is skipped, and not sent."""
     app = FakeApp()
     await app.settle(word)
     await app.check(a_body(**PREMIUM))
@@ -287,7 +287,7 @@ async def test_notice_paid_before_its_request_is_not_asked_for(word: str) -> Non
 
 @pytest.mark.parametrize("word", [BY_NOTICE, BY_REQUEST])
 async def test_notice_paid_while_its_message_waits_is_not_asked_for(word: str) -> None:
-    """A settlement that comes while the message waits for its day, or for its turn, counts."""
+    """A settlement while the message waits for its day counts: the message is skipped."""
     app = FakeApp()
     later = (app.clock() + timedelta(days=3)).isoformat()
     await app.check(a_body(**PREMIUM, not_before=later))
@@ -297,7 +297,7 @@ async def test_notice_paid_while_its_message_waits_is_not_asked_for(word: str) -
 
 
 async def test_settlement_is_kept_for_requests_to_come() -> None:
-    """A notice that is asked for a second time after it was paid is not sent either."""
+    """A later request with a notice that was settled before is skipped too."""
     app = await _delivered()
     await app.settle(BY_NOTICE)
     await app.check(a_body(request_id="r-2", **PREMIUM))
@@ -306,7 +306,7 @@ async def test_settlement_is_kept_for_requests_to_come() -> None:
 
 
 async def test_kept_word_is_no_request() -> None:
-    """The row that keeps a creditor's word is not taken for a request that carried the notice."""
+    """The row that stores a settlement is not taken for a request that carried the notice."""
     app = FakeApp()
     await app.settle(BY_NOTICE)
     await app.settle(BY_NOTICE)

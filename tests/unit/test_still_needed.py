@@ -1,4 +1,4 @@
-"""What is over, stopped, read or paid by the time it could leave is not sent."""
+"""A message that has expired, or a reminder stopped, read or paid while it waited, is not sent."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ PREMIUM: dict[str, Any] = {"feature_level_type": "ADVANCED", "campaign": "tari",
 
 
 class Waiting:
-    """A app on which something happens while a message waits for its permit."""
+    """Makes `happens` run while a message of the app waits for its permit."""
 
     def __init__(self, app: FakeApp, happens: Callable[[], Awaitable[None]]) -> None:
         before = app.io.permit_to_send
@@ -39,7 +39,7 @@ def _end(app: FakeApp, request_id: str = "r-1") -> tuple[str, str | None]:
 
 @pytest.mark.parametrize(("seconds", "end"), [(59, "ACCEPTED"), (60, "EXPIRED"), (100, "EXPIRED")])
 async def test_message_that_expires_while_it_waits_for_its_turn(seconds: int, end: str) -> None:
-    """The deadline is looked at again just before the claim, not only when the queue delivers."""
+    """The deadline is checked again just before the claim, and not only at the delivery."""
     app = FakeApp()
 
     async def happens() -> None:
@@ -53,7 +53,7 @@ async def test_message_that_expires_while_it_waits_for_its_turn(seconds: int, en
 
 
 async def _reminder() -> tuple[FakeApp, str]:
-    """A reminder to read that was decided on, and waits on message-sends; nothing was sent since."""
+    """Return an app whose reminder to read waits on message-sends, and the reminder's reference."""
     app = FakeApp()
     app.policies = {"default": POLICY}
     await app.accepted(**PREMIUM)
@@ -75,7 +75,7 @@ async def _reminder() -> tuple[FakeApp, str]:
 async def test_reminder_of_what_was_read_or_paid_meanwhile(
     answer: tuple[str, str], reason: str | None
 ) -> None:
-    """A reminder that a pause held back is not sent when its first message has been seen read or paid."""
+    """A reminder that waited is skipped if its first message was read or paid meanwhile."""
     app, reference = await _reminder()
     app.io.status = seen("PROCESSED", *answer)
     app.clock.now = max(app.clock(), app.due_entries()[0].due_at)
@@ -86,7 +86,7 @@ async def test_reminder_of_what_was_read_or_paid_meanwhile(
 
 
 async def test_reminder_of_a_campaign_that_was_stopped_meanwhile() -> None:
-    """Stopping a campaign's reminders counts for those that were decided on and have not left."""
+    """Stopping a campaign's reminders also stops those that are decided and not yet sent."""
     app, reference = await _reminder()
     await app.campaigns.stop("tari", by="rossi@pc")
     await app.send(reference)
@@ -94,7 +94,7 @@ async def test_reminder_of_a_campaign_that_was_stopped_meanwhile() -> None:
 
 
 async def test_needless_reminder_is_no_sign_that_the_citizen_turned_away() -> None:
-    """A reminder that was stopped leaves those to come as they were."""
+    """A reminder that was stopped does not count as a recipient who cannot be contacted."""
     app, reference = await _reminder()
     await app.campaigns.stop("tari", by="rossi@pc")
     await app.send(reference)
@@ -106,7 +106,7 @@ async def test_needless_reminder_is_no_sign_that_the_citizen_turned_away() -> No
 
 
 async def test_stopped_campaign_holds_no_first_message_back() -> None:
-    """What an operator stops is the reminders of a campaign."""
+    """Stopping a campaign's reminders does not stop its first messages."""
     app = FakeApp()
     await app.campaigns.stop("tari", by="rossi@pc")
     await app.check(a_body(**PREMIUM))

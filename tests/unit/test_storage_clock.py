@@ -1,4 +1,4 @@
-"""The storage account's time, learned from writes."""
+"""The storage account's time, learned from the answers to writes."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -17,14 +17,14 @@ def _etag(at: datetime) -> ETag:
 
 
 def _opaque(at: datetime | None, text: str = '"0x8D4"') -> ETag:
-    """An ETag that holds no time, of an answer with this Date."""
+    """An ETag without a time, from an answer with this Date."""
     etag = ETag(text)
     etag.date = at and at.replace(microsecond=0)
     return etag
 
 
 def test_etag_holds_the_time_of_the_write() -> None:
-    """An ETag of Table storage is read as the row's Timestamp, and nothing else is needed."""
+    """The ETag of Table storage holds the row's Timestamp, and nothing else is needed."""
     etag = ETag("W/\"datetime'2026-11-24T17%3A36%3A42.6913341Z'\"")
     at = datetime(2026, 11, 24, 17, 36, 42, 691334, tzinfo=UTC).timestamp()
     assert written_between(etag) == (at, at)
@@ -32,7 +32,7 @@ def test_etag_holds_the_time_of_the_write() -> None:
 
 @pytest.mark.parametrize("text", ['"0x8D4"', "", "W/\"datetime'2026-13-24T99%3A36%3A42Z'\"", "None", "%"])
 def test_etag_of_another_form_leaves_the_date_of_the_answer(text: str) -> None:
-    """An ETag is opaque: when it holds no time, the write was in the second that the answer's Date names."""
+    """If an ETag holds no time, the write was within the second of the answer's Date."""
     at = NOON.timestamp()
     assert written_between(_opaque(NOON + timedelta(seconds=0.7), text)) == (at, at + 1)
     with pytest.raises(Unanswered, match="neither by its ETag nor by its Date"):
@@ -48,7 +48,7 @@ def test_etag_of_another_form_leaves_the_date_of_the_answer(text: str) -> None:
 def test_error_is_at_most_half_the_fastest_round_trip(
     skew: float, writes: list[tuple[float, float, float]]
 ) -> None:
-    """Whatever this machine's clock says, the time is right to within half of the best write's duration."""
+    """Whatever this machine's clock says, the error is at most half the round trip of the fastest write."""
     now = 0.0
     clock = StorageClock(lambda: now + skew)
     assert not clock.is_known
@@ -63,7 +63,7 @@ def test_error_is_at_most_half_the_fastest_round_trip(
 
 
 def test_another_server_with_another_clock_is_believed() -> None:
-    """When the account moves to a server whose clock differs, the new one counts at once."""
+    """When the account moves to a server with another clock, the new time counts at once."""
     clock = StorageClock(lambda: 100.0)
     clock.learn(_etag(NOON), sent=0.0, received=0.01)
     clock.learn(_etag(NOON + timedelta(seconds=130)), sent=99.99, received=100.0)
@@ -79,7 +79,7 @@ def test_another_server_with_another_clock_is_believed() -> None:
 def test_with_whole_seconds_it_is_never_ahead_and_late_as_it_says(
     skew: float, writes: list[tuple[float, float, float]]
 ) -> None:
-    """By Dates alone the time is never later than it is, nor earlier than by `late`: a second and a trip."""
+    """From Dates alone the clock is never ahead, and late by `late` at most: a second and a round trip."""
     now = 0.0
     clock = StorageClock(lambda: now + skew)
     assert clock.late == 0
@@ -95,7 +95,7 @@ def test_with_whole_seconds_it_is_never_ahead_and_late_as_it_says(
 
 
 def test_whole_seconds_become_exact_with_every_write(caplog: pytest.LogCaptureFixture) -> None:
-    """Twice a second for ten seconds, as a worker writes: a tenth is left, and the log tells it once."""
+    """With two writes a second, `late` falls below a tenth within ten seconds, and the log says so once."""
     now = 0.0
     clock = StorageClock(lambda: now)
     for _ in range(20):
@@ -107,7 +107,7 @@ def test_whole_seconds_become_exact_with_every_write(caplog: pytest.LogCaptureFi
 
 
 def test_time_that_was_exact_stays_so_when_an_etag_is_not() -> None:
-    """One ETag of another form among exact ones costs nothing of what is known."""
+    """One ETag without a time does not make an exact clock less exact."""
     clock = StorageClock(lambda: 10.0)
     clock.learn(_etag(NOON), sent=0.0, received=0.01)
     clock.learn(_opaque(NOON + timedelta(seconds=10)), sent=9.99, received=10.0)

@@ -1,4 +1,4 @@
-"""What is stopped: pauses and circuits, as workers share them."""
+"""Suspensions: pauses and circuits, as workers share them."""
 
 import logging
 from dataclasses import replace
@@ -28,7 +28,7 @@ NO_SCOPE = Misconfigured(reason="no_valid_scopes", status=403)
 
 
 class Workers:
-    """Two workers over one table, and the time."""
+    """Two workers over one table, with one clock."""
 
     def __init__(self) -> None:
         self.steps = Steps()
@@ -40,7 +40,7 @@ class Workers:
         )
 
     def wait(self, seconds: float = REFRESH_SECONDS + 0.1) -> None:
-        """Let the news get old."""
+        """Let the cached suspensions grow stale."""
         self.clock.advance(seconds=seconds)
 
 
@@ -59,7 +59,7 @@ async def _usable(
 
 
 async def test_pause_is_known_everywhere_within_a_second(workers: Workers) -> None:
-    """A paused service makes no calls on any worker, the others do, until it is resumed."""
+    """A pause stops one service's calls on every worker within a second, until the service is resumed."""
     assert await _usable(workers.there) == ["primary", "secondary"]
     await workers.here.pause("tributi", by="rossi@pc")
     workers.wait()
@@ -74,7 +74,7 @@ async def test_pause_is_known_everywhere_within_a_second(workers: Workers) -> No
 
 
 async def test_pause_of_everything(workers: Workers) -> None:
-    """One word pauses all services; the pause of a single one outlives it."""
+    """A pause of everything stops all services; the pause of a single service outlives it."""
     await workers.here.pause(EVERY, by="rossi@pc")
     await workers.here.pause("tributi", by="bianchi@pc")
     assert await _usable(workers.here, OTHERS) == []
@@ -83,7 +83,7 @@ async def test_pause_of_everything(workers: Workers) -> None:
 
 
 async def test_pause_said_twice_keeps_its_beginning(workers: Workers) -> None:
-    """Who paused first, and when, stays on record."""
+    """A repeated pause keeps the name and the time of the first."""
     await workers.here.pause(EVERY, by="rossi@pc")
     workers.wait(60)
     await workers.there.pause(EVERY, by="bianchi@pc")
@@ -92,7 +92,7 @@ async def test_pause_said_twice_keeps_its_beginning(workers: Workers) -> None:
 
 
 async def test_wrong_key_is_used_by_nobody(workers: Workers) -> None:
-    """A key that one worker saw refused is skipped by all, for every kind of call; the other key serves."""
+    """A refused key is skipped by all workers for every kind of call, and the other key is used."""
     await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     assert await _usable(workers.here) == ["secondary"]
     workers.wait()
@@ -100,7 +100,7 @@ async def test_wrong_key_is_used_by_nobody(workers: Workers) -> None:
 
 
 async def test_service_with_two_wrong_keys_is_stopped(workers: Workers) -> None:
-    """Without a key that IO takes no call is made, and the reason is told."""
+    """A service with two refused keys makes no call, and the error carries the reason."""
     for key in KEYS:
         await workers.here.open_circuit(key, "get_profile", WRONG_KEY)
     assert await _usable(workers.here) == []
@@ -110,7 +110,7 @@ async def test_service_with_two_wrong_keys_is_stopped(workers: Workers) -> None:
 
 
 async def test_missing_right_stops_one_kind_of_call(workers: Workers) -> None:
-    """A 403 that means configuration suspensions what was asked for, and nothing else."""
+    """A 403 for a missing right suspends the refused kind of call and no other."""
     for key in KEYS:
         await workers.here.open_circuit(key, "get_message", NO_SCOPE)
     assert await _usable(workers.here, operation="get_message") == []
@@ -118,7 +118,7 @@ async def test_missing_right_stops_one_kind_of_call(workers: Workers) -> None:
 
 
 async def test_probe_is_its_callers_own_until_the_call_is_made(workers: Workers) -> None:
-    """A caller that missed its instant after it got a probe still has it at the next; nobody else does."""
+    """A caller that missed its slot keeps its probe for the next slot, and no other caller gets the probe."""
     for key in KEYS:
         await workers.here.open_circuit(key, "get_profile", WRONG_KEY)
     workers.wait(PROBE_AFTER.total_seconds())
@@ -132,7 +132,7 @@ async def test_probe_is_its_callers_own_until_the_call_is_made(workers: Workers)
 
 
 async def test_one_call_in_a_while_probes(workers: Workers) -> None:
-    """When a probe is due, one caller of all workers gets the key; the next one only after as long again."""
+    """When a probe is due, one caller of all workers gets it; the next is due after the same interval."""
     for key in KEYS:
         await workers.here.open_circuit(key, "get_profile", WRONG_KEY)
     workers.wait(PROBE_AFTER.total_seconds())
@@ -144,7 +144,7 @@ async def test_one_call_in_a_while_probes(workers: Workers) -> None:
 
 
 async def test_probe_that_works_closes_the_circuit(workers: Workers) -> None:
-    """A key that IO takes again is used by all."""
+    """A successful probe closes the circuit for all workers."""
     await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     workers.wait(PROBE_AFTER.total_seconds())
     (_, probed), *_ = await workers.here.usable(KEYS, "get_profile")
@@ -155,14 +155,14 @@ async def test_probe_that_works_closes_the_circuit(workers: Workers) -> None:
 
 
 async def test_new_key_is_used_at_once(workers: Workers) -> None:
-    """A circuit counts for the very key that was refused, not for the one that replaces it."""
+    """A circuit holds for the refused key only, and not for the key that replaces it."""
     await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     renewed = (FIRST._replace(secret=SecretStr("brand-new-key")),)
     assert await _usable(workers.here, renewed) == ["primary"]
 
 
 async def test_new_key_that_is_refused_too_has_its_own_beginning(workers: Workers) -> None:
-    """When the key that replaces a refused one is refused as well, that is told from then on."""
+    """If the replacing key is refused too, its circuit starts at that time."""
     await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     workers.wait(60)
     renewed = FIRST._replace(secret=SecretStr("brand-new-key"))
@@ -172,7 +172,7 @@ async def test_new_key_that_is_refused_too_has_its_own_beginning(workers: Worker
 
 
 async def test_many_refusals_are_one(workers: Workers) -> None:
-    """Calls that were under way when the key was refused neither write again nor put off the probe."""
+    """Calls in flight when a key was refused neither write again nor delay the probe."""
     await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     written = dict(workers.table.rows_by_key)
     workers.wait(1)
@@ -181,7 +181,7 @@ async def test_many_refusals_are_one(workers: Workers) -> None:
 
 
 async def test_the_longer_it_is_stopped_the_longer_messages_wait(workers: Workers) -> None:
-    """What to wait grows with the stop's age, from seconds to a quarter of an hour."""
+    """A message's wait grows with the age of the suspension, from seconds to a quarter of an hour."""
     await workers.here.pause(EVERY, by="rossi@pc")
     waits = []
     for seconds in (0, 60, 7200):
@@ -193,7 +193,7 @@ async def test_the_longer_it_is_stopped_the_longer_messages_wait(workers: Worker
 
 
 async def test_two_workers_that_write_at_once_both_count(workers: Workers) -> None:
-    """Workers that change different suspensions do not meet: each has its row."""
+    """Workers that write different suspensions at once do not conflict: each suspension has its own row."""
     await workers.here.pause("tributi", by="rossi@pc")
     await workers.there.pause("anagrafe", by="bianchi@pc")
     workers.wait()
@@ -202,7 +202,7 @@ async def test_two_workers_that_write_at_once_both_count(workers: Workers) -> No
 
 
 async def test_change_that_loses_a_race_is_made_again(workers: Workers) -> None:
-    """Both keys' circuits close although another worker writes one of their rows at the same moment."""
+    """Both keys' circuits close although another worker writes one of the rows at the same moment."""
     for key in KEYS:
         await workers.here.open_circuit(key, "get_profile", NO_SCOPE)
     workers.wait(PROBE_AFTER.total_seconds())
@@ -220,7 +220,7 @@ def _touch(workers: Workers, key: str) -> None:
 
 
 async def test_no_row_grows_with_the_services(workers: Workers) -> None:
-    """With fifty services stopped in every way a row is as long as with one."""
+    """With fifty services suspended in every way, a row is as long as with one."""
     for number in range(50):
         service = f"service-{number}-".ljust(64, "x")
         await workers.here.pause(service, by="rossi@pc")
@@ -235,14 +235,14 @@ async def test_no_row_grows_with_the_services(workers: Workers) -> None:
 
 
 async def test_news_cost_one_read_a_second(workers: Workers) -> None:
-    """However many calls ask, the rows are read once a second."""
+    """The rows are read once a second, however many calls ask."""
     for _ in range(50):
         await workers.here.usable(KEYS, "get_profile")
     assert workers.steps.done == ["io.rows"]
 
 
 async def test_no_key_is_written_down(workers: Workers) -> None:
-    """The rows hold no key, only what tells one from another."""
+    """The rows hold a key's fingerprint and never the key."""
     await workers.here.open_circuit(FIRST, "get_profile", WRONG_KEY)
     assert "first-key" not in str(workers.table.rows_by_key)
 
@@ -250,7 +250,7 @@ async def test_no_key_is_written_down(workers: Workers) -> None:
 async def test_circuit_that_opens_and_closes_is_told_once_each(
     workers: Workers, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The log has a warning when IO stops taking a key and a line when it takes it again, never the key."""
+    """Each circuit is logged once when it opens (a warning) and once when it closes, without the key."""
     caplog.set_level(logging.INFO, "io_api.suspension_store")
     for worker in (workers.here, workers.there):
         await worker.open_circuit(FIRST, "get_profile", WRONG_KEY)
@@ -265,7 +265,7 @@ async def test_circuit_that_opens_and_closes_is_told_once_each(
 
 
 async def test_right_that_the_service_has_again_closes_both_keys(workers: Workers) -> None:
-    """A 403 is the service's matter, whichever key was used: one good probe closes the circuits of both."""
+    """One successful probe closes the circuits of both keys, because a 403 concerns the service."""
     for key in KEYS:
         await workers.here.open_circuit(key, "get_profile", NO_SCOPE)
     workers.wait(PROBE_AFTER.total_seconds())
@@ -275,7 +275,7 @@ async def test_right_that_the_service_has_again_closes_both_keys(workers: Worker
 
 
 async def test_key_that_works_again_is_found_while_the_other_serves(workers: Workers) -> None:
-    """The probe of a refused key goes before the key that works: a 401 costs one call and harms nobody."""
+    """The probe of a refused key goes before the working key, so a 401 costs a call and delays no message."""
     await workers.here.open_circuit(SECOND, "get_profile", WRONG_KEY)
     assert await _usable(workers.here) == ["primary"]
     workers.wait(PROBE_AFTER.total_seconds())

@@ -1,4 +1,4 @@
-"""The log: no fiscal code gets into it, whoever writes and wherever it goes. The state behind a metric."""
+"""The log: no fiscal code gets into it from any logger. And the state behind a metric."""
 
 import io
 import logging
@@ -14,7 +14,7 @@ from tests.samples import FISCAL_CODE
 
 @pytest.fixture(autouse=True)
 def configured() -> Iterator[None]:
-    """The app's logging, undone afterwards."""
+    """The app's logging, restored afterwards."""
     factory = logging.getLogRecordFactory()
     levels = {name: logging.getLogger(name).level for name in telemetry.TALKATIVE}
     telemetry.configure()
@@ -26,7 +26,7 @@ def configured() -> Iterator[None]:
 
 @pytest.fixture
 def written() -> Iterator[io.StringIO]:
-    """What a plain handler on the root logger writes."""
+    """The text that a plain handler on the root logger writes."""
     stream, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(stream), root.level
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
@@ -41,7 +41,7 @@ def written() -> Iterator[io.StringIO]:
     "logger", ["send_message.delivery", "azure.core.pipeline", "httpx", "somebody.elses"]
 )
 def test_message_is_masked_whoever_writes_it(written: io.StringIO, logger: str) -> None:
-    """A fiscal code in the text of any logger is masked, third parties' included."""
+    """A fiscal code in the text of any logger is masked, even of third parties."""
     logging.getLogger(logger).warning(f"GET /messages/{FISCAL_CODE}/01ABC")
     assert written.getvalue() == f"WARNING {logger} GET /messages/{MASK}/01ABC\n"
 
@@ -61,7 +61,7 @@ def test_message_is_masked_whoever_writes_it(written: io.StringIO, logger: str) 
 def test_arguments_are_masked(
     written: io.StringIO, message: str, arguments: tuple[object, ...], text: str
 ) -> None:
-    """What is put into the text later is masked too, in whatever it is wrapped."""
+    """A fiscal code in the arguments of a log call is masked too, in any container."""
     logging.getLogger("x").warning(message, *arguments)
     assert written.getvalue() == f"WARNING x {text}\n"
 
@@ -85,14 +85,14 @@ class _Unprintable:
 def test_log_call_with_wrong_arguments_neither_fails_nor_shows_them(
     written: io.StringIO, capsys: pytest.CaptureFixture[str], message: str, arguments: tuple[object, ...]
 ) -> None:
-    """A mistake in somebody's log line does not stop the work that it tells of, and is masked as well."""
+    """A log call with wrong arguments does not raise, and its arguments are masked."""
     logging.getLogger("x").warning(message, *arguments)
     assert written.getvalue().startswith("WARNING x ")
     assert FISCAL_CODE not in written.getvalue() + capsys.readouterr().err
 
 
 def test_exception_text_is_masked(written: io.StringIO) -> None:
-    """A traceback shows where it happened and not to whom, its causes included."""
+    """A traceback and its causes keep their places and have fiscal codes masked."""
     try:
         try:
             raise ValueError(f"no such {FISCAL_CODE}")
@@ -108,7 +108,7 @@ def test_exception_text_is_masked(written: io.StringIO) -> None:
 
 
 def test_record_itself_is_clean_for_any_handler(caplog: pytest.LogCaptureFixture) -> None:
-    """A handler that looks at the parts of a record finds no fiscal code in them."""
+    """No part of a log record contains a fiscal code, so any handler is safe."""
     try:
         raise ValueError(FISCAL_CODE)
     except ValueError:
@@ -119,7 +119,7 @@ def test_record_itself_is_clean_for_any_handler(caplog: pytest.LogCaptureFixture
 
 
 def test_ordinary_line_stays_as_it_is(written: io.StringIO) -> None:
-    """Ids, numbers and IO's message ids are what an operator looks for."""
+    """Ids, numbers and IO's message ids are not changed."""
     logging.getLogger("x").warning(
         "request_id=%s message_id=%s", "tari-2026:17", "01JWCZ5V6Q4M3N2P1R0T9S8W7X"
     )
@@ -130,20 +130,20 @@ def test_ordinary_line_stays_as_it_is(written: io.StringIO) -> None:
     "name", ["azure.core.pipeline.policies.http_logging_policy", "httpx", "aiohttp.client"]
 )
 def test_talkative_libraries_only_warn(written: io.StringIO, name: str) -> None:
-    """A dozen lines a call of somebody else's are left out; warnings are not."""
+    """Libraries that log a dozen lines a call are limited to warnings."""
     logging.getLogger(name).info("Request URL: ...")
     logging.getLogger(name).warning("retrying")
     assert written.getvalue() == f"WARNING {name} retrying\n"
 
 
 def test_own_lines_are_not_left_out(written: io.StringIO) -> None:
-    """What the app itself has to say at INFO is said."""
+    """The app's own INFO lines are logged."""
     logging.getLogger("send_message.send_message").info("outcome request_id=r-1")
     assert "outcome request_id=r-1" in written.getvalue()
 
 
 def test_stop_that_nobody_confirms_is_let_go() -> None:
-    """A process that makes no calls any more does not go on telling of a stop that may be over."""
+    """A suspension that is no longer confirmed is dropped from the metric."""
     seconds = 0.0
     stopped = telemetry.SuspendedCalls(lambda: seconds)
     stopped.set("tributi", "submit_message", "paused")

@@ -1,4 +1,4 @@
-"""Ticks: one host at a time, oldest first, within their budget, and nothing lost behind the watermark."""
+"""Ticks: one host at a time, oldest first, within the time budget; the watermark passes no row left due."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ MANY = 60
 
 
 class SlowIo(FakeIo):
-    """IO that lets the others work while it answers, and takes `seconds` of the world's clock."""
+    """IO that lets other tasks run before it answers, and takes `seconds` of the fake clock."""
 
     def __init__(self, app: FakeApp, seconds: float) -> None:
         super().__init__(steps=app.steps)
@@ -37,7 +37,7 @@ class SlowIo(FakeIo):
 
 
 async def _app(seconds: float = 0, messages: int = MANY) -> FakeApp:
-    """Delivered Premium messages that nobody has read, all due."""
+    """Return an app with delivered Premium messages, unread and all due."""
     app = FakeApp()
     for number in range(messages):
         await app.accepted(f"r-{number}", feature_level_type="ADVANCED")
@@ -49,7 +49,7 @@ async def _app(seconds: float = 0, messages: int = MANY) -> FakeApp:
 
 
 async def test_two_hosts_never_look_at_one_message_twice() -> None:
-    """Of two hosts whose timers fire at the same moment one looks, and each message is asked for once."""
+    """Of hosts whose timers fire at the same moment, one polls, and each message is polled once."""
     app = await _app()
     await asyncio.gather(app.follow(), app.follow(), app.follow())
     assert len(app.io.asked) == MANY
@@ -58,7 +58,7 @@ async def test_two_hosts_never_look_at_one_message_twice() -> None:
 
 
 async def test_tick_that_takes_long_keeps_its_turn() -> None:
-    """A host that looks for minutes prolongs its lease, so that a second one finds nothing to do."""
+    """A host that polls for minutes renews its lease, so a second host finds nothing to do."""
     app = await _app(seconds=3)
     first = asyncio.create_task(app.follow())
     while not first.done():
@@ -70,13 +70,13 @@ async def test_tick_that_takes_long_keeps_its_turn() -> None:
 
 
 async def test_every_look_ends_within_the_turn() -> None:
-    """A look begins only when the longest look would end before another host may have the lease."""
+    """A poll starts only if the longest poll would end before another host may take the lease."""
     assert due_processing.LEAST_LEASE >= LONGEST_HANDLING
     assert timedelta(minutes=5) > BUDGET + LONGEST_HANDLING
 
 
 async def test_tick_ends_in_time_and_the_next_goes_on() -> None:
-    """What a tick has no time for is left due, and the next tick takes it, each message once."""
+    """A tick leaves the messages that it has no time for due, and the next ticks poll them, each once."""
     app = await _app(seconds=10)
     began = app.clock()
     await app.follow()
@@ -89,7 +89,7 @@ async def test_tick_ends_in_time_and_the_next_goes_on() -> None:
 
 
 async def test_host_that_lost_its_turn_stops() -> None:
-    """A host that was suspended past its lease starts no more looks, and the other one makes them."""
+    """A host that was suspended past its lease starts no more polls, and the other host makes them."""
     app = await _app()
     first = asyncio.create_task(app.follow())
     await asyncio.sleep(0)
@@ -101,7 +101,7 @@ async def test_host_that_lost_its_turn_stops() -> None:
 
 
 class Limiting(SlowIo):
-    """IO that answers 429 to the first looks; `times` are those of all looks, in seconds."""
+    """IO that answers 429 to the first polls; `times` holds the time of every poll, in seconds."""
 
     def __init__(self, app: FakeApp, limited: int) -> None:
         super().__init__(app, 0)
@@ -120,7 +120,7 @@ class Limiting(SlowIo):
 
 
 async def test_rate_limit_holds_the_whole_tick_up() -> None:
-    """After a 429 nobody asks before IO's wait is over, and then the tick goes on."""
+    """After a 429 no poll starts before IO's wait is over, and then the tick goes on."""
     messages = due_processing.CONCURRENCY + 20
     app = await _app(messages=messages)
     limiting = Limiting(app, due_processing.CONCURRENCY)
@@ -176,7 +176,7 @@ async def test_failing_message_is_not_passed_by() -> None:
 
 
 async def test_two_rows_of_a_message_are_not_looked_at_together() -> None:
-    """Of two rows that a death left, the second is the next tick's, which knows what the first look found."""
+    """Of two rows that a crash left, the second waits for the next tick, which knows the first answer."""
     app = await _app(messages=1)
     await app.due_index.put("r-0", app.clock())
     app.io.status = seen("PROCESSED", "READ")
@@ -187,7 +187,7 @@ async def test_two_rows_of_a_message_are_not_looked_at_together() -> None:
 
 
 async def test_tick_says_how_far_behind_it_is(caplog: pytest.LogCaptureFixture) -> None:
-    """One line a tick tells how many looks it made and how late the latest of them was."""
+    """Each tick logs one line with the number of polls and the lag."""
     caplog.set_level(logging.INFO)
     app = await _app(messages=3)
     app.clock.advance(days=1, hours=12)
@@ -196,7 +196,7 @@ async def test_tick_says_how_far_behind_it_is(caplog: pytest.LogCaptureFixture) 
 
 
 async def test_late_message_is_looked_at_more_rarely() -> None:
-    """A message whose look came days late skips looks: that is how the looks become as many as IO allows."""
+    """A message polled days late waits longer for its next poll, so the polls fit IO's limit."""
     early, late = await _app(messages=1), await _app(messages=1)
     for app, days in ((early, 0), (late, 3)):
         app.clock.advance(days=days)

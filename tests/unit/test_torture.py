@@ -14,7 +14,7 @@ SLICE = 100
 
 @pytest.mark.parametrize("plan", ["faults", "faults, resends"])
 def test_no_invariant_breaks_under_faults(plan: str) -> None:
-    """Crashes, lost answers and stalls at any step duplicate nothing, lose nothing and make no false row."""
+    """Crashes, lost answers and stalls at any step cause no duplicate, no loss and no false row."""
     tally = run(plan, first_seed=0, schedules=SLICE)
     assert not tally.broken, tally.first
     assert tally.faults.total() > SLICE
@@ -29,7 +29,7 @@ def test_nothing_is_in_doubt_without_faults(plan: str) -> None:
 
 
 def test_outages_of_io_leave_few_in_doubt_and_end_by_themselves() -> None:
-    """Hosts that send through an hour without IO lose nothing, doubt little, and go on within a minute."""
+    """During an outage of about an hour hosts lose nothing, put few in doubt, and resume within a minute."""
     tally = run(OUTAGES, first_seed=0, schedules=3)
     assert not tally.broken, tally.first
     assert tally.states["ACCEPTED"] > tally.requests - 3 * 10
@@ -37,7 +37,7 @@ def test_outages_of_io_leave_few_in_doubt_and_end_by_themselves() -> None:
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_mutant_still_fits_the_source(mutant: Mutant) -> None:
-    """The words that a mutant replaces stand in the product exactly once: the hunt is for a mutant."""
+    """The text that a mutant replaces is in the product, so the mutated source differs."""
     for module, changes in mutant.changes.items():
         assert mutated_source(module, changes) != Path(*module.split(".")).with_suffix(".py").read_text()
 

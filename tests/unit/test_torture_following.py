@@ -1,4 +1,6 @@
-"""Following under fire: hosts that die, stall and lose answers at any step lose no message, and end."""
+"""Following under faults: hosts that crash, stall and lose answers at any step lose no
+message, and finish.
+"""
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -10,11 +12,11 @@ EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=list(H
 
 
 @EXAMPLES
-@example(seed=29626, rate=0.1)  # two rows of a message whose last look fails
+@example(seed=29626, rate=0.1)  # two rows of a message whose last poll fails
 @given(seed=st.integers(min_value=0, max_value=2**32), rate=st.sampled_from([0.02, 0.1, 0.3]))
 @pytest.mark.timeout(600)
 async def test_no_message_leaves_unfinished_and_none_is_looked_at_for_ever(seed: int, rate: float) -> None:
-    """Whatever goes wrong in whichever tick, every message ends as IO says, told, with one row until then."""
+    """Whatever fails in whichever tick, every message ends as IO says, and has one row until then."""
     world = Following(seed, rate)
     await world.run()
     assert +world.broken == {}
@@ -23,7 +25,7 @@ async def test_no_message_leaves_unfinished_and_none_is_looked_at_for_ever(seed:
 @settings(EXAMPLES, max_examples=15)
 @given(seed=st.integers(min_value=0, max_value=2**32))
 async def test_without_a_fault_each_look_is_made_once(seed: int) -> None:
-    """Several hosts that tick at the same moment make no look twice, and none beyond the times."""
+    """Several hosts that tick at the same moment make no poll twice, and none outside the scheduled times."""
     world = Following(seed, 0)
     await world.run()
     assert +world.broken == {}
