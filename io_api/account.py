@@ -166,7 +166,7 @@ class IoAccount:
                     usable = await self._ready(service, SUBMIT_MESSAGE, permit, held=usable)
                     if self._in_flight.take(permit):
                         return usable
-                    await self._in_flight.wanted()
+                    await self._in_flight.wait_for_place()
         except TimeoutError:
             raise NotSent(reason="not_ready", cause=TimeoutError.__name__) from None
 
@@ -175,7 +175,7 @@ class IoAccount:
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(REFRESH_SECONDS):
-                    return await self._in_flight.room()
+                    return await self._in_flight.wait_for_room()
             if self._in_flight.take_probe():
                 await self._release_hung(service)
             if asyncio.get_running_loop().time() >= until:

@@ -140,7 +140,7 @@ GET_MESSAGE = (
 def error_in(answer: Answer, rows: tuple[Row, ...], otherwise: type[IoError]) -> IoError:
     """Return the error of the first matching row, or `otherwise` with server_error or unexpected_answer."""
     row = next((row for row in rows if _matches(row, answer)), None)
-    if row is None and otherwise is InDoubt and _was_not_taken(answer):
+    if row is None and otherwise is InDoubt and _proves_not_created(answer):
         otherwise = Unreachable
     unlisted = "server_error" if answer.status >= 500 else "unexpected_answer"
     error = (row.error if row else otherwise)(
@@ -157,7 +157,7 @@ def _matches(row: Row, answer: Answer) -> bool:
     return answer.says(row.status, row.words) and (answer.is_of_io or row.error is not Refused)
 
 
-def _was_not_taken(answer: Answer) -> bool:
+def _proves_not_created(answer: Answer) -> bool:
     """Return whether a 4xx proves that the request did not reach IO, or that IO created nothing."""
     by_another = answer.status not in _GAVE_UP_WAITING and not answer.is_of_io
     return answer.status in _BEFORE_CREATION or (400 <= answer.status < 500 and by_another)

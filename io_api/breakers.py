@@ -40,9 +40,9 @@ SEND_FAILURES = 3
 SURE_FAILURES = 5
 REFRESH_SECONDS = 1.0
 SHARE_SECONDS = 5.0
-# A safe probe costs two calls. LONGEST_DISTANCE and WAIT_SECONDS restore the full rate within a minute.
+# A safe probe costs two calls. LONGEST_INTERVAL and WAIT_SECONDS restore the full rate within a minute.
 PROBE_AFTER = timedelta(seconds=2)
-LONGEST_DISTANCE = timedelta(seconds=20)
+LONGEST_INTERVAL = timedelta(seconds=20)
 WAIT_SECONDS = 20.0
 # A trial is a real message that may end in doubt: after half a minute, then each time ten times later.
 TRIAL_AFTER = timedelta(seconds=30)
@@ -91,10 +91,10 @@ class Breaker(BaseModel):
 
     def probing(self, now: datetime) -> "Breaker":
         """Return the breaker with a probe under way. The interval to the next probe grows."""
-        distance = min(LONGEST_DISTANCE, PROBE_AFTER * 2 ** min(self.probes, 10))
+        distance = min(LONGEST_INTERVAL, PROBE_AFTER * 2 ** min(self.probes, 10))
         return self.model_copy(update={"probe_at": now + distance, "probes": self.probes + 1})
 
-    def shown(self, evidence: Evidence, now: datetime) -> "Breaker":
+    def after_evidence(self, evidence: Evidence, now: datetime) -> "Breaker":
         """Return the breaker after a safe probe: closed if sending may go on."""
         alive = evidence is Evidence.ALIVE
         tried = self.trial_at is not None and self.trial_at <= now and evidence is not Evidence.DEAD
@@ -154,7 +154,7 @@ class Breakers:
     async def record_evidence(self, operation: str, evidence: Evidence) -> bool:
         """Record what a safe probe showed; return whether sending goes on. Raises Unanswered."""
         await self._change(
-            operation, lambda one: one.shown(evidence, self._clock()) if one.opened_at else None
+            operation, lambda one: one.after_evidence(evidence, self._clock()) if one.opened_at else None
         )
         return not await self.is_open(operation)
 
@@ -191,7 +191,7 @@ class Breakers:
             async with asyncio.timeout(SHARE_SECONDS):
                 await self._change(operation, decide)
         except (TimeoutError, Unanswered) as error:
-            log.warning("state of a breaker not shared reason=%s", type(error).__name__)
+            log.warning("breaker state not shared reason=%s", type(error).__name__)
 
     async def _change(self, operation: str, decide: Callable[[Breaker], Breaker | None]) -> bool:
         """Write what `decide` returns for the row (None: nothing). Retry while other workers write first."""

@@ -22,7 +22,7 @@ SUBMIT_TIMEOUT_SECONDS = 60.0
 """The time limit of a POST of a message. IO's gateway waits 180 s for its backend. A slow answer still
 decides, and giving up early would leave the message in doubt."""
 # For safe probes: the citizen of IO's documentation, and a message that was never sent.
-_NOBODY, _NO_MESSAGE = "AAAAAA00A00A000A", "00000000000000000000000000"
+_NO_CITIZEN, _NO_MESSAGE = "AAAAAA00A00A000A", "00000000000000000000000000"
 PROFILES, MESSAGES, MESSAGE = "profiles", "messages", "messages/{fiscal_code}/{id}"
 _OF_THE_GATEWAY = frozenset({401, 403, 408, 429})
 _HEADER_VALUE = re.compile(r"[!-~]+")
@@ -114,7 +114,7 @@ class IoClient:
     async def answers_reads(self, *, key: SecretStr) -> bool:
         """Return whether the program that takes messages answers a GET of a message that does not exist."""
         return await self._is_answered(
-            "GET", MESSAGE, key=key, ids={"fiscal_code": _NOBODY, "id": _NO_MESSAGE}
+            "GET", MESSAGE, key=key, ids={"fiscal_code": _NO_CITIZEN, "id": _NO_MESSAGE}
         )
 
     async def answers_sends(self, *, key: SecretStr) -> bool:

@@ -94,7 +94,7 @@ class Unreachable(NotSent):
 
 
 class Misconfigured(NotSent):
-    """IO does not accept this key or address: stop using the key and mend its settings."""
+    """IO does not accept this key or address: stop using the key and correct its settings."""
 
 
 class Refused(IoError):

@@ -141,7 +141,7 @@ def _known[Word: StrEnum](words: type[Word]) -> BeforeValidator:
             return words(str(value))
         except ValueError:
             found = {"kind_of_word": words.__name__, "word": masked(str(value))[:40]}
-            _logger.warning("IO used a word this version does not know; it is read as absent", extra=found)
+            _logger.warning("unknown value from IO treated as absent", extra=found)
             return None
 
     return BeforeValidator(known_or_none)

@@ -109,8 +109,8 @@ class Budget:
         """Return the budget with the rate that IO's answers require: raised slowly, lowered at once."""
         if feedback.refused:
             return self._cut(limit, feedback, now)
-        tells = feedback.answered or feedback.least_left is not None
-        if not tells or now - self.cut_at < limit.seconds:
+        has_feedback = feedback.answered or feedback.least_left is not None
+        if not has_feedback or now - self.cut_at < limit.seconds:
             return self
         left = feedback.least_left
         step = BLIND_RISE if left is None else min(RISE, GAIN * (left / limit.calls - LEFT))
@@ -133,7 +133,7 @@ class Budget:
         order = [priority for priority in Priority for _ in range(granted[priority])]
         slots = [Slot(start + number / self.rate, priority) for number, priority in enumerate(order)]
         after = replace(self, next_free=start + len(slots) / self.rate if slots else self.next_free, **shares)
-        return after._noting_who_waits(wants, granted, start - now), slots
+        return after._with_waiting(wants, granted, start - now), slots
 
     def _granted(
         self, wants: Mapping[Priority, int], now: float
@@ -167,7 +167,7 @@ class Budget:
         sending = priority >= Priority.POLL and self.sending_until > now
         return sending or (priority is Priority.REMINDER and self.polling_until > now)
 
-    def _noting_who_waits(
+    def _with_waiting(
         self, wants: Mapping[Priority, int], granted: Mapping[Priority, int], wait: float
     ) -> Self:
         def waits(*priorities: Priority) -> bool:

@@ -29,7 +29,7 @@ AHEAD_SECONDS = 1.0
 # For this long after an answer that leaves no call in the window, IO would refuse calls.
 FULL_SECONDS = 0.25
 # A process that got no slot, because other calls go first, tries again after this.
-LOOK_AGAIN_SECONDS = 0.2
+RETRY_SECONDS = 0.2
 # A worker that loses the race for the row tries again after this, at most.
 LONGEST_JITTER_SECONDS = 0.03
 
@@ -135,9 +135,9 @@ class RateLimiter:
         if slots is None:
             await asyncio.sleep(random.uniform(0, LONGEST_JITTER_SECONDS))
         elif slots:
-            self._hand_out(slots)
+            self._assign(slots)
         else:
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
 
     async def _written_slots(self) -> list[Slot] | None:
         """Return the slots reserved for the calls that wait here, or None if another worker wrote first."""
@@ -176,7 +176,7 @@ class RateLimiter:
             etag = await self._table.upsert(PARTITION, CLOCK, {})
             self._clock.learn(etag, sent=sent, received=self._monotonic())
 
-    def _hand_out(self, slots: list[Slot]) -> None:
+    def _assign(self, slots: list[Slot]) -> None:
         self._last_at = slots[-1].at
         for slot in slots:
             waiting = self._waiting[slot.priority]

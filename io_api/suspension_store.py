@@ -171,7 +171,7 @@ class SuspensionStore:
             async with asyncio.timeout(SHARE_SECONDS):
                 return await self._change(decide)
         except (TimeoutError, Unanswered) as error:
-            log.warning("news of a key not shared reason=%s", type(error).__name__)
+            log.warning("suspension change not shared reason=%s", type(error).__name__)
             return False
 
     async def _change(self, decide: Callable[[Suspensions], Suspensions | None]) -> bool:

@@ -50,7 +50,7 @@ def new_http_client(
             return aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                middlewares=[_tell_if_it_can_have_left],
+                middlewares=[_classify_failure],
             )
         except Exception as error:  # noqa: BLE001 - after any failure here, nothing has left
             raise httpx.ConnectError(type(error).__name__) from None
@@ -72,7 +72,7 @@ def _hides_addresses(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING
 
 
-async def _tell_if_it_can_have_left(
+async def _classify_failure(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
     try:

@@ -5,7 +5,7 @@ The app exports nothing, and imports nothing for it, unless the settings name a 
 """
 
 from settings import Settings
-from telemetry.logs import TALKATIVE, configure
+from telemetry.logs import VERBOSE_LIBRARIES, configure
 from telemetry.measures import (
     CONFIRMED_SECONDS,
     SuspendedCalls,
@@ -20,7 +20,7 @@ from telemetry.spans import handling, io_call, outcome, processing, ticking, tra
 
 __all__ = [
     "CONFIRMED_SECONDS",
-    "TALKATIVE",
+    "VERBOSE_LIBRARIES",
     "SuspendedCalls",
     "configure",
     "due_lag",

@@ -6,12 +6,12 @@ from typing import Any
 from contract.fiscal_code import mask_fiscal_codes
 
 # Libraries that log each request at INFO. Azure's libraries log a dozen lines per call.
-TALKATIVE = ("azure", "httpx", "aiohttp", "azure_functions_runtime")
+VERBOSE_LIBRARIES = ("azure", "httpx", "aiohttp", "azure_functions_runtime")
 
 
 def configure() -> None:
     """Mask fiscal codes in every log record of the process, whatever its source and destination."""
-    for name in TALKATIVE:
+    for name in VERBOSE_LIBRARIES:
         logging.getLogger(name).setLevel(logging.WARNING)
     logging.setLogRecordFactory(_masked_record)
 

@@ -25,7 +25,7 @@ SECRET: Final = "[secret]"
 # A shorter text is no secret, and would match in ordinary words.
 _LEAST_SECRET: Final = 8
 # A value may be encoded in a URL that is encoded in another URL.
-_URLS_DEEP: Final = 3
+_URL_DECODINGS: Final = 3
 
 
 class Mask:
@@ -56,7 +56,7 @@ class Mask:
         """Return the text masked. If only URL decoding shows a match, return the text decoded and masked."""
         masked = self._plain(text)
         decoded = masked
-        for _ in range(_URLS_DEEP):
+        for _ in range(_URL_DECODINGS):
             if "%" not in decoded:
                 break
             decoded = unquote(decoded)

@@ -12,28 +12,30 @@ CONFIRMED_SECONDS: Final = 1200.0
 _METER: Final = metrics.get_meter("postino")
 
 io_calls: Final = _METER.create_counter(
-    "postino.io.calls", unit="{call}", description="Calls to IO, by call and by HTTP status or what broke"
+    "postino.io.calls",
+    unit="{call}",
+    description="Calls to IO, by call and by HTTP status or reason of failure",
 )
 io_permit_wait: Final = _METER.create_histogram(
     "postino.io.permit_wait",
     unit="s",
-    description="How long a call waits for its turn, by priority",
+    description="How long a call waits for its slot, by priority",
     explicit_bucket_boundaries_advisory=[0.05, 0.25, 1, 2.5, 5, 10, 20, 30, 45, 60],
 )
 io_utilisation: Final = _METER.create_histogram(
     "postino.io.utilisation",
     unit="1",
-    description="How much of the account's limit is used, as each answer of IO tells it",
+    description="How much of the account's limit is used, as IO's answers report it",
     explicit_bucket_boundaries_advisory=[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95],
 )
 outcomes: Final = _METER.create_counter(
-    "postino.outcomes", unit="{outcome}", description="Outcomes put on message-outcomes, by state"
+    "postino.outcomes", unit="{outcome}", description="Outcomes published on message-outcomes, by state"
 )
 queue_depth: Final = _METER.create_gauge(
-    "postino.queue.depth", unit="{message}", description="Messages on a queue, those out of sight included"
+    "postino.queue.depth", unit="{message}", description="Messages on a queue, invisible ones included"
 )
 queue_oldest_age: Final = _METER.create_gauge(
-    "postino.queue.oldest_age", unit="s", description="Age of the oldest message in sight; 0 without one"
+    "postino.queue.oldest_age", unit="s", description="Age of the oldest visible message; 0 without one"
 )
 due_lag: Final = _METER.create_gauge(
     "postino.due.lag", unit="s", description="For how long the oldest row of an index has been due"
@@ -59,8 +61,8 @@ class SuspendedCalls:
 
     def observed(self, _: metrics.CallbackOptions) -> Iterator[metrics.Observation]:
         """Yield a 1 for each suspension."""
-        for (service, operation), (reason, told_at) in list(self._known.items()):
-            if self._monotonic() - told_at < CONFIRMED_SECONDS:
+        for (service, operation), (reason, confirmed_at) in list(self._known.items()):
+            if self._monotonic() - confirmed_at < CONFIRMED_SECONDS:
                 yield metrics.Observation(1, {"service": service, "operation": operation, "reason": reason})
 
 
@@ -96,12 +98,12 @@ _METER.create_observable_gauge(
     "postino.io.last_success.age",
     [io_last_success.observed],
     unit="s",
-    description="Since IO last did what this process asked of it, by call",
+    description="Seconds since IO's backend last answered this process, by call",
 )
 timer_last_run: Final = Ages("timer")
 _METER.create_observable_gauge(
     "postino.timer.last_run.age",
     [timer_last_run.observed],
     unit="s",
-    description="Since this process last worked through a timer's run, by timer",
+    description="Seconds since this process last completed a timer's run, by timer",
 )

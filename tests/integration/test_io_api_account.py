@@ -171,7 +171,7 @@ async def test_missing_right_to_read_does_not_stop_sending() -> None:
             assert await worker.submit_message(_message(), service="default", permit=permit)
 
 
-async def test_pause_reaches_a_message_that_waits_for_its_turn() -> None:
+async def test_pause_reaches_a_message_that_waits_for_its_slot() -> None:
     """A message that waits for its slot is not sent if its service is paused meanwhile."""
     async with institution(default=("first", None)) as here:
         worker = here.worker()

@@ -142,7 +142,7 @@ async def test_service_with_one_good_key_is_not_stopped(collect: Collect) -> Non
     assert _reasons(collect("postino.io.suspended")) == ["invalid_key"]
 
 
-async def test_waits_for_a_turn_are_measured(collect: Collect) -> None:
+async def test_waits_for_a_permit_are_measured(collect: Collect) -> None:
     """Each permit counts once in the histogram of its priority, with the seconds until its slot."""
     rate_limiter = RateLimiter(FakeTable(), RateLimit(10, 1))
     for _ in range(4):

@@ -453,7 +453,7 @@ async def test_due_index_finds_by_time(account: StorageAccount) -> None:
     assert [entry async for entry in due_index.due()] == []
 
 
-async def test_turn_of_the_due_index_is_kept_in_the_table(account: StorageAccount) -> None:
+async def test_lease_of_the_due_index_is_in_the_table(account: StorageAccount) -> None:
     """One of many hosts gets the lease, and the next one starts from its watermark."""
     clock = FakeClock(NOW)
     due_index = DueIndex(account.table(_new_name()), clock)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from io_api.breakers import (
-    LONGEST_DISTANCE,
+    LONGEST_INTERVAL,
     READ_FAILURES,
     REFRESH_SECONDS,
     SEND_FAILURES,
@@ -95,7 +95,7 @@ async def test_one_worker_makes_the_probe_that_is_due(workers: Workers) -> None:
         distances.append(probe_at - workers.clock())
         workers.wait(distances[-1].total_seconds())
     assert distances == sorted(distances)
-    assert distances[-1] == LONGEST_DISTANCE
+    assert distances[-1] == LONGEST_INTERVAL
 
 
 async def test_a_read_that_is_answered_closes_the_breaker(workers: Workers) -> None:
@@ -148,8 +148,8 @@ async def test_a_backend_that_answers_only_reads_is_tried_rarely(workers: Worker
             await workers.here.record_failure(SEND, limit=SEND_FAILURES)
         workers.wait()
     assert len(tried) == 3
-    assert tried[0] - TRIAL_AFTER < LONGEST_DISTANCE
-    assert tried[1] - tried[0] - TRIAL_AFTER * TRIAL_GROWTH < LONGEST_DISTANCE
+    assert tried[0] - TRIAL_AFTER < LONGEST_INTERVAL
+    assert tried[1] - tried[0] - TRIAL_AFTER * TRIAL_GROWTH < LONGEST_INTERVAL
 
 
 async def test_backend_that_comes_back_after_many_failures_is_tried_at_once(workers: Workers) -> None:
@@ -157,7 +157,7 @@ async def test_backend_that_comes_back_after_many_failures_is_tried_at_once(work
     await workers.fail(9)
     assert await workers.here.take_probe(SEND)
     assert not await workers.here.record_evidence(SEND, Evidence.DEAD)
-    workers.wait(LONGEST_DISTANCE.total_seconds())
+    workers.wait(LONGEST_INTERVAL.total_seconds())
     assert await workers.there.take_probe(SEND)
     assert await workers.there.record_evidence(SEND, Evidence.ALIVE)
     await workers.there.record_success(SEND)

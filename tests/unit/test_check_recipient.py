@@ -227,7 +227,7 @@ async def test_death_at_any_step_loses_nothing(app: FakeApp, step: int) -> None:
 
 
 @pytest.mark.parametrize("step", range(4))
-async def test_death_while_skipping_still_tells(app: FakeApp, step: int) -> None:
+async def test_crash_while_skipping_still_publishes(app: FakeApp, step: int) -> None:
     """Whichever step of a skip its worker crashes before, one event is published."""
     app.io.profile = None
     app.steps.fail_before(Died(), skip=step + 1)

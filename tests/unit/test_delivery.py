@@ -211,7 +211,7 @@ async def test_exhausted_request_is_dead_and_goes_to_be_parked(app: FakeApp, ent
     assert len(app.queues.bodies(poison(MESSAGE_SENDS))) == 1
 
 
-async def test_entry_that_go_returns_is_handed_over(app: FakeApp, entry: Entry) -> None:
+async def test_entry_that_proceed_returns_is_dispatched(app: FakeApp, entry: Entry) -> None:
     """The entry that `proceed` returns is dispatched with the language of the message."""
     later = app.clock() + timedelta(seconds=9)
 
@@ -223,7 +223,7 @@ async def test_entry_that_go_returns_is_handed_over(app: FakeApp, entry: Entry) 
     assert (message.delay, json.loads(message.body)["language"]) == (timedelta(seconds=9), "fr_FR")
 
 
-async def test_nothing_is_handed_over_when_go_has_done_it(app: FakeApp, entry: Entry) -> None:
+async def test_nothing_is_dispatched_when_proceed_returns_none(app: FakeApp, entry: Entry) -> None:
     """Nothing is dispatched when `proceed` returns None."""
 
     async def go(entry: Entry) -> Entry | None:

@@ -47,7 +47,7 @@ async def test_deferred_whose_time_has_passed_goes_back_at_once(app: FakeApp) ->
     assert app.queues.only(MESSAGE_REQUESTS).delay == timedelta(0)
 
 
-async def test_accepted_is_looked_at_soon_and_told(app: FakeApp) -> None:
+async def test_accepted_is_due_for_a_poll_and_published(app: FakeApp) -> None:
     """An accepted message is due for its first poll, and its acceptance is published."""
     entry = await _settled(app, Step(State.ACCEPTED), message_id="M1", body={})
     await app.dispatcher.dispatch(entry, MESSAGE_SENDS)
@@ -73,7 +73,7 @@ async def test_in_doubt_is_told_and_put_nowhere(app: FakeApp) -> None:
 
 
 @pytest.mark.parametrize("queue", [MESSAGE_REQUESTS, MESSAGE_SENDS])
-async def test_refused_is_told_and_goes_to_the_poison_queue_of_its_road(app: FakeApp, queue: str) -> None:
+async def test_refused_is_published_and_goes_to_its_poison_queue(app: FakeApp, queue: str) -> None:
     """A refused request is published, and its reference goes to the poison queue of its own queue."""
     entry = await _settled(app, Step(State.REFUSED, "invalid_message", 400))
     await app.dispatcher.dispatch(entry, queue)
@@ -109,7 +109,7 @@ async def test_twice_tells_the_same_event_and_makes_one_due_row(app: FakeApp) ->
     assert len(set(app.told())) == 1
 
 
-async def test_retelling_tells_the_whole_history(app: FakeApp) -> None:
+async def test_republish_publishes_the_whole_history(app: FakeApp) -> None:
     """A dispatch with `republish` publishes the whole history, in case a worker crashed before it did."""
     accepted = await _settled(app, Step(State.ACCEPTED), message_id="M1", body={})
     entry = await app.ledger.advance(accepted, Step(State.PROCESSED), Step(State.READ))

@@ -142,7 +142,7 @@ async def test_watermark_stays_behind_now_and_behind_what_was_left(
     assert (await due_index.acquire()).since == f"{lease.began_at - MARGIN:%Y%m%d%H%M}"
 
 
-async def test_turn_without_a_proper_end_moves_no_watermark(due_index: DueIndex, clock: FakeClock) -> None:
+async def test_lease_that_was_not_released_moves_no_watermark(due_index: DueIndex, clock: FakeClock) -> None:
     """A lease that a crashed reader never released leaves the watermark unchanged."""
     lease = await due_index.acquire()
     await due_index.release(lease, None)
@@ -151,7 +151,7 @@ async def test_turn_without_a_proper_end_moves_no_watermark(due_index: DueIndex,
     assert (await due_index.acquire()).since == since
 
 
-async def test_row_behind_the_watermark_is_found_within_a_day(due_index: DueIndex, clock: FakeClock) -> None:
+async def test_row_before_the_watermark_is_found_within_a_day(due_index: DueIndex, clock: FakeClock) -> None:
     """A row written far too late, before the watermark, is found by the daily read from the start."""
     clock.now -= timedelta(hours=1)
     await due_index.release(await due_index.acquire(), None)
@@ -166,7 +166,7 @@ async def test_row_behind_the_watermark_is_found_within_a_day(due_index: DueInde
     assert await _due(due_index, lease.since) == ["r-1"]
 
 
-async def test_turn_is_one_readers(due_index: DueIndex) -> None:
+async def test_one_host_gets_the_lease(due_index: DueIndex) -> None:
     """Of many hosts that ask at once, one gets the lease, on the first run and later."""
     for _ in range(2):
         results = await asyncio.gather(*(due_index.acquire() for _ in range(8)), return_exceptions=True)
@@ -175,7 +175,7 @@ async def test_turn_is_one_readers(due_index: DueIndex) -> None:
         await due_index.release(lease, None)
 
 
-async def test_turn_of_a_dead_host_passes_on(due_index: DueIndex, clock: FakeClock) -> None:
+async def test_lease_of_a_crashed_host_expires(due_index: DueIndex, clock: FakeClock) -> None:
     """The lease of a crashed host expires, and that host can neither renew nor release the next lease."""
     dead = await due_index.acquire()
     clock.now += LEASE
@@ -192,7 +192,7 @@ async def test_turn_of_a_dead_host_passes_on(due_index: DueIndex, clock: FakeClo
     await due_index.release(alive, None)
 
 
-async def test_lost_race_for_the_turn_is_no_error(due_index: DueIndex, steps: Steps) -> None:
+async def test_lost_race_for_the_lease_is_lease_lost(due_index: DueIndex, steps: Steps) -> None:
     """A host that reads the control row and loses the write gets LeaseLost."""
     await due_index.release(await due_index.acquire(), None)
     steps.fail_before(Changed(), skip=1)
@@ -210,7 +210,7 @@ async def test_empty_tick_costs_four_operations(due_index: DueIndex, steps: Step
     assert steps.done[before:] == ["due.get", "due.replace", "due.rows", "due.replace"]
 
 
-async def test_behind_is_the_age_of_the_oldest_row(due_index: DueIndex, clock: FakeClock) -> None:
+async def test_lag_is_the_age_of_the_oldest_row(due_index: DueIndex, clock: FakeClock) -> None:
     """The lag is the age of the oldest due row, and zero if nothing is due."""
     assert await due_index.lag() == timedelta(0)
     await due_index.put("r-2", NOON + timedelta(days=1))

@@ -158,7 +158,7 @@ def _limited(retry_after: float) -> IoError:
         _limited(30),
     ],
 )
-async def test_look_without_an_answer_keeps_what_is_known(
+async def test_poll_without_an_answer_keeps_the_status(
     app: FakeApp, error: IoError, caplog: pytest.LogCaptureFixture
 ) -> None:
     """When IO fails, as it does when pagoPA does, the known status stays and the message is polled again."""
@@ -174,7 +174,7 @@ async def test_look_without_an_answer_keeps_what_is_known(
 
 
 @pytest.mark.parametrize("error", [Misconfigured(reason="invalid_key", status=401), _limited(3)])
-async def test_look_that_was_not_made_is_made_up_for(app: FakeApp, error: IoError) -> None:
+async def test_poll_that_was_not_made_is_made_later(app: FakeApp, error: IoError) -> None:
     """A call that was not made does not use up a poll: the message is polled a few ticks later."""
     app.io.status = error
     await app.follow()
@@ -329,7 +329,7 @@ async def test_message_that_is_over_is_not_asked_for(app: FakeApp, state: State)
         MessageNotFound(reason="message_not_found", status=404),
     ],
 )
-async def test_looks_become_rare(app: FakeApp, answer: MessageStatus | IoError) -> None:
+async def test_polls_become_rare(app: FakeApp, answer: MessageStatus | IoError) -> None:
     """A message without news costs about a dozen calls in two months."""
     app.io.status = answer
     while app.due() and len(app.io.asked) < 50:
@@ -402,7 +402,7 @@ STEPS = [
 ]
 
 
-async def test_steps_of_a_look_are_in_the_order_that_loses_nothing(app: FakeApp) -> None:
+async def test_steps_of_a_poll_lose_nothing(app: FakeApp) -> None:
     """A poll publishes the event, writes the ledger, writes the next row, and removes the old row last."""
     before = len(app.steps.done)
     await _tick(app, "PROCESSED", "READ", "NOT_PAID")
@@ -411,7 +411,7 @@ async def test_steps_of_a_look_are_in_the_order_that_loses_nothing(app: FakeApp)
 
 @pytest.mark.parametrize("step", range(len(STEPS)))
 @pytest.mark.parametrize("lost", ["before", "answer"])
-async def test_death_between_any_two_steps_repeats_the_rest(app: FakeApp, step: int, lost: str) -> None:
+async def test_crash_between_two_steps_repeats_the_rest(app: FakeApp, step: int, lost: str) -> None:
     """After a crash at any step, the next ticks reach the same state and publish the same event ids."""
     app.io.status = seen("PROCESSED", "READ", "NOT_PAID")
     if lost == "before":

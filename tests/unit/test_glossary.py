@@ -31,10 +31,11 @@ OF_THE_PLATFORM = {"drain": ("local/host", "tests/integration"), "gate": ("tests
 
 
 def names(source: str) -> Iterator[str]:
-    """Each part of each name that a module defines, uses or imports."""
+    """Yield each part of each name that a module defines, uses or imports; names of tests are sentences."""
     for node in ast.walk(ast.parse(source)):
         for value in vars(node).values():
-            if isinstance(value, str) and not isinstance(node, ast.Constant):
+            is_name = isinstance(value, str) and not isinstance(node, ast.Constant)
+            if is_name and not value.startswith("test_"):
                 yield from (part.lower() for part in re.split(r"[_.]|(?<=[a-z])(?=[A-Z])", value))
 
 

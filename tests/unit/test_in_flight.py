@@ -44,7 +44,7 @@ class Crowd:
     async def _leave(self) -> None:
         number = next(self.numbers)
         while not self.in_flight.take(number):
-            await self.in_flight.wanted()
+            await self.in_flight.wait_for_place()
         self.out.append(number)
 
 
@@ -98,7 +98,7 @@ async def test_slow_io_gets_all_that_wait(answer_seconds: float, rounds: int) ->
 
 async def _through(in_flight: InFlight) -> None:
     while True:
-        await in_flight.room()
+        await in_flight.wait_for_room()
         await asyncio.sleep(0)
 
 
@@ -162,7 +162,7 @@ async def test_few_are_claimed_while_a_message_hangs(crowd: Crowd) -> None:
 async def test_room_opens_with_the_claim_that_ends(crowd: Crowd) -> None:
     """A message waiting to be claimed proceeds when another's claim ends without a place."""
     claimed = [number for number in range(10) if crowd.in_flight.claim(number)]
-    entering = asyncio.create_task(crowd.in_flight.room())
+    entering = asyncio.create_task(crowd.in_flight.wait_for_room())
     await _settle()
     assert not entering.done()
     crowd.in_flight.free(claimed[0])

@@ -202,7 +202,7 @@ def test_an_error_says_what_to_do_and_why() -> None:
     error = Misconfigured(reason="invalid_key", status=401, title="Access denied")
 
     assert str(error) == (
-        "IO does not accept this key or address: stop using the key and mend its settings."
+        "IO does not accept this key or address: stop using the key and correct its settings."
         " [invalid_key, HTTP 401, Access denied]"
     )
 

@@ -60,7 +60,7 @@ async def test_unavailable_is_told_as_itself(accepted: Entry) -> None:
     assert answer == (["READ_UNAVAILABLE"], {"read_status": "UNAVAILABLE"})
 
 
-async def test_unavailable_can_turn_back(accepted: Entry) -> None:
+async def test_unavailable_can_become_unread_again(accepted: Entry) -> None:
     """UNREAD and READ may follow UNAVAILABLE, because a citizen may change the consent."""
     known = {"status": "PROCESSED", "read_status": "UNAVAILABLE"}
     assert _words(accepted, "PROCESSED", "UNREAD", **known) == ([], {"read_status": "UNREAD"})

@@ -336,7 +336,7 @@ async def test_settlement_is_parked_and_goes_back_to_its_own_queue(
 
 
 @pytest.fixture
-async def untold(app: FakeApp, entry: Entry) -> tuple[Entry, str]:
+async def unrecorded(app: FakeApp, entry: Entry) -> tuple[Entry, str]:
     """Return a claimed entry and the reference with its result, which the ledger does not hold yet."""
     claimed = await app.claim(entry)
     result = {"owner": claimed.owner, "what": "ACCEPTED", "message_id": "M1"}
@@ -345,10 +345,10 @@ async def untold(app: FakeApp, entry: Entry) -> tuple[Entry, str]:
 
 @pytest.mark.parametrize("doubted", [False, True])
 async def test_answer_that_the_ledger_does_not_know_is_not_given_up(
-    app: FakeApp, untold: tuple[Entry, str], doubted: bool
+    app: FakeApp, unrecorded: tuple[Entry, str], doubted: bool
 ) -> None:
     """A reference whose workers crashed five times still has its result recorded in the ledger."""
-    claimed, reference = untold
+    claimed, reference = unrecorded
     if doubted:
         await app.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
     await app.park(reference, MESSAGE_SENDS)
@@ -359,20 +359,20 @@ async def test_answer_that_the_ledger_does_not_know_is_not_given_up(
 
 
 async def test_answer_that_the_ledger_knows_does_not_go_round(
-    app: FakeApp, untold: tuple[Entry, str]
+    app: FakeApp, unrecorded: tuple[Entry, str]
 ) -> None:
     """A reference whose result the ledger already holds is not requeued."""
-    claimed, reference = untold
+    claimed, reference = unrecorded
     await app.ledger.advance(claimed, Step(State.ACCEPTED), message_id="M1")
     await app.park(reference, MESSAGE_SENDS)
     assert (app.queues.bodies(MESSAGE_SENDS), app.told()) == ([], ["r-1/0/accepted"])
 
 
 async def test_answer_of_an_attempt_that_others_followed_does_not_go_round(
-    app: FakeApp, untold: tuple[Entry, str]
+    app: FakeApp, unrecorded: tuple[Entry, str]
 ) -> None:
     """The result of an old attempt is not requeued while the newest attempt holds its lease."""
-    claimed, reference = untold
+    claimed, reference = unrecorded
     doubted = await app.ledger.advance(claimed, Step(State.IN_DOUBT, "lease_over"))
     await app.claim(await app.ledger.advance(doubted, Step(State.DEFERRED, "resend"), sequence=1))
     with pytest.raises(StillSending):

@@ -65,7 +65,7 @@ async def test_limit_is_kept_when_the_time_is_told_in_whole_seconds() -> None:
     assert len(answers) > 40
 
 
-async def test_turn_that_was_missed_is_made_up_for() -> None:
+async def test_missed_slot_is_replaced() -> None:
     """A permit whose slot was missed waits for another slot."""
     worker = RateLimiter(FakeTable(), LIMIT)
     permit = await worker.reserve(Priority.SEND)
@@ -99,7 +99,7 @@ async def test_nobody_waits_longer_than_patience() -> None:
     assert table.rows_by_key[PARTITION, BUDGET].values == ahead
 
 
-async def test_poll_that_never_gets_a_turn_gives_up() -> None:
+async def test_poll_without_a_slot_gives_up() -> None:
     """A poll that senders outrank for too long gets RateLimited."""
     table, soon = FakeTable(), time.time() + 3600
     outranked = Budget(rate=30, sending_until=soon, poll_from=soon)

@@ -43,7 +43,7 @@ async def _due(here: Institution) -> None:
     here.app.clock.now = START + 5 * DAYS + timedelta(hours=1)
 
 
-async def test_reminder_is_a_message_of_its_own_on_the_same_road() -> None:
+async def test_reminder_is_a_message_of_its_own() -> None:
     """A citizen who does nothing gets each reminder once, under its own id, linked to the first message."""
     life = _life()
     here = await _institution(life)

@@ -121,7 +121,7 @@ def test_message_on_its_way_is_asked_again(planned: Planned, answer: MessageStat
     assert decided(planned, facts(answer)) == Postpone(NOW + ASK_AGAIN, reason)
 
 
-def test_untold_is_no_no() -> None:
+def test_missing_answer_is_no_objection() -> None:
     """If IO omits the field that a reminder depends on, the decision is postponed."""
     assert decided(UNPAID, facts(seen("PROCESSED", "UNREAD"))) == Postpone(NOW + ASK_AGAIN, "payment_unknown")
     assert decided(UNREAD, facts(seen("PROCESSED"))) == Postpone(NOW + ASK_AGAIN, "read_unknown")

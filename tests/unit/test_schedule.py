@@ -64,7 +64,7 @@ def test_reading_is_looked_for_by_age(delivered: Entry) -> None:
 
 
 @pytest.mark.parametrize("hour", range(0, 1440, 7))
-def test_looks_are_at_fixed_times(delivered: Entry, hour: int) -> None:
+def test_polls_are_at_fixed_times(delivered: Entry, hour: int) -> None:
     """The next poll is at one of a few fixed times, whatever the time now, so two rows of a message merge."""
     fixed = [ACCEPTED_AT + age for age in _looks(delivered)]
     found = next_poll(delivered, ACCEPTED_AT + timedelta(hours=hour))

@@ -294,7 +294,7 @@ async def test_claim_that_took_most_of_its_lease_does_not_post(app: FakeApp, ref
 @pytest.mark.parametrize(
     "error", [Suspended(reason="paused"), RateLimited(reason="budget_spent"), Misconfigured(reason="gone")]
 )
-async def test_no_turn_no_claim(app: FakeApp, reference: str, error: IoError) -> None:
+async def test_no_permit_no_claim(app: FakeApp, reference: str, error: IoError) -> None:
     """Without a permit a message is deferred: not claimed, not sent, and not counted as a failure."""
     app.io.permit = error
     await app.send(reference)
@@ -336,7 +336,7 @@ async def test_two_copies_at_once_make_one_message_and_one_of_each_event(
     assert sorted(set(app.told())) == told
 
 
-async def test_copy_that_looks_after_another_keeps_its_language(app: FakeApp, reference: str) -> None:
+async def test_recheck_keeps_the_language(app: FakeApp, reference: str) -> None:
     """A message that two copies deferred keeps the language that its recipient's profile chose."""
     english = app.reference(language="en_GB")
 
@@ -442,7 +442,9 @@ async def test_wrong_key_burns_no_message_for_a_week(app: FakeApp) -> None:
 
 @pytest.mark.parametrize("step", range(6))
 @pytest.mark.parametrize("answer", ["M1", Unreachable(reason="unreachable"), Refused(reason="x", status=400)])
-async def test_death_at_any_step_sends_once_and_tells(app: FakeApp, step: int, answer: str | IoError) -> None:
+async def test_crash_at_any_step_sends_once_and_publishes(
+    app: FakeApp, step: int, answer: str | IoError
+) -> None:
     """Whichever step a worker crashes before, the message is sent once at most and its outcome published."""
     await app.ledger.open(a_request())
     await app.queues.put(MESSAGE_SENDS, app.reference())
@@ -491,7 +493,7 @@ async def test_log_line_tells_the_outcome_before_the_ledger_does(
     )
 
 
-async def test_nothing_personal_shows_on_the_road(app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
+async def test_sending_shows_no_personal_data(app: FakeApp, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever the answer, no key, column, queue, event or log line contains personal data."""
     caplog.set_level(logging.DEBUG)
     answers = [

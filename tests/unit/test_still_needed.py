@@ -38,7 +38,7 @@ def _end(app: FakeApp, request_id: str = "r-1") -> tuple[str, str | None]:
 
 
 @pytest.mark.parametrize(("seconds", "end"), [(59, "ACCEPTED"), (60, "EXPIRED"), (100, "EXPIRED")])
-async def test_message_that_expires_while_it_waits_for_its_turn(seconds: int, end: str) -> None:
+async def test_message_that_expires_while_it_waits_for_its_permit(seconds: int, end: str) -> None:
     """The deadline is checked again just before the claim, and not only at the delivery."""
     app = FakeApp()
 

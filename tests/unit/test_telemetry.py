@@ -16,7 +16,7 @@ from tests.samples import FISCAL_CODE
 def configured() -> Iterator[None]:
     """The app's logging, restored afterwards."""
     factory = logging.getLogRecordFactory()
-    levels = {name: logging.getLogger(name).level for name in telemetry.TALKATIVE}
+    levels = {name: logging.getLogger(name).level for name in telemetry.VERBOSE_LIBRARIES}
     telemetry.configure()
     yield
     logging.setLogRecordFactory(factory)

@@ -48,7 +48,7 @@ async def _app(seconds: float = 0, messages: int = MANY) -> FakeApp:
     return app
 
 
-async def test_two_hosts_never_look_at_one_message_twice() -> None:
+async def test_two_hosts_poll_each_message_once() -> None:
     """Of hosts whose timers fire at the same moment, one polls, and each message is polled once."""
     app = await _app()
     await asyncio.gather(app.follow(), app.follow(), app.follow())
@@ -57,7 +57,7 @@ async def test_two_hosts_never_look_at_one_message_twice() -> None:
     assert len(app.due()) == MANY
 
 
-async def test_tick_that_takes_long_keeps_its_turn() -> None:
+async def test_long_tick_renews_its_lease() -> None:
     """A host that polls for minutes renews its lease, so a second host finds nothing to do."""
     app = await _app(seconds=3)
     first = asyncio.create_task(app.follow())
@@ -69,7 +69,7 @@ async def test_tick_that_takes_long_keeps_its_turn() -> None:
     assert LEASE.total_seconds() < MANY * 3
 
 
-async def test_every_look_ends_within_the_turn() -> None:
+async def test_every_poll_ends_within_the_lease() -> None:
     """A poll starts only if the longest poll would end before another host may take the lease."""
     assert due_processing.LEAST_LEASE >= LONGEST_HANDLING
     assert timedelta(minutes=5) > BUDGET + LONGEST_HANDLING
@@ -88,7 +88,7 @@ async def test_tick_ends_in_time_and_the_next_goes_on() -> None:
     assert Counter(app.told()) == Counter(f"r-{number}/0/processed" for number in range(MANY))
 
 
-async def test_host_that_lost_its_turn_stops() -> None:
+async def test_host_that_lost_its_lease_stops() -> None:
     """A host that was suspended past its lease starts no more polls, and the other host makes them."""
     app = await _app()
     first = asyncio.create_task(app.follow())
@@ -133,7 +133,7 @@ async def test_rate_limit_holds_the_whole_tick_up() -> None:
     assert len(app.due()) == messages
 
 
-async def test_look_that_hangs_is_cut_off(
+async def test_poll_that_hangs_is_cancelled(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A poll that would outlive the lease is cancelled; its message stays due and the others are polled."""
@@ -186,7 +186,7 @@ async def test_two_rows_of_a_message_are_not_looked_at_together() -> None:
     assert (len(app.io.asked), app.due()) == (1, [])
 
 
-async def test_tick_says_how_far_behind_it_is(caplog: pytest.LogCaptureFixture) -> None:
+async def test_tick_logs_its_lag(caplog: pytest.LogCaptureFixture) -> None:
     """Each tick logs one line with the number of polls and the lag."""
     caplog.set_level(logging.INFO)
     app = await _app(messages=3)
@@ -195,7 +195,7 @@ async def test_tick_says_how_far_behind_it_is(caplog: pytest.LogCaptureFixture) 
     assert "followed handled=3 left=0 lag_days=1.50" in caplog.text
 
 
-async def test_late_message_is_looked_at_more_rarely() -> None:
+async def test_late_message_is_polled_more_rarely() -> None:
     """A message polled days late waits longer for its next poll, so the polls fit IO's limit."""
     early, late = await _app(messages=1), await _app(messages=1)
     for app, days in ((early, 0), (late, 3)):
