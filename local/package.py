@@ -1,6 +1,6 @@
 """`python -m local.package`: writes build/postino.zip, as `func azure functionapp publish` would send it.
 
-`func` leaves out the files that match .funcignore, in the patterns of .gitignore. It also leaves out .git,
+`func` leaves out the files that match .funcignore, in the patterns of .gitignore. It always leaves out .git,
 .vscode, .funcignore, .gitignore and local.settings.json (Azure/azure-functions-core-tools,
 FileSystemHelpers.cs).
 """

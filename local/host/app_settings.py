@@ -45,7 +45,7 @@ def check_worker_runtime(environ: Mapping[str, str]) -> None:
 
 
 def resolve(text: str, environ: Mapping[str, str], *, where: str) -> str:
-    """Return `text` with each %NAME% replaced. Raises ConfigurationError, which names a missing app setting."""
+    """Return `text` with its %NAME% app settings filled in. Raises ConfigurationError if one is missing."""
 
     def value(reference: re.Match[str]) -> str:
         name = reference[1]

@@ -117,7 +117,7 @@ class Delivery:
         )
 
     async def _settle(self, call: Callable[[], Awaitable[None]]) -> bool:
-        """Record the end in storage, through an outage while the lease may last. Return whether it worked."""
+        """Record the end in storage; retry while the lease may last. Return whether it worked."""
         try:
             await self._queue.outage.outlast(call, patience=self._queue.lease_seconds)
         except AzureError as error:
@@ -195,7 +195,7 @@ def _moment(moment: datetime) -> TypedData:
 
 
 def overwrite_with_fields(metadata: dict[str, TypedData], text: str) -> None:
-    """Replace trigger metadata with the top-level fields of a JSON body, in any case, as the platform does.
+    """Let top-level fields of a JSON body replace trigger metadata, ignoring case, as the platform does.
 
     A field "id" replaces QueueMessage.id (azure-functions-python-worker#1373). Arrays and nulls are skipped;
     numbers and booleans become text.

@@ -103,7 +103,7 @@ class Accounts:
 
 
 class Outage:
-    """Whether storage fails at present, logged once at the beginning and once at the end."""
+    """Holds whether storage fails at present. Logs once when an outage begins and once when it is over."""
 
     def __init__(self, **fields: str) -> None:
         self._fields = fields

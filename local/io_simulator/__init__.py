@@ -60,7 +60,7 @@ Control, under `/simulator`: no key, no rate limit, JSON. A wrong body gets a 40
                                      filters: id, service, fiscal_code, subject, feature_level_type, key
     GET /simulator/calls             {"operations": {operation: {"received", "answered": {status: n}}},
                                      "busiest_window": most calls of one account within the limit's period}
-    POST /simulator/reset            restores the state of the start
+    POST /simulator/reset            restores the initial state
 """
 
 from local.io_simulator.citizens import Citizen

@@ -86,7 +86,7 @@ def amount_exceeds(amount: int, allowed: int) -> Answer:
 
 
 def invalid_fiscal_code(text: str) -> Answer:
-    """Return the 400 for a wrong path. Like IO's, its detail repeats the text sent."""
+    """Return the 400 for a wrong fiscal code in a path. Like IO's, its detail repeats the text sent."""
     return problem(
         400,
         f'Invalid string that matches the pattern "{PATTERN}"',

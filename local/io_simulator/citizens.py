@@ -41,7 +41,7 @@ class Citizen(Script):
 
     @property
     def has_profile(self) -> bool:
-        """Whether IO finds a profile. IO answers the same 404 to "not on IO" and to "inbox off"."""
+        """Whether IO finds a profile. The 404 is the same for a citizen not on IO and for an inbox off."""
         return self.on_io and self.inbox_enabled
 
     def allows(self, service_id: str) -> bool:

@@ -59,7 +59,7 @@ class ArmedFault:
         self._chance = random.Random(fault.seed)
 
     def hits(self, operation: Operation) -> bool:
-        """Return whether the fault hits this call. To be called once per call."""
+        """Return whether the fault hits this call. Ask once for each call: the fault counts them."""
         if self.fault.operation not in (operation, "any"):
             return False
         if self._to_pass:
@@ -87,7 +87,7 @@ class FaultQueue:
         self._armed.clear()
 
     def take(self, operation: Operation) -> Fault | None:
-        """Return the fault that hits this call. The faults after it do not see the call."""
+        """Return the fault that hits this call. The faults after it do not count the call."""
         for armed in self._armed:
             if armed.hits(operation):
                 if armed.left == 0:

@@ -1,4 +1,4 @@
-"""API Management: the part of IO that receives a call before the backend."""
+"""API Management: the checks and faults that a call meets before the backend."""
 
 import time
 from collections.abc import Awaitable, Callable

@@ -88,7 +88,7 @@ class Messages:
     def settle(self) -> None:
         """Process the messages that are due.
 
-        To be called also before a citizen's script changes: messages due before follow the old script.
+        Call this also before a citizen's script changes: messages due before follow the old script.
         """
         now = self._clock.now()
         while self._pending and self._pending[0].accepted_at + self._delay <= now:

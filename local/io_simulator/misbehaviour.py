@@ -109,5 +109,5 @@ _MISBEHAVIOURS: dict[Kind, Callable[[Fault, Victim], Awaitable[web.StreamRespons
 
 
 async def misbehave(fault: Fault, victim: Victim) -> web.StreamResponse:
-    """Carry a fault out and return the response. If the fault cut the connection, it is never sent."""
+    """Carry a fault out and return the response, which is never sent if the fault cut the connection."""
     return await _MISBEHAVIOURS[fault.kind](fault, victim)

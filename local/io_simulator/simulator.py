@@ -35,7 +35,7 @@ class Simulator:
         self.reset()
 
     def reset(self) -> None:
-        """Restore the state of the configuration."""
+        """Restore the configured initial state."""
         configuration = self.configuration
         self.clock = SimulatedClock()
         self.services = Services(configuration.services)
