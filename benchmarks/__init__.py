@@ -1,1 +1,1 @@
-"""One command a figure: each prints a table, with what a user would pick instead in the same run."""
+"""One command per figure. Each prints a table that includes the usual alternatives, from the same run."""

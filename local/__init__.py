@@ -1,1 +1,1 @@
-"""What runs without Azure: the functions host, the storage emulator, the IO simulator, the demo."""
+"""Parts that run without Azure: the functions host, the storage emulator, the IO simulator, the demo."""

@@ -17,12 +17,13 @@ PRELOAD = Path(__file__).with_suffix(".cjs")
 START_SECONDS = 60
 STOP_SECONDS = 15
 
-# Printed by Azurite once for each service, after its own socket is bound: the only sure proof of ownership.
+# Azurite prints this line once per service, after it has bound the socket. Only this line proves that the
+# process owns the port.
 _LISTENING = re.compile(
     r"(?:Blob|Queue|Table) service is successfully listening at http://127\.0\.0\.1:(\d+)"
 )
 
-# The account that every emulator has; its key is published in the Azurite documentation.
+# Every emulator has this account. The Azurite documentation publishes its key.
 _ACCOUNT = "devstoreaccount1"
 _ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
@@ -34,7 +35,7 @@ class AzuriteError(RuntimeError):
 
 
 def connection_string(ports: Ports) -> str:
-    """The connection string of an emulator whose blob, queue and table services listen on `ports`."""
+    """Return the connection string of an emulator on `ports` (blob, queue, table)."""
     blob, queue, table = (f"http://127.0.0.1:{port}/{_ACCOUNT}" for port in ports)
     return (
         f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_ACCOUNT_KEY};"
@@ -45,8 +46,8 @@ def connection_string(ports: Ports) -> str:
 class Azurite:
     """One emulator process.
 
-    `data` is the folder for its data; without one the data lives in memory and ends with `stop`. `ports` are
-    those of blob, queue and table; 0 takes a free one. They stay the same over `stop` and `start`.
+    `data` is the folder for its data. Without it, the data lives in memory until `stop`. `ports` are those of
+    blob, queue and table; 0 means a free port. The ports stay the same over `stop` and `start`.
     """
 
     def __init__(self, *, data: Path | None = None, ports: Ports = (0, 0, 0)) -> None:
@@ -59,11 +60,11 @@ class Azurite:
         return connection_string(self.ports)
 
     def start(self) -> None:
-        """Returns when this very process listens on all three ports; raises AzuriteError otherwise."""
+        """Start the process and wait until it listens on all three ports. Raises AzuriteError."""
         if not SCRIPT.exists():
             raise AzuriteError("Azurite is not installed: run `make setup`")
         with tempfile.TemporaryFile() as output:
-            # Its own session: a Ctrl-C meant for the host must not take the storage away during the drain.
+            # In its own session, Azurite does not get a Ctrl-C. The host needs storage until it has stopped.
             self._process = subprocess.Popen(
                 self._command(),
                 stdin=subprocess.DEVNULL,
@@ -80,7 +81,7 @@ class Azurite:
     def _command(self) -> list[str]:
         blob, queue, table = map(str, self.ports)
         place = ["--location", str(self._data)] if self._data else ["--inMemoryPersistence"]
-        # azure-storage-queue speaks a newer API version than Azurite knows, hence --skipApiVersionCheck.
+        # azure-storage-queue uses a newer API version than Azurite knows, hence --skipApiVersionCheck.
         return [
             *(
                 "node",
@@ -96,13 +97,13 @@ class Azurite:
         ]
 
     def wait(self) -> int:
-        """Blocks until the process ends by itself; its exit code."""
+        """Block until the process ends by itself; return its exit code."""
         if self._process is None:
             raise AzuriteError("Azurite was not started")
         return self._process.wait()
 
     def stop(self) -> None:
-        """Ends the process and waits for it; data in a folder is written first."""
+        """End the process and wait for it. Azurite first writes its data to the folder, if it has one."""
         if self._process is None:
             return
         self._process.terminate()
@@ -127,7 +128,7 @@ def _wait_until_listening(process: subprocess.Popen[bytes], output: int) -> Port
     deadline = time.monotonic() + START_SECONDS
     while True:
         ended = process.poll() is not None
-        # pread leaves alone the file position, which the child shares.
+        # The child shares the file position, and pread does not move it.
         text = os.pread(output, 65536, 0).decode(errors="replace")
         ports = [int(port) for port in _LISTENING.findall(text)]
         if ended:

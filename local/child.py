@@ -1,4 +1,4 @@
-"""A child process whose output goes to a log, and whose end never goes unseen."""
+"""A child process with its output in a log. Its unexpected end raises ChildError."""
 
 import asyncio
 import contextlib
@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Self
 
 START_SECONDS = 60
-# A functions host lets what is under way finish, for 30 s at most.
+# A stopping functions host lets running functions finish, for 30 s at most.
 STOP_SECONDS = 35
 LAST_LINES = 12
 
 
 class ChildError(RuntimeError):
-    """A child process did not start, or ended although nobody asked it to."""
+    """A child process did not start, or ended unexpectedly."""
 
 
 class Child:
-    """One process; `name` is what people call it."""
+    """One process; `name` identifies it in error messages."""
 
     def __init__(self, name: str, log: Path, process: Process) -> None:
         self.name = name
@@ -31,7 +31,7 @@ class Child:
     async def start(
         cls, name: str, command: Sequence[str], *, folder: Path, log: Path, environ: Mapping[str, str]
     ) -> Self:
-        """Start `command` in `folder`; its output replaces `log`. Raises ChildError if it cannot run."""
+        """Start `command` in `folder`. Its output replaces `log`. Raises ChildError if it cannot run."""
         with log.open("wb") as output:
             try:
                 # A session of its own: Ctrl-C reaches only the parent, which stops its children in order.
@@ -49,7 +49,7 @@ class Child:
         return cls(name, log, process)
 
     async def line(self, start: str) -> str:
-        """The first line of its output that begins with `start`, once it is there; raises ChildError."""
+        """Wait for the first output line that begins with `start`, and return it. Raises ChildError."""
 
         async def find() -> str | None:
             return next((line for line in self._lines() if line.startswith(start)), None)
@@ -57,7 +57,7 @@ class Child:
         return await self.sign(find)
 
     async def sign[Sign](self, look: Callable[[], Awaitable[Sign | None]]) -> Sign:
-        """What `look` sees of the child, as soon as it sees something; raises ChildError."""
+        """Call `look` until it returns a value other than None; return the value. Raises ChildError."""
         try:
             async with asyncio.timeout(START_SECONDS):
                 while (seen := await look()) is None:
@@ -69,12 +69,12 @@ class Child:
             raise self._error(f"is not up after {START_SECONDS} s: is the machine overloaded?") from None
 
     async def watch(self) -> None:
-        """Wait for the child's end, which raises ChildError."""
+        """Wait for the child's end, then raise ChildError."""
         await self._process.wait()
         raise self._ended()
 
     async def stop(self) -> None:
-        """Ask it to end, wait, and sweep up whatever is left of its session."""
+        """Ask the process to end, wait, and kill the rest of its session."""
         if self._process.returncode is None:
             self._process.terminate()
             with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""Ctrl-C, and SIGTERM, which means the same to a program that has to stop its children."""
+"""Ctrl-C and SIGTERM, which mean the same to a program that must stop its children."""
 
 import asyncio
 import signal
@@ -8,7 +8,7 @@ EXIT_CODE = 130
 
 
 def treat_sigterm_as_ctrl_c() -> None:
-    """From now on SIGTERM raises KeyboardInterrupt, or whatever else Ctrl-C does at the time."""
+    """Make SIGTERM do what Ctrl-C does at the time, such as raise KeyboardInterrupt."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         signal.raise_signal(signal.SIGINT)
@@ -17,7 +17,7 @@ def treat_sigterm_as_ctrl_c() -> None:
 
 
 async def interruption() -> None:
-    """Returns at Ctrl-C, instead of being cancelled by it."""
+    """Return at Ctrl-C. Ctrl-C then does not cancel the caller."""
     interrupted = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
     await interrupted.wait()

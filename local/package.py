@@ -1,7 +1,8 @@
-"""`python -m local.package`: writes build/postino.zip, with what `func azure functionapp publish` would send.
+"""`python -m local.package`: writes build/postino.zip, as `func azure functionapp publish` would send it.
 
-`func` leaves out what .funcignore says, in the patterns of .gitignore, and by itself .git, .vscode,
-.funcignore, .gitignore and local.settings.json (Azure/azure-functions-core-tools, FileSystemHelpers.cs).
+`func` leaves out the files that match .funcignore, in the patterns of .gitignore. It always leaves out .git,
+.vscode, .funcignore, .gitignore and local.settings.json (Azure/azure-functions-core-tools,
+FileSystemHelpers.cs).
 """
 
 import sys
@@ -16,7 +17,7 @@ LEFT_OUT_BY_FUNC = (".git", ".vscode", ".funcignore", ".gitignore", "local.setti
 
 
 def published(project: Path) -> Iterator[Path]:
-    """The files that are published, relative to the project, in order."""
+    """Yield the published files in order, relative to the project."""
     patterns = (project / ".funcignore").read_text().splitlines()
     ignored = GitIgnoreSpec.from_lines([*patterns, *LEFT_OUT_BY_FUNC])
     for folder, folders, files in project.walk():
@@ -26,7 +27,7 @@ def published(project: Path) -> Iterator[Path]:
 
 
 def build(project: Path, archive: Path) -> list[Path]:
-    """Write the archive; returns what is in it."""
+    """Write the archive and return the files in it."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     files = list(published(project))
     with ZipFile(archive, "w", ZIP_DEFLATED) as package:

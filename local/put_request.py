@@ -1,6 +1,6 @@
-"""`python -m local.put_request < request.json`: puts a body, as it is, on `message-requests`.
+"""`python -m local.put_request < request.json`: puts a body, unchanged, on `message-requests`.
 
-The storage account is the one that the app settings in the environment name.
+The app settings in the environment name the storage account.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from storage.table import Unanswered
 
 
 async def put_request(body: str) -> None:
-    """Raises SettingsError, and Unanswered after a minute without storage."""
+    """Put a body on the queue. Raises SettingsError, or Unanswered after a minute without storage."""
     account = StorageAccount(settings.load())
     try:
         await account.queues().put(MESSAGE_REQUESTS, body)

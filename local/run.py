@@ -1,6 +1,6 @@
-"""`python -m local.run`: storage, IO simulator and functions host on their usual ports, until Ctrl-C.
+"""`python -m local.run`: runs storage, IO simulator and functions host on their usual ports until Ctrl-C.
 
-What is stored stays in .local, the simulator forgets: after a restart IO does not know earlier messages.
+The storage keeps its data in .local. The simulator keeps none: after a restart IO knows no earlier messages.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ PLACE = Place(
 )
 KEY_FILE = HOME / "encryption-keys"
 IO_KEY = "simulator-key"
-# Postino looks ten seconds after IO has accepted a message, and then not for hours.
+# Postino polls a message ten seconds after IO has accepted it, and then not for hours.
 QUICK_CITIZEN = {"default": {"reads_after_seconds": 3, "pays_after_seconds": 6}}
 
 HOW_TO_USE_IT = """\
@@ -55,7 +55,7 @@ Ctrl-C stops it all. Logs: {logs}/*.log"""
 
 
 async def run() -> None:
-    """Start everything, say how to use it, stop at Ctrl-C. Raises ChildError."""
+    """Start everything, print how to use it, and stop at Ctrl-C. Raises ChildError."""
     _require_free_ports()
     print("Starting storage (Azurite), the IO simulator and the functions host.", flush=True)
     settings = {
@@ -87,7 +87,7 @@ def _require_free_ports() -> None:
 
 
 def _encryption_keys() -> str:
-    """Kept, so that what is stored can be read after a restart."""
+    """Return the keys of a file, so that stored data stays readable after a restart."""
     HOME.mkdir(exist_ok=True)
     if not KEY_FILE.exists():
         KEY_FILE.touch(mode=0o600)
@@ -101,7 +101,7 @@ def _how_to_use(stack: Stack) -> str:
         simulator=stack.simulator,
         data=PLACE.data,
         exports=stack.shell_exports(),
-        # Never one of an earlier run: the same request_id is the same message for ever.
+        # Each run needs a new id: the same request_id is the same message for ever.
         request_id=f"prova-{datetime.now(UTC):%Y%m%d-%H%M%S}",
         logs=PLACE.logs,
     )

@@ -24,7 +24,7 @@ _APP_SETTINGS = {str(setting.validation_alias) for setting in Settings.model_fie
 
 @dataclass(frozen=True)
 class Place:
-    """Where the parts live. Port 0 takes a free one; without `data` the storage is in memory."""
+    """Folders and ports of the parts. Port 0 means a free one. Without `data` the storage is in memory."""
 
     logs: Path
     data: Path | None = None
@@ -35,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Stack:
-    """What runs; `settings` are the app settings that it runs with."""
+    """The running parts; `settings` are their app settings."""
 
     settings: Mapping[str, str] = field(repr=False)
     simulator: str
@@ -44,24 +44,24 @@ class Stack:
 
     @property
     def app_settings(self) -> Settings:
-        """The settings as the app reads them."""
+        """The app settings as the app parses them."""
         return Settings.model_validate(self._of_the_app())
 
     def shell_exports(self) -> str:
-        """What a shell must be told so that `postino` finds this storage."""
+        """Return the shell lines with which `postino` finds this storage."""
         return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in self._of_the_app().items())
 
     def _of_the_app(self) -> dict[str, str]:
         return {name: value for name, value in self.settings.items() if name in _APP_SETTINGS}
 
     async def while_up[Result](self, work: Coroutine[Any, Any, Result]) -> Result:
-        """The result of `work`; raises ChildError as soon as one of the parts ends before it."""
+        """Return the result of `work`. Raises ChildError as soon as a part ends before `work` does."""
         working = asyncio.create_task(work)
         watching = [asyncio.create_task(child.watch()) for child in self._children]
         try:
             await asyncio.wait({working, *watching}, return_when=asyncio.FIRST_COMPLETED)
             if working.done() and working.exception():
-                # Perhaps because a part has died, which is seen a moment later.
+                # A crashed part may be the cause. Its end shows a moment later.
                 await asyncio.wait(watching, timeout=1, return_when=asyncio.FIRST_COMPLETED)
             for ended in (watch for watch in watching if watch.done()):
                 await ended
@@ -76,10 +76,10 @@ class Stack:
 async def running_stack(
     place: Place, *, keys: Mapping[str, str], settings: Mapping[str, str]
 ) -> AsyncIterator[Stack]:
-    """Start the parts, each when the one before it answers, and stop them in the opposite order.
+    """Start each part when the one before it answers, and stop the parts in reverse order.
 
-    `keys` are the API keys by service that the simulator takes, `settings` the app settings besides storage
-    and IO's address. Raises ChildError.
+    `keys` are the API keys that the simulator accepts, by service. `settings` are the app settings other than
+    storage and IO's address. Raises ChildError.
     """
     place.logs.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as running:
@@ -100,9 +100,10 @@ async def running_stack(
 async def _start(
     running: AsyncExitStack, place: Place, name: str, command: list[str], settings: Mapping[str, str]
 ) -> Child:
-    # What the developer's shell says of another storage account or of the real IO must not reach the app.
+    # The developer's shell may name another storage account or the real IO. Those settings must not reach the
+    # app.
     environ = {setting: value for setting, value in os.environ.items() if setting not in _APP_SETTINGS}
-    # `func` runs the app with the first Python of the path.
+    # `func` runs the app with the first Python on PATH.
     environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', '')}"
     environ |= {"FUNCTIONS_WORKER_RUNTIME": "python", **settings}
     log = place.logs / f"{name}.log"

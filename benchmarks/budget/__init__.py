@@ -1,1 +1,1 @@
-"""How much of IO's rate limit is used, at how many 429, and what it costs."""
+"""The used share of IO's rate limit, the number of 429s, and the cost."""

@@ -1,15 +1,15 @@
-"""`make bench-budget`: several processes share IO's real limit of 150 calls in 5 s; so do the usual ways.
+"""`make bench-budget`: processes share IO's real limit of 150 calls in 5 s, in Postino's way and usual ways.
 
-The simulator counts in a sliding window and refuses with 429 as API Management does; storage is Azurite. Each
-row is a run of its own on fresh storage. Calls are counted at the simulator, after a warm-up.
+The simulator counts in a sliding window and refuses with 429, as API Management does. Storage is Azurite.
+Each row is a run of its own on fresh storage. The simulator counts the calls, after a warm-up.
 
     hosts            whole functions hosts that take requests from the queues, as deployed. Once a minute
-                     Azurite stands still for seconds to sweep its queues (its queue/gc/QueueGCManager), and
-                     without storage nobody calls: this time, in the last column, is not counted
+                     Azurite stands still for seconds to sweep its queues (its queue/gc/QueueGCManager).
+                     Without storage no host calls IO: this time, in the last column, is not counted
     processes        the same account and rate limiter without queues and ledger; shows how long calls wait
     foreign client   another system of the same institution makes 10 calls a second at random moments
-    retry-after      calls at once and waits for what a 429 asks for
-    fixed sleep      as IO's own bulk tool: one after the other, 10 ms between calls, 5 s after a 429
+    retry-after      calls at once, and waits as long as a 429 asks
+    fixed sleep      like IO's own bulk tool: one after another, 10 ms between calls, 5 s after a 429
 """
 
 import argparse
@@ -50,7 +50,7 @@ AS_DEPLOYED = {"CHECK_STATUS_SCHEDULE": "0 */5 * * * *"}
 
 @dataclass(frozen=True)
 class Scenario:
-    """What runs; `joining` processes start when half of the time is over."""
+    """The processes of a run; `joining` more start when half of the time is over."""
 
     name: str
     strategy: str
@@ -80,21 +80,21 @@ SCENARIOS = (
 
 @dataclass
 class Result:
-    """What one scenario came to. Shares are of 1, waits in seconds."""
+    """The figures of one scenario. Shares are of 1, waits in seconds."""
 
     name: str
-    used: float  # of the calls that the limit allows, everybody's
-    refused: float  # 429s, of our own calls
-    messages: float  # a second
-    polls: float  # a second
-    waits: dict[str, float] = field(default_factory=dict)  # 95th percentile, to the answer
-    operations: float | None = None  # of storage, on the shared rows, a message
+    used: float  # the share of the limit that all clients used
+    refused: float  # the share of our own calls that got a 429
+    messages: float  # per second
+    polls: float  # per second
+    waits: dict[str, float] = field(default_factory=dict)  # 95th percentile, until the answer
+    operations: float | None = None  # storage operations on the shared rows, per message
     still: float = 0.0  # seconds in which storage did not answer
 
 
 @dataclass
 class Counts:
-    """What IO has answered so far."""
+    """IO's answers so far."""
 
     admitted: int
     refused: int
@@ -120,7 +120,7 @@ class Counts:
 
 
 async def run(scenario: Scenario, seconds: float) -> Result:
-    """One scenario on storage and IO of its own."""
+    """Run one scenario on storage and IO of its own."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as running:
         async with running_world(Path(folder), Azurite()) as world:
             await _add_foreign_service(world)
@@ -141,7 +141,7 @@ class Players:
         self._still = 0.0
 
     async def play(self, scenario: Scenario, seconds: float) -> tuple[Counts, Counts]:
-        """What IO has answered at the beginning and at the end of the time that is measured."""
+        """Run the scenario. Return IO's answers at the beginning and at the end of the measured time."""
         if scenario.foreign:
             self._foreign.append(await self._start("foreign", "benchmarks.budget.foreign", FOREIGN_KEY))
         await self._join(scenario, scenario.processes, polls=scenario.polls)
@@ -154,7 +154,7 @@ class Players:
             return before, await Counts.now(self._world, self._still)
 
     async def end(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """What our own processes and the foreign one tell of their work."""
+        """End all processes. Return the reports of our own processes and of the foreign one."""
         for process in (*self._workers, *self._foreign):
             process.terminate()
         workers = [await _told(one) for one in self._workers]
@@ -178,7 +178,7 @@ class Players:
 
     @asynccontextmanager
     async def _requests(self, scenario: Scenario) -> AsyncIterator[None]:
-        """For hosts, requests on the queue that never runs dry."""
+        """Watch storage. For hosts, keep requests on the queue at all times."""
         tasks = [asyncio.create_task(self._watch_storage())]
         tasks += [asyncio.create_task(self._put())] if scenario.strategy == "hosts" else []
         try:
@@ -188,7 +188,7 @@ class Players:
                 task.cancel()
 
     async def _watch_storage(self) -> None:
-        """Adds up for how long storage stands still: an operation that takes a second is no slow one."""
+        """Add up the time in which storage stands still. No merely slow operation takes a second."""
         while True:
             asked_at = time.monotonic()
             await self._world.ledger_table.get("nobody", "nothing")
@@ -197,7 +197,7 @@ class Players:
             await asyncio.sleep(0.05)
 
     async def _put(self) -> None:
-        """Upstream puts requests and takes outcomes: Azurite slows down with the length of its queues."""
+        """Put requests and take outcomes, as upstream does. Long queues slow Azurite down."""
         number = 0
         while True:
             await self._world.take_outcomes()
@@ -209,7 +209,7 @@ class Players:
 
 
 async def _told(process: ChildProcess) -> dict[str, Any]:
-    """The line of JSON at the end of its output; a functions host tells nothing."""
+    """Return the line of JSON at the end of a process's output. A functions host prints none."""
     await process.end()
     last = process.output.splitlines()[-1]
     told: dict[str, Any] = json.loads(last) if last.startswith("{") else {}
@@ -231,7 +231,7 @@ def _result(
     still = after.still - before.still
     seconds, admitted = after.at - before.at - still, after.admitted - before.admitted
     refused = after.refused - before.refused
-    if foreign:  # the simulator does not tell who was refused: our workers count for themselves
+    if foreign:  # the simulator does not say which client it refused, so our workers count
         refused = sum(worker["refused"] for worker in workers)
         calls = refused + sum(len(some) for worker in workers for some in worker["seconds"].values())
     else:
@@ -253,7 +253,7 @@ def _result(
 
 
 def show(console: Console, results: Sequence[Result]) -> None:
-    """The table, each row next to the limit."""
+    """Print the table, each row relative to the limit."""
     table = Table(title=f"Use of {LIMIT.calls} calls in {LIMIT.seconds:g} s")
     for column in COLUMNS:
         table.add_column(column, justify="left" if not column else "right")

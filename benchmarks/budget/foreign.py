@@ -1,6 +1,6 @@
-"""A client of the same account that knows nothing of the others: calls at random moments, ten a second.
+"""A client of the same account that ignores the others: it makes ten calls a second at random moments.
 
-`python -m benchmarks.budget.foreign KEY` prints "ready" and, after SIGTERM, how its calls ended.
+`python -m benchmarks.budget.foreign KEY` prints "ready" and, after SIGTERM, the results of its calls.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ CALLS_A_SECOND = 10
 
 
 async def call(key: SecretStr) -> Counter[str]:
-    """Call until SIGTERM."""
+    """Call until SIGTERM, and count the results."""
     stop, ended = asyncio.Event(), Counter[str]()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     client = IoClient(str(settings.load().io_api_base_url))

@@ -1,8 +1,8 @@
-"""One process that checks and sends as fast as its strategy lets it, and tells what that was like.
+"""One process that checks and sends as fast as its strategy allows, and reports the times.
 
 `python -m benchmarks.budget.worker STRATEGY [--polls N]` reads the app's settings, prints "ready", works
-until SIGTERM and prints a line of JSON: for each kind of call how many seconds each took, waiting included,
-and the operations on the shared rows. It polls N messages at most, eight at a time as the timer does.
+until SIGTERM and prints a line of JSON: the seconds of each call by kind, waiting included, and the number of
+operations on the shared rows. It polls N messages at most, as many at a time as the timer does.
 """
 
 import argparse
@@ -33,7 +33,7 @@ from storage.table import ETag, Row, Table
 from tests.e2e.sample import fiscal_code
 
 SERVICE = "default"
-CONCURRENT = 24  # batchSize and newBatchThreshold of host.json, for each of the two functions
+CONCURRENT = 24  # batchSize plus newBatchThreshold of host.json, for each of the two functions
 TEXT = {"subject": "Un avviso per te", "markdown": "Gentile cittadino, c'è un avviso per te. " * 3}
 
 Call = Callable[[], Awaitable[Any]]
@@ -75,14 +75,14 @@ class Worker:
         self._sent: list[tuple[int, str]] = []
 
     async def check(self) -> None:
-        """Check one citizen after the other."""
+        """Check one citizen after another."""
         while True:
             number = random.randrange(1000)
             await self._timed("check", lambda: self.get_profile(fiscal_code(number)))  # noqa: B023 - awaited here
             self._checked.put_nowait(number)
 
     async def send(self) -> None:
-        """Send to each citizen that was checked."""
+        """Send a message to each checked citizen."""
         while True:
             number = await self._checked.get()
             message = NewMessage.model_validate({"fiscal_code": fiscal_code(number), "content": TEXT})
@@ -91,7 +91,7 @@ class Worker:
                 self._sent.append((number, message_id))
 
     async def poll(self) -> None:
-        """Look at messages that were sent."""
+        """Poll messages that were sent."""
         while self._polls > 0:
             if not self._sent:
                 await asyncio.sleep(0.1)
@@ -101,7 +101,7 @@ class Worker:
             await self._timed("poll", lambda: self.get_message(fiscal_code(number), message_id))  # noqa: B023
 
     async def claim(self) -> None:
-        """Write an intent down."""
+        """Write an intent."""
         await self._claims.insert("claims", f"{random.getrandbits(64):x}", {})
 
     async def get_profile(self, fiscal_code: str) -> None:
@@ -118,7 +118,7 @@ class Worker:
         while True:
             try:
                 result = await call()
-            except NotSent as error:  # it goes back to its queue and comes again
+            except NotSent as error:  # as if the message went back to its queue and came again
                 self.refused += isinstance(error, RateLimited)
                 await asyncio.sleep(random.random())
             except IoError:
@@ -129,7 +129,7 @@ class Worker:
 
 
 class SharedBudget(Worker):
-    """Postino: every call at its permit."""
+    """Postino's strategy: every call waits for a permit."""
 
     def __init__(self, claims: Table, polls: int, io: IoAccount) -> None:
         super().__init__(claims, polls)
@@ -148,7 +148,10 @@ class SharedBudget(Worker):
 
 
 class Naive(Worker):
-    """Calls at once; `after_429` says how long to wait before the same call again."""
+    """Calls without a permit.
+
+    After a 429 it waits `wait` seconds before the same call again, or as long as the 429 asks if that is 0.
+    """
 
     def __init__(self, claims: Table, client: IoClient, key: SecretStr, *, pause: float, wait: float) -> None:
         super().__init__(claims, 0)
@@ -180,7 +183,7 @@ class Naive(Worker):
 
 
 async def work(strategy: str, polls: int) -> dict[str, Any]:
-    """Work until SIGTERM."""
+    """Work until SIGTERM, and return the figures."""
     configured = settings.load()
     service = configured.services[SERVICE]
     account = StorageAccount(configured)
@@ -197,7 +200,7 @@ async def work(strategy: str, polls: int) -> dict[str, Any]:
             worker: Worker = SharedBudget(claims, polls, io)
         case "retry-after":
             worker = Naive(claims, client, service.key, pause=0, wait=0)
-        case _:  # as IO's own bulk tool: one after the other, 10 ms between calls, 5 s after a 429
+        case _:  # like IO's own bulk tool: one after another, 10 ms between calls, 5 s after a 429
             worker, concurrent = Naive(claims, client, service.key, pause=0.01, wait=5), 1
     await _until_terminated(worker, concurrent)
     await client.aclose()

@@ -1,1 +1,1 @@
-"""What it costs to follow messages: a tick over ten thousand to ten million of them, and calls of IO."""
+"""The cost of following messages: a tick over ten thousand to ten million of them, and calls to IO."""

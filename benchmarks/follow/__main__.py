@@ -1,7 +1,7 @@
-"""`make bench-follow`: what a tick costs by how much is tracked, and calls and lag by schedule.
+"""`make bench-follow`: the cost of a tick by the number tracked, and calls and lag by schedule.
 
-Exits 1 when a tick over ten million messages costs a tenth more than one over ten thousand, or when a message
-takes more than 6.5 calls or four hours (median) in the model.
+Exits 1 if a tick over ten million messages costs a tenth more than one over ten thousand, or if a message
+takes more than 6.5 calls or four hours (median lag) in the model.
 """
 
 import argparse
@@ -28,7 +28,7 @@ screen = Console(stderr=True)
 
 
 async def main() -> int:
-    """Measure, print, judge; the exit code."""
+    """Measure, print and judge. Return the exit code."""
     arguments = _arguments()
     with screen.status("") as status:
 
@@ -67,7 +67,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _tick_mistakes(ticks: Sequence[TickCost]) -> Iterator[str]:
-    """CPU is judged by hand: other programs of the machine are in it."""
+    """Yield the costs that grow. A person must judge CPU time: it includes other programs of the machine."""
     for what in ("transactions", "rows_read", "rows_written", "bytes_read", "bytes_written"):
         least, most = (find(getattr(tick.bill, what) for tick in ticks) for find in (min, max))
         if most > least * FLAT:

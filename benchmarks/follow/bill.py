@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from storage.table import ETag, Row, Table
 
-# A query answers at most so many rows; each further page is another transaction (Query Entities, REST API).
+# A query returns at most this many rows; each further page is another transaction (Query Entities, REST API).
 PAGE: Final = 1_000
 
 
 @dataclass
 class Bill:
-    """Transactions, rows and bytes so far; bytes as the service counts an entity."""
+    """Transactions, rows and bytes so far. Bytes are counted as the service counts an entity."""
 
     transactions: int = 0
     rows_read: int = 0
@@ -22,19 +22,19 @@ class Bill:
     bytes_written: int = 0
 
     def read(self, row: Row) -> None:
-        """A row went from the service to us."""
+        """Count a row read from the service."""
         self.rows_read += 1
         self.bytes_read += entity_bytes(row.partition, row.key, row.values)
 
     def write(self, partition: str, key: str, values: Mapping[str, Any]) -> None:
-        """A row went from us to the service: one transaction."""
+        """Count a row written to the service: one transaction."""
         self.transactions += 1
         self.rows_written += 1
         self.bytes_written += entity_bytes(partition, key, values)
 
 
 class BilledTable(Table):
-    """Does what `inner` does, and puts it on a bill."""
+    """Does what `inner` does, and counts it on a bill."""
 
     def __init__(self, inner: Table, bill: Bill) -> None:
         self._inner = inner
@@ -77,7 +77,7 @@ class BilledTable(Table):
 
 
 def entity_bytes(partition: str, key: str, values: Mapping[str, Any]) -> int:
-    """What an entity weighs (Microsoft: "How the size of an entity is calculated", Table storage)."""
+    """Return an entity's size (Microsoft: "How the size of an entity is calculated", Table storage)."""
     properties = sum(8 + 2 * len(name) + _value_bytes(value) for name, value in values.items())
     return 4 + 2 * (len(partition) + len(key)) + properties
 

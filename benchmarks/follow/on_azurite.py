@@ -1,4 +1,4 @@
-"""The same tick on real tables, as fast as Azurite is: one process, and its own scan of a table grows."""
+"""The same tick on Azurite. Azurite limits its speed: it is one process, and its table scan grows."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ TOGETHER = 32
 
 @dataclass(frozen=True)
 class AzuriteTime:
-    """Seconds of a tick, and of the one query in it alone: Azurite reads every row of the table for that."""
+    """The seconds of a tick, and of its one query alone, for which Azurite reads every row of the table."""
 
     tracked: int
     due: int
@@ -28,7 +28,7 @@ class AzuriteTime:
 
 
 async def measure(tracked: int, due: int, progress: Callable[[str], None]) -> AzuriteTime:
-    """Seed an emulator of its own, and tick once."""
+    """Start an emulator, seed it, and run one tick."""
     with Azurite() as azurite:
         account = StorageAccount(_settings(azurite.connection_string))
         try:

@@ -1,8 +1,8 @@
-"""Calls of IO a message and how late its reading is noticed, for ours and for other schedules.
+"""Calls to IO per message, and the lag until its reading is noticed, for our schedule and others.
 
-The model is an assumption, to be replaced by an institution's own figures: 65 % of the messages are read,
-after a time that is lognormal with a median of 6 h and a sigma of 1.8; none is followed beyond 60 days. Every
-schedule has the look for the delivery, ten seconds after acceptance, and ticks of five minutes.
+The model is an assumption, to be replaced by an institution's own figures. Recipients read 65 % of the
+messages, after a lognormal time with a median of 6 h and a sigma of 1.8. No message is followed beyond 60
+days. Every schedule has the poll for the delivery, ten seconds after acceptance, and ticks of five minutes.
 """
 
 import math
@@ -22,16 +22,16 @@ MEDIAN_HOURS: Final = 6.0
 SIGMA: Final = 1.8
 HORIZON_HOURS: Final = HORIZON / timedelta(hours=1)
 TICK_HOURS: Final = 5 / 60
-CALLS_A_SECOND: Final = 24  # of the 30 that IO allows, what sending leaves to following
+CALLS_A_SECOND: Final = 24  # of the 30 that IO allows, the part that sending leaves for polls
 ACCEPTED_AT: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
-# Given the number of a message, the hours after acceptance at which it is looked at until it is read.
+# Takes the number of a message; returns the hours after acceptance of its polls until it is read.
 type Schedule = Callable[[int], Sequence[float]]
 
 
 @dataclass(frozen=True)
 class ModelRow:
-    """One schedule: most and mean looks a message, and the lag of those who read, in hours."""
+    """One schedule: the most and the mean polls per message, and the lag of the messages read, in hours."""
 
     schedule: str
     most_looks: int
@@ -42,7 +42,7 @@ class ModelRow:
 
 
 def ours(number: int) -> list[float]:
-    """What check_status/schedule.py says of a message that was delivered and is not read."""
+    """Return the hours that check_status/schedule.py gives for a delivered message that is not read."""
     entry = replace(_DELIVERED, request_id=f"m-{number}")
     at, hours = ACCEPTED_AT + timedelta(seconds=10), []
     while found := next_poll(entry, at):
@@ -52,13 +52,13 @@ def ours(number: int) -> list[float]:
 
 
 def every(hours: float) -> Schedule:
-    """A fixed interval."""
+    """Return a schedule with a fixed interval."""
     looks = [hours * (number + 1) for number in range(int(HORIZON_HOURS / hours))]
     return lambda number: looks
 
 
 def ladder(first: float, factor: float, cap: float) -> Schedule:
-    """Waits of `first` hours, then each `factor` times the one before, `cap` hours at most."""
+    """Return a schedule with a wait of `first` hours, then each `factor` times longer, up to `cap` hours."""
     looks, at, wait = [], first, first
     while at < HORIZON_HOURS:
         looks.append(at)
@@ -81,14 +81,14 @@ SCHEDULES: Final[dict[str, Schedule]] = {
 
 
 def compare(samples: int, seed: int = 1) -> list[ModelRow]:
-    """Every schedule over the same messages."""
+    """Run every schedule over the same messages."""
     rng = random.Random(seed)
     reads = [_reads_after(rng) for _ in range(samples)]
     return [_row(name, schedule, reads, rng) for name, schedule in SCHEDULES.items()]
 
 
 def _reads_after(rng: random.Random) -> float:
-    """Hours; infinite for a message that nobody reads."""
+    """Return the hours until a message is read; infinite for one never read."""
     return rng.lognormvariate(math.log(MEDIAN_HOURS), SIGMA) if rng.random() < READ else math.inf
 
 
@@ -97,7 +97,7 @@ def _row(name: str, schedule: Schedule, reads: Sequence[float], rng: random.Rand
     for number, read in enumerate(reads):
         looks = schedule(number)
         late = rng.random() * TICK_HOURS
-        found = bisect_left(looks, read - late)  # a look is made with the tick after its time
+        found = bisect_left(looks, read - late)  # a poll happens at the tick after its time
         calls += 1 + min(found + 1, len(looks))
         most = max(most, 1 + len(looks))
         if found < len(looks):

@@ -1,4 +1,4 @@
-"""What one tick costs, by how many messages are tracked, when the same number is due."""
+"""The cost of one tick, by the number of tracked messages, when the same number is due."""
 
 import gc
 import time
@@ -20,14 +20,14 @@ from tests.fakes import FakeClock, FakeIo, FakeQueues, FakeTable, seen
 from tests.samples import KEYS, a_request
 
 START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-# One look in ten brings news, which costs an event and a write of the ledger.
+# One poll in ten brings news, which costs an event and a write to the ledger.
 NEWS: Final = 10
 REPETITIONS: Final = 5
 
 
 @dataclass(frozen=True)
 class TickCost:
-    """One tick: what is billed for it, and what it takes of this machine, the stores' own part included."""
+    """The cost of one tick: its bill, and its load on this machine, including that of the stores."""
 
     tracked: int
     due: int
@@ -37,13 +37,13 @@ class TickCost:
     peak_bytes: int
 
     def as_json(self) -> dict[str, Any]:
-        """For programs."""
+        """Return the cost as JSON, for programs."""
         return asdict(self) | {"naive": asdict(naive(self.tracked, self.due))}
 
 
 @dataclass(frozen=True)
 class NaiveCost:
-    """A tick that reads every tracked message and asks IO for each, by arithmetic."""
+    """The computed cost of a tick that reads every tracked message and asks IO for each."""
 
     transactions: int
     rows_read: int
@@ -51,12 +51,12 @@ class NaiveCost:
 
 
 def naive(tracked: int, due: int) -> NaiveCost:
-    """Pages of the scan, and a write for each of the same messages that have news."""
+    """Compute the naive cost: the pages of the scan, and a write for each of the same messages with news."""
     return NaiveCost(-(-tracked // PAGE) + due // NEWS, tracked, tracked)
 
 
 class ReadingIo(FakeIo):
-    """IO, where every tenth message has been read since the last look."""
+    """IO, with every tenth message read since the last poll."""
 
     async def get_message(
         self, fiscal_code: str, message_id: str, *, service: str, priority: Priority = Priority.POLL
@@ -66,7 +66,7 @@ class ReadingIo(FakeIo):
 
 
 class Post:
-    """What ticks on given tables; `due` delivered messages have just become due on them."""
+    """Runs ticks on given tables. After `deliver`, `due` delivered messages have just become due on them."""
 
     def __init__(self, ledger_table: Table, due_table: Table) -> None:
         self.clock = FakeClock(START)
@@ -84,7 +84,7 @@ class Post:
         self.ledger, self.due_index = self.context.ledger, self.context.due_index
 
     async def deliver(self, due: int) -> None:
-        """Messages as they are some hours after acceptance; their rows spread over the minutes of a tick."""
+        """Write messages as they are some hours after acceptance, with rows spread over a tick's minutes."""
         for number in range(due):
             request = a_request(request_id=f"due-{number:06}", feature_level_type="ADVANCED")
             entry = await self.ledger.commit(self.ledger.intent(await self.ledger.open(request)))
@@ -96,12 +96,12 @@ class Post:
         await self.due_index.release(await self.due_index.acquire(), None)
 
     async def tick(self) -> None:
-        """Follow what is due."""
+        """Poll the messages that are due."""
         await follow_due(self.context)
 
 
 async def measure(tracked: int, due: int) -> TickCost:
-    """The bill of one tick; the least CPU of some repetitions, and the peak of memory during another."""
+    """Measure the bill and the peak memory of one tick, and the least CPU time of some repetitions."""
     table = TrackedTable(tracked - due, START)
     seconds = [await _cpu_seconds(table, due) for _ in range(REPETITIONS)]
     bill = Bill()
@@ -123,7 +123,7 @@ async def _cpu_seconds(table: TrackedTable, due: int) -> float:
 
 
 async def _post(table: TrackedTable, due: int, bill: Bill) -> Post:
-    """A post whose bill begins with the tick."""
+    """Return a post whose bill begins with the tick."""
     ledger_table, due_table = FakeTable("ledger"), table.cleared()
     await Post(ledger_table, due_table).deliver(due)
     post = Post(BilledTable(ledger_table, bill), BilledTable(due_table, bill))

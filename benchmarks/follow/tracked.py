@@ -1,4 +1,4 @@
-"""A due index as large as one likes: rows that are not due yet, eight bytes each, in order."""
+"""A due index of any size: rows that are not due yet, eight bytes each, in order."""
 
 from array import array
 from bisect import bisect_left
@@ -15,7 +15,7 @@ SHARDS = 16
 
 
 class TrackedTable(Table):
-    """`count` rows due after `start`, evenly over sixty days, and beside them what is written meanwhile.
+    """Holds `count` rows due after `start`, evenly over sixty days, and the rows written meanwhile.
 
     A row is a number: minutes after the start, shard, second and the number of its message.
     """
@@ -26,7 +26,7 @@ class TrackedTable(Table):
         self._written = FakeTable("due")
 
     def cleared(self) -> "TrackedTable":
-        """The same rows without what was written."""
+        """Remove the written rows and return the table."""
         self._written = FakeTable("due")
         return self
 
@@ -57,7 +57,7 @@ class TrackedTable(Table):
             yield row
 
     def _place(self, bucket: str) -> int:
-        """Where the rows of a minute begin."""
+        """Return the position at which the rows of a minute begin."""
         if len(bucket) < 12:
             return 0
         at = datetime.strptime(f"{bucket}+0000", "%Y%m%d%H%M%z")
@@ -70,7 +70,7 @@ class TrackedTable(Table):
 
 
 def _packed(count: int) -> array[int]:
-    """`start` is a whole minute; the first rows are due half an hour after it."""
+    """Return the rows as numbers. `start` is a whole minute; the first rows are due half an hour after it."""
     rows, minutes = array("q"), 60 * 24 * 60
     for minute in range(minutes):
         numbers = range(count * minute // minutes, count * (minute + 1) // minutes)

@@ -1,1 +1,1 @@
-"""What reminders cost in storage and in calls to IO."""
+"""The cost of reminders in storage and in calls to IO."""

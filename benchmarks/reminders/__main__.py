@@ -1,10 +1,10 @@
-"""`make bench-reminders`: what a reminder costs in storage and in calls to IO, by how many are tracked.
+"""`make bench-reminders`: the cost of a reminder in storage and in calls to IO, by the number tracked.
 
-Over fakes that count as Table storage bills: each page of a query is a transaction. A message put on a queue
-is one more. Taking messages off queues and the account's permits are not counted: the host does the one,
-and every call of IO needs the other. The naive timer reads every message of the ledger at each tick.
+The fakes count as Table storage bills: each page of a query is a transaction. A message put on a queue is one
+more. The benchmark counts neither messages taken off queues, which is the host's work, nor the account's
+permits, which every call to IO needs. The naive timer reads every message of the ledger at each tick.
 
-Exits 1 when a figure, but those of the naive scan, grows by more than a tenth from least to most tracked.
+Exits 1 if a figure, except those of the naive scan, grows by more than a tenth from least to most tracked.
 """
 
 import argparse
@@ -26,7 +26,7 @@ screen = Console(stderr=True)
 
 
 async def main() -> int:
-    """Measure, print, judge; the exit code."""
+    """Measure, print and judge. Return the exit code."""
     arguments = _arguments()
     costs = [cost for tracked in arguments.tracked for cost in await measure(tracked, arguments.due)]
     mistakes = list(_mistakes(costs))

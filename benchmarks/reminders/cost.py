@@ -1,4 +1,4 @@
-"""What the reminders' timer costs for each message that is due, by how many are tracked."""
+"""The cost of the reminders' timer for each due message, by the number of tracked messages."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
@@ -16,7 +16,7 @@ from tests.samples import a_body
 
 START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 POLICY: Final = ReminderPolicy(unread=UnreadReminders(after_days=5))
-# The first look is for the plan only; at the second the reminder is due.
+# The first tick only reads the plan; at the second the reminder is due.
 FIRST_LOOK: Final = START + timedelta(hours=9)
 DUE: Final = START + timedelta(days=5, hours=1)
 NAIVE: Final = "naive: the scan of one tick"
@@ -24,7 +24,7 @@ NAIVE: Final = "naive: the scan of one tick"
 
 @dataclass(frozen=True)
 class Cost:
-    """`what` costs so much for each of the messages that were due, `tracked` being the others."""
+    """The cost of `what` for each due message, with `tracked` messages in the tables."""
 
     what: str
     tracked: int
@@ -35,13 +35,13 @@ class Cost:
 
     @property
     def figures(self) -> dict[str, float]:
-        """What is compared, by its name."""
+        """The compared figures, by name."""
         values = asdict(self)
         return {name: values[name] for name in ("transactions", "queue_puts", "rows_read", "io_calls")}
 
 
 class BilledApp(FakeApp):
-    """The app of messages over tables that are billed, with so many other messages tracked at `now`."""
+    """The app on billed tables, with `others` more messages tracked at `now`."""
 
     def __init__(self, now: datetime, others: int) -> None:
         self.bill = Bill()
@@ -56,7 +56,7 @@ class BilledApp(FakeApp):
         return BilledTable(self._tracked if name == REMINDERS_TABLE else fake, self.bill)
 
     async def deliver(self, due: int) -> None:
-        """So many messages are delivered, each to another citizen; all the others are in the ledger too."""
+        """Deliver `due` messages, each to another citizen. Put all the others in the ledger too."""
         for number in range(due):
             await self.check(
                 a_body(
@@ -78,12 +78,12 @@ class BilledApp(FakeApp):
             self.ledger_table.rows_by_key[key] = Row(*key, values, "1")
 
     async def scan(self) -> None:
-        """What a timer without an index would begin each tick with."""
+        """Read the whole ledger, as a timer without an index would at each tick."""
         async for _ in self.ledger.entries():
             pass
 
     async def cost_of(self, what: str, work: Callable[[], Awaitable[None]], due: int) -> Cost:
-        """The cost of some work, by the message that was due."""
+        """Do some work and return its cost per due message."""
         before, done = replace(self.bill), len(self.steps.done)
         await work()
         steps = self.steps.done[done:]
@@ -98,7 +98,7 @@ class BilledApp(FakeApp):
 
 
 async def measure(tracked: int, due: int) -> list[Cost]:
-    """Each thing that can come of a message, with so many tracked and so many of them due."""
+    """Measure each case of a message, with `tracked` messages, `due` of them due."""
     others = tracked - due
     return [
         *await _not_due(BilledApp(FIRST_LOOK, others), due),

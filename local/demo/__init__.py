@@ -1,1 +1,1 @@
-"""`make demo`: a sample of requests through every part, and whether each ended as it should."""
+"""`make demo`: sends a sample of requests through every part and checks how each ended."""

@@ -25,7 +25,7 @@ from local.stack import PROJECT, Place, Stack, running_stack
 
 LOGS = PROJECT / ".local" / "demo"
 
-# Faster than in production, where minutes do not matter.
+# This is faster than in production, where minutes do not matter.
 PACE = {
     "CHECK_STATUS_SCHEDULE": "*/2 * * * * *",
     "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.2",
@@ -33,7 +33,7 @@ PACE = {
 
 
 async def demo(screen: Screen, *, keep: bool) -> bool:
-    """Start everything, perform, show; whether all was as expected. Raises ChildError."""
+    """Start everything, run and judge the demo; return whether all was as expected. Raises ChildError."""
     keys = {service: secrets.token_hex(16) for service in (*SERVICES, "default")}
     settings = {
         "IO_SERVICES": json.dumps({service: {"key": key} for service, key in keys.items()}),

@@ -1,4 +1,4 @@
-"""Requests as an institution's system writes them, each with the end that it must come to."""
+"""Requests as an institution's system writes them, each with its expected end."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from typing import Any
 from contract.settlement import Settlement
 from local.demo.texts import IDENTITY_CARD, NURSERY, PARKING_PERMIT, WASTE_TAX, Text
 
-# The outcomes that a message comes to, by state and reason.
+# The expected outcomes of a message, by state and reason.
 DELIVERED = ("accepted", "processed")
 READ = (*DELIVERED, "read")
 PAID = (*READ, "paid")
@@ -19,7 +19,7 @@ SETTLED = (*READ, "paid (settled_upstream)")
 IN_DOUBT = ("in_doubt (connection_lost)",)
 INVALID = ("parked (invalid)",)
 
-# What a citizen does, in the words of the IO simulator.
+# A citizen's script, in the words of the IO simulator.
 type Citizen = Mapping[str, object]
 
 IDLE: Citizen = {"reads_after_seconds": None, "pays_after_seconds": None}
@@ -32,10 +32,11 @@ class Case:
     """One request and its end.
 
     `kind` groups cases for people. The `bodies` go on the queue at once, the `late` ones when IO has accepted
-    the message; `settlement` is what the creditor then says of its notice. A reminder has no body: Postino
-    makes it. `a_week_later` are those of the `expected` outcomes that come only then, `not_reminded` why the
-    citizen is not reminded. `subject` is what IO must hold if the message is to reach it; `violations` are
-    the fields for which an invalid request is parked. `request_id` is None for the one body that has none.
+    the message. `settlement` is what the creditor then reports of the notice. A reminder has no body, because
+    Postino makes it. `a_week_later` are the `expected` outcomes that come only then. `not_reminded` are the
+    reasons why the citizen gets no reminder. `subject` is what IO must hold if it gets the message.
+    `violations` are the fields for which an invalid request is parked. `request_id` is None for the one body
+    that has none.
     """
 
     kind: str
@@ -53,17 +54,17 @@ class Case:
 
     @property
     def at_first(self) -> tuple[str, ...]:
-        """The outcomes that are expected before the week is over."""
+        """The outcomes expected before the week is over."""
         return self.expected[: len(self.expected) - len(self.a_week_later)]
 
     @property
     def end(self) -> tuple[str, ...]:
-        """The end for people: the outcomes, and what only the ledger tells."""
+        """The end for people: the outcomes, and the reasons that only the ledger holds."""
         return (*self.expected, *(f"not reminded ({reason})" for reason in self.not_reminded))
 
     @property
     def is_reminder(self) -> bool:
-        """Whether Postino makes it."""
+        """Whether Postino makes the request."""
         return not self.bodies
 
     @property
@@ -74,8 +75,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """`times` cases of one kind; `language` is what the recipients prefer, `fields` are those of the request
-    that are special, at their path. `a_week_later` are outcomes that come after the `expected` ones.
+    """`times` cases of one kind.
+
+    `language` is the one that the recipients prefer. `fields` are the special fields of the request, by path.
+    `a_week_later` are outcomes that come after the `expected` ones.
     """
 
     kind: str
@@ -91,28 +94,28 @@ class Row:
 
 
 class CaseMaker:
-    """Makes cases, each with a number of its own; dates are counted from `now` (UTC)."""
+    """Makes cases, each with its own number. Dates are relative to `now` (UTC)."""
 
     def __init__(self, now: datetime) -> None:
         self._numbers = count(1)
         self._due_date = f"{now + timedelta(days=30):%Y-%m-%d}T23:59:59+02:00"
 
     def of(self, row: Row) -> list[Case]:
-        """The cases of a row."""
+        """Return the cases of a row."""
         return [self._case(row, next(self._numbers)) for _ in range(row.times)]
 
     def in_base64(self) -> Case:
-        """A body as many queue bindings write it when nobody tells them otherwise."""
+        """Return a case with a Base64 body, the default of many queue bindings."""
         [case] = self.of(Row("body in base64", 1, IDENTITY_CARD))
         return replace(case, bodies=tuple(base64.b64encode(body.encode()).decode() for body in case.bodies))
 
     def repeated(self) -> list[Case]:
-        """Requests that come twice at the same moment, and once more later."""
+        """Return requests that come twice at the same moment, and once more later."""
         cases = self.of(Row("same request, three times", 2, NURSERY))
         return [replace(case, bodies=case.bodies * 2, late=case.bodies) for case in cases]
 
     def other_content(self) -> Case:
-        """A request_id that comes again with another text."""
+        """Return a case whose request_id comes again with another text."""
         row = Row("same id, other content", 1, PARKING_PERMIT, (*DELIVERED, "parked (conflict)"))
         [case] = self.of(row)
         other = json.loads(case.bodies[0])
@@ -120,7 +123,7 @@ class CaseMaker:
         return replace(case, late=(json.dumps(other),))
 
     def reminded(self, row: Row, name: str, subject: str) -> list[Case]:
-        """A request, and the reminder `name` that it gives rise to, with its subject."""
+        """Return a request and the reminder `name` for it, which has the `subject`."""
         [case] = self.of(row)
         reminder = Case(
             kind=f"- its reminder {name}",
@@ -135,7 +138,7 @@ class CaseMaker:
         return [case, reminder]
 
     def invalid(self) -> list[Case]:
-        """Requests that IO would refuse, or that nobody can understand; each breaks a rule of its own."""
+        """Return requests that IO would refuse, or that are malformed. Each breaks a different rule."""
         mistakes: dict[str, object] = {
             "fiscal_code": "AAAAAA00A00A",
             "service": "biblioteca",
@@ -157,7 +160,7 @@ class CaseMaker:
 
     def _case(self, row: Row, number: int) -> Case:
         request_id = f"{row.text.code}-{number:04d}"
-        # Made up on the pattern of PagoPA's specimen.
+        # An invented code, on the pattern of PagoPA's specimen.
         fiscal_code = f"AAAAAA00A00A{number:03d}A"
         notice_number = f"3010{number:014d}"
         request = self._request(row.text, request_id, fiscal_code, notice_number)
@@ -198,7 +201,7 @@ class CaseMaker:
 
 
 def reference_in(markdown: str) -> str | None:
-    """The request_id that the text of a message ends with; Postino's own texts have none."""
+    """Return the request_id at the end of a message's text. Postino's own texts have none."""
     _, found, reference = markdown.rpartition(_REFERENCE)
     return reference if found else None
 

@@ -1,4 +1,4 @@
-"""Gathers, when the performance is over, what every part says of it."""
+"""Gathers the evidence of every part after the demo has run."""
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping
@@ -25,7 +25,7 @@ type ByRequest[Thing] = Mapping[str | None, Thing]
 
 @dataclass(frozen=True)
 class Stores:
-    """What Postino wrote down."""
+    """The records that Postino wrote."""
 
     ledger: Ledger
     parked: Parked
@@ -33,7 +33,7 @@ class Stores:
 
 @asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
-    """The stores of the storage account that the settings name."""
+    """Open the stores of the storage account that the settings name."""
     account, cipher = StorageAccount(settings), Cipher(settings.encryption_keys)
     try:
         yield Stores(
@@ -45,7 +45,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
 
 async def gather(sample: Sample, play: Play, stores: Stores, io: SimulatedIo, logs: Path) -> Verdict:
-    """The verdict on a play; `logs` is the folder of its logs."""
+    """Return the verdict on a play. `logs` is the folder of its logs."""
     entries, parked_ones, at_io = (
         await _entries(sample, stores),
         await _parked(stores),
@@ -95,7 +95,7 @@ async def _at_io(io: SimulatedIo, sample: Sample) -> ByRequest[list[Mapping[str,
 
 
 def _deferrals(entries: list[Entry | None]) -> Counter[str]:
-    """How often requests were put off, by reason; the ledger counts up what repeats itself."""
+    """Count how often requests were deferred, by reason. The ledger keeps a repeated one as a count."""
     counts: Counter[str] = Counter()
     for step in (step for entry in entries if entry for step in entry.history):
         if step["what"] == "DEFERRED":
@@ -104,7 +104,7 @@ def _deferrals(entries: list[Entry | None]) -> Counter[str]:
 
 
 def _exposed(sample: Sample, play: Play, logs: Path) -> list[str]:
-    """Where a fiscal code of the sample is, in whatever case, though it must not be."""
+    """Return the places that wrongly hold a fiscal code of the sample, in upper or lower case."""
     texts = {str(log): log.read_text(errors="replace") for log in sorted(logs.glob("*.log"))}
     texts["an outcome"] = "\n".join(one.to_json() for known in play.outcomes.values() for one in known)
     codes = {case.fiscal_code for case in sample.cases}

@@ -1,4 +1,4 @@
-"""The institution's own system: requests and settlements go to its queues, outcomes come back."""
+"""The institution's own system: it puts requests and settlements on queues, and takes outcomes."""
 
 import asyncio
 import contextlib
@@ -19,38 +19,38 @@ from storage.queues import (
 
 
 class Institution:
-    """Its connection to the queues, which are made if they are not there."""
+    """The institution's connection to the queues. `open` creates the missing ones."""
 
     def __init__(self, connection_string: str) -> None:
         self._queues = QueueServiceClient.from_connection_string(connection_string)
 
     async def open(self) -> None:
-        """Make the queues."""
+        """Create the queues."""
         for name in QUEUES:
             with contextlib.suppress(ResourceExistsError):
                 await self._queues.create_queue(name)
 
     async def put(self, bodies: Iterable[str]) -> None:
-        """Ask for messages, in this order."""
+        """Request messages, in this order."""
         queue = self._queue(MESSAGE_REQUESTS)
         for body in bodies:
             await queue.send_message(body)
 
     async def settle(self, bodies: Iterable[str]) -> None:
-        """Tell of notices that were paid."""
+        """Report paid notices."""
         queue = self._queue(MESSAGE_SETTLED)
         for body in bodies:
             await queue.send_message(body)
 
     async def outcomes(self) -> list[Outcome]:
-        """The outcomes since the last time, read by the contract's model and taken off the queue."""
+        """Take the new outcomes off the queue, and read them with the contract's model."""
         queue = self._queue(MESSAGE_OUTCOMES)
         messages = [message async for message in queue.receive_messages(messages_per_page=32)]
         await asyncio.gather(*(queue.delete_message(message) for message in messages))
         return [Outcome.model_validate_json(message.content) for message in messages]
 
     async def left_behind(self) -> tuple[int, int]:
-        """How many messages are in sight on the queues that the app works off, and how many come later."""
+        """Return how many messages on the app's queues are visible, and how many become visible later."""
         in_sight = there = 0
         for queue in map(self._queue, (*INPUT_QUEUES, *POISON_QUEUES)):
             in_sight += len(await queue.peek_messages(max_messages=32))

@@ -1,4 +1,4 @@
-"""The performance: puts the sample on the queue, scene by scene, and reads outcomes until all have come."""
+"""A run of the demo: puts the sample on the queue in steps, and reads outcomes until all have come."""
 
 import asyncio
 import time
@@ -27,11 +27,11 @@ type Remind = Callable[[timedelta], Awaitable[None]]
 
 
 class Play:
-    """One performance.
+    """One run of the demo.
 
-    `outcomes` are those that came, by request_id, each once; `left_behind` and `put_back` is what is on the
-    queues in the end, in sight or to come later. `remind` decides on the reminders that are due so long from
-    now.
+    `outcomes` are those that came, by request_id, each once. `left_behind` counts the messages visible on the
+    queues at the end, `put_back` those that become visible later. `remind` decides on the reminders due when
+    the given time has passed.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Play:
         self._started = time.monotonic()
 
     async def perform(self) -> None:
-        """Returns when every expected outcome has come and the queues are empty, or when the time is over."""
+        """Run until every expected outcome has come and the queues are empty, or until the time is over."""
         sample = self._sample
         await self._io.script({case.fiscal_code: case.citizen for case in sample.cases})
         for cases, faults in ((sample.doubtful, BROKEN_CONNECTION), (sample.delayed, BUSY_OR_DOWN)):
@@ -66,15 +66,15 @@ class Play:
 
     @property
     def seconds(self) -> float:
-        """How long it has been going on."""
+        """The seconds since the start."""
         return time.monotonic() - self._started
 
     def words(self, case: Case) -> list[str]:
-        """What became of a case: its outcomes by state and reason, in the order in which they came."""
+        """Return a case's outcomes by state and reason, in the order in which they came."""
         return [_word(outcome) for outcome in self.outcomes[case.request_id]]
 
     async def _let_a_week_pass(self) -> None:
-        """At IO and for the reminders; the functions host keeps its own clock, and sends them at once."""
+        """Advance time at IO and for the reminders. The functions host keeps its clock and sends at once."""
         ahead = self._sample.remind_at - datetime.now(UTC)
         self._screen.say(
             f"{self.seconds:5.1f} s  A week later, {self._sample.remind_at:%A %d %B} at noon in Italy: "

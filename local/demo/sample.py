@@ -11,7 +11,7 @@ from reminders.calendar import DAY, local_day
 
 SERVICES = ("anagrafe", "scuola", "tributi")
 
-# The app looks at a message 10 s after its acceptance, and then not for hours.
+# The app polls a message 10 s after its acceptance, and then not for hours.
 READER: Citizen = {**IDLE, "reads_after_seconds": 2}
 PAYER: Citizen = {**READER, "pays_after_seconds": 4}
 LATE_READER: Citizen = {**IDLE, "reads_after_seconds": 3 * DAY.total_seconds()}
@@ -31,15 +31,16 @@ AMOUNT_REFUSED = ("refused (payment_amount_not_allowed)", "parked (payment_amoun
 
 PREMIUM = {"feature_level_type": "ADVANCED"}
 REMIND_READING = PREMIUM | {"reminders": {"unread": {"after_days": 6}}}
-# In cents; more than the simulated services may ask.
+# In cents; above the maximum of the simulated services.
 TOO_MUCH = {"content.payment_data.amount": 1_000_001}
 
 
 @dataclass(frozen=True)
 class Sample:
-    """`doubtful` meets a connection that breaks, `delayed` an IO that is busy or down, `others` neither.
+    """The cases by group.
 
-    `followed` ask for reminders, which are among them and due at `remind_at` (UTC).
+    `doubtful` meets a broken connection, `delayed` a busy or failing IO, `others` neither. `followed` holds
+    requests with reminders, and the reminders, which are due at `remind_at` (UTC).
     """
 
     doubtful: Sequence[Case]
@@ -50,12 +51,12 @@ class Sample:
 
     @property
     def cases(self) -> list[Case]:
-        """All of them, as they are put on the queue."""
+        """All cases, in the order in which they go on the queue."""
         return [*self.doubtful, *self.delayed, *self.others, *self.followed]
 
 
 def new_sample(now: datetime) -> Sample:
-    """A new sample; its dates are counted from `now` (UTC)."""
+    """Return a new sample. Its dates are relative to `now` (UTC)."""
     maker, remind_at = CaseMaker(now), a_week_after(now)
     return Sample(
         doubtful=maker.of(Row("connection breaks after POST", 1, IDENTITY_CARD, IN_DOUBT)),
@@ -114,7 +115,7 @@ def _premium() -> list[Row]:
 
 
 def _ended(now: datetime) -> list[Row]:
-    """Those that are not sent, or that IO does not deliver."""
+    """Return rows that are not sent, or that IO does not deliver."""
     past = {"expires_at": f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"}
     return [
         Row("citizen is not on IO", 2, IDENTITY_CARD, NOT_FOUND, OUTSIDER),
@@ -128,7 +129,7 @@ def _ended(now: datetime) -> list[Row]:
 
 
 def _followed(maker: CaseMaker, remind_at: datetime) -> list[Case]:
-    """Those of whom Postino reminds a week later, unless IO then says that it is not needed any more."""
+    """Return cases with a reminder a week later, unless IO then shows that it is no longer needed."""
     due = local_day(remind_at) + DAY
     remind_paying = PREMIUM | {
         "content.due_date": f"{due}T23:59:59+02:00",

@@ -1,4 +1,4 @@
-"""What the demo shows: how far it is, and the verdict."""
+"""The demo's output: its progress, and the verdict."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from rich.text import Text
 from contract.outcome import State
 from local.demo.verdict import Found, Verdict, listed
 
-# Where nothing can be drawn anew, such as in a CI log, there is a line now and then.
+# An output that cannot be redrawn, such as a CI log, gets a line at intervals.
 PLAIN_SECONDS = 5
 PLAIN_WIDTH = 150
 
@@ -47,17 +47,17 @@ class Screen:
         self._silent_until = 0.0
 
     def say(self, text: str = "", style: str = "") -> None:
-        """A line."""
+        """Print a line."""
         self._console.print(text, style=style, markup=False, soft_wrap=True)
 
     @contextmanager
     def progressing(self) -> Iterator[None]:
-        """While it lasts, `progress` draws anew."""
+        """Let `progress` redraw its output during the block."""
         with self._live if self._console.is_terminal else nullcontext():
             yield
 
     def progress(self, latest: Counter[str], total: int, seconds: float) -> None:
-        """How many of `total` requests came how far: `latest` counts by their latest outcome."""
+        """Show the progress of `total` requests. `latest` counts them by their latest outcome."""
         counts = latest + Counter({WAITING: total - latest.total()})
         told = ", ".join(f"{state} {counts[state]}" for state in COLOURS if counts[state])
         if self._console.is_terminal:
@@ -70,7 +70,7 @@ class Screen:
             self.say(f"{seconds:5.1f} s  {told}")
 
     def show(self, verdict: Verdict, simulator: str) -> None:
-        """The outcomes by kind of request, the totals, and every mistake."""
+        """Print the outcomes by kind of request, the totals, and every mistake."""
         self._console.print(_outcomes(verdict.found), "", _totals(verdict, simulator), sep="\n")
         mistakes = verdict.mistakes()
         if mistakes:

@@ -1,4 +1,4 @@
-"""The demo's hand on the IO simulator: who the citizens are, what goes wrong, what IO holds in the end."""
+"""The demo's control of the IO simulator: its citizens, its faults, its clock and its messages."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -8,29 +8,29 @@ import httpx
 
 
 class SimulatedIo:
-    """The simulator's control endpoints; `local.io_simulator` describes them."""
+    """Calls the simulator's control endpoints; `local.io_simulator` describes them."""
 
     def __init__(self, control_url: str) -> None:
         self._http = httpx.AsyncClient(base_url=control_url)
 
     async def script(self, citizens: Mapping[str, Mapping[str, object]]) -> None:
-        """Say what each citizen does, by fiscal code."""
+        """Script the citizens, by fiscal code."""
         await self._post("/citizens", citizens)
 
     async def go_wrong(self, faults: Sequence[Mapping[str, object]]) -> None:
-        """Let the next calls meet these faults."""
+        """Apply these faults to the next calls."""
         await self._post("/faults", faults)
 
     async def advance(self, time: timedelta) -> None:
-        """Let so much time pass at IO, and for its citizens."""
+        """Let `time` pass at IO, and for its citizens."""
         await self._post("/clock", {"advance_seconds": time.total_seconds()})
 
     async def is_well(self) -> bool:
-        """Whether every fault has been met."""
+        """Return whether every fault has hit its calls."""
         return not await self._get("/faults")
 
     async def messages(self) -> list[dict[str, Any]]:
-        """What IO has accepted, in that order."""
+        """Return the messages that IO has accepted, in that order."""
         messages: list[dict[str, Any]] = (await self._get("/messages"))["messages"]
         return messages
 

@@ -1,4 +1,4 @@
-"""What a municipality writes to its citizens: the Italian texts of the demo, one of them translated."""
+"""Texts of a municipality to its citizens: the Italian texts of the demo, one of them translated."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Text:
-    """A message's text. `code` begins the ids of the requests that carry it; `translations` are subject and
-    markdown by language; `has_due_date` and `has_payment` tell what else the message carries.
+    """A message's text.
+
+    `code` begins the ids of its requests. `translations` are subject and markdown by language. `has_due_date`
+    and `has_payment` say what else the message carries.
     """
 
     code: str

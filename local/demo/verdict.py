@@ -1,4 +1,4 @@
-"""What was expected against what came: on the outcomes queue, in the ledger, in the parked table, at IO."""
+"""Expected against actual results: on the outcomes queue, in the ledger, in the parked table, at IO."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from storage.parked import ParkedMessage
 
 @dataclass(frozen=True)
 class Found:
-    """What became of one case.
+    """The results of one case.
 
     `words` are its outcomes by state and reason, `at_io` the messages that IO holds for it.
     """
@@ -24,7 +24,7 @@ class Found:
     at_io: Sequence[Mapping[str, Any]] = field(repr=False)
 
     def mistakes(self) -> list[str]:
-        """What is not as expected, a sentence each; none if all is."""
+        """Return a sentence for each result that is not as expected."""
         return [
             *self._among_the_outcomes(),
             *self._in_the_ledger(),
@@ -68,11 +68,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The whole performance.
+    """The results of the whole run.
 
-    `at_io` counts all messages that IO accepted; `deferrals`, by reason, what was put off and tried again;
-    `left_behind` what is in sight on the queues and `put_back` what will come back to them; `exposed` names
-    where a fiscal code is that must not be there.
+    `at_io` counts all messages that IO accepted, `deferrals` the deferred attempts by reason. `left_behind`
+    counts the messages visible on the queues, `put_back` those that become visible later. `exposed` names the
+    places that hold a fiscal code and must not.
     """
 
     found: Sequence[Found]
@@ -87,21 +87,21 @@ class Verdict:
 
     @property
     def duplicates(self) -> int:
-        """How many of the messages at IO it had already."""
+        """The number of messages at IO that IO had already."""
         return sum(max(0, len(found.at_io) - 1) for found in self.found)
 
     @property
     def reminders(self) -> int:
-        """How many of the requests are reminders that Postino had to make."""
+        """The number of requests that are reminders, which Postino had to make."""
         return sum(found.case.is_reminder for found in self.found)
 
     @property
     def in_ledger(self) -> int:
-        """How many requests the ledger holds."""
+        """The number of requests in the ledger."""
         return sum(found.entry is not None for found in self.found)
 
     def mistakes(self) -> list[str]:
-        """Everything that is not as expected, a sentence each, with the request it is about."""
+        """Return a sentence for each mistake, with the request it concerns."""
         about = (
             f"{found.case.request_id or 'the body without id'} ({found.case.kind}): {mistake}"
             for found in self.found
@@ -122,7 +122,7 @@ class Verdict:
 
 
 def listed(words: Collection[str]) -> str:
-    """The words for people."""
+    """Return the words as text for people."""
     return ", ".join(words) or "nothing"
 
 
@@ -131,6 +131,6 @@ def _history(entry: Entry | None) -> Sequence[Mapping[str, Any]]:
 
 
 def _ledger_state(expected: Sequence[str]) -> State | None:
-    """The last of the expected outcomes that the ledger knows as a state."""
+    """Return the last expected outcome that is a state of the ledger."""
     names = [word.partition(" ")[0].upper() for word in expected]
     return next((State(name) for name in reversed(names) if name in State), None)

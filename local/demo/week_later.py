@@ -1,4 +1,4 @@
-"""A week later: when the demo's reminders are due, and the timer's tick on a clock of that day."""
+"""A week later: the time when the demo's reminders are due, and the timer's tick on a clock of that day."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,12 +17,12 @@ type Clock = Callable[[], datetime]
 
 
 def a_week_after(now: datetime) -> datetime:
-    """Noon in Italy of the first day, a week later or soon after, on which one may remind; in UTC."""
+    """Return noon in Italy, in UTC, on the first day from a week later that allows reminders."""
     return instant_of(local_day(next_allowed(days_later(now, DAYS))), NOON)
 
 
 async def remind_ahead(settings: Settings, ahead: timedelta) -> None:
-    """Decide on the reminders that are due so long from now, as the functions host will do then."""
+    """Decide on the reminders that are due `ahead` from now, as the functions host will do then."""
     async with _open_context(settings, lambda: _now() + ahead) as context:
         await remind_due(context)
 
@@ -30,7 +30,7 @@ async def remind_ahead(settings: Settings, ahead: timedelta) -> None:
 @asynccontextmanager
 async def _open_context(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     account = StorageAccount(settings)
-    # Pauses and breakers are of today, whatever the reminders' clock says.
+    # Pauses and circuit breakers follow today's clock, not the reminders' clock.
     context = Context.of(settings, account, clock, io_clock=_now)
     try:
         yield context

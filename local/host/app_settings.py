@@ -1,4 +1,4 @@
-"""App settings: the environment, filled up from local.settings.json, and the %NAME% references to them."""
+"""App settings: the environment, completed from local.settings.json, and %NAME% references to settings."""
 
 import json
 import re
@@ -11,10 +11,10 @@ _REFERENCE = re.compile(r"%([^%]+)%")
 
 
 def load_local_settings(app_dir: Path, environ: MutableMapping[str, str]) -> None:
-    """Adds the "Values" of local.settings.json to `environ`; what is set there already wins.
+    """Add the "Values" of local.settings.json to `environ`. A setting that is already there wins.
 
     Format: learn.microsoft.com/azure/azure-functions/functions-develop-local, "Local settings file".
-    Raises ConfigurationError when the file is not JSON, is encrypted or has no object of values.
+    Raises ConfigurationError if the file is not JSON, is encrypted or has no object of values.
     """
     file = app_dir / "local.settings.json"
     if not file.exists():
@@ -33,9 +33,10 @@ def load_local_settings(app_dir: Path, environ: MutableMapping[str, str]) -> Non
 
 
 def check_worker_runtime(environ: Mapping[str, str]) -> None:
-    """Raises ConfigurationError unless FUNCTIONS_WORKER_RUNTIME says that the app is written in Python.
+    """Require FUNCTIONS_WORKER_RUNTIME to be python. Raises ConfigurationError.
 
-    Learn, functions-app-settings and AZFD0013: without it, or with another, the host starts no worker.
+    Without it, or with another value, the platform starts no worker (Learn, functions-app-settings and
+    AZFD0013).
     """
     runtime = environ.get("FUNCTIONS_WORKER_RUNTIME", "")
     if runtime.lower() != "python":
@@ -44,7 +45,7 @@ def check_worker_runtime(environ: Mapping[str, str]) -> None:
 
 
 def resolve(text: str, environ: Mapping[str, str], *, where: str) -> str:
-    """`text` with each %NAME% replaced by the app setting; ConfigurationError names a missing one."""
+    """Return `text` with its %NAME% app settings filled in. Raises ConfigurationError if one is missing."""
 
     def value(reference: re.Match[str]) -> str:
         name = reference[1]
@@ -56,14 +57,15 @@ def resolve(text: str, environ: Mapping[str, str], *, where: str) -> str:
 
 
 def is_disabled(function: str, environ: Mapping[str, str]) -> bool:
-    """Whether AzureWebJobs.<function>.Disabled says so, as on the platform."""
+    """Return whether AzureWebJobs.<function>.Disabled is true or 1, as on the platform."""
     return environ.get(f"AzureWebJobs.{function}.Disabled", "").strip().lower() in ("true", "1")
 
 
 def lease_seconds(environ: Mapping[str, str]) -> int:
-    """How long a dequeued message stays invisible without renewal: 600, the platform's fixed value.
+    """Return the seconds for which a dequeued message stays invisible without renewal.
 
-    LOCAL_HOST_LEASE_SECONDS shortens it, so that a crash test need not wait ten minutes.
+    The platform's fixed value is 600. LOCAL_HOST_LEASE_SECONDS shortens it, so that a crash test need not
+    wait ten minutes.
     """
     text = environ.get("LOCAL_HOST_LEASE_SECONDS", "600")
     if not text.isdecimal() or not 1 <= int(text) <= 600:

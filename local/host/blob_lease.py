@@ -1,4 +1,4 @@
-"""A lease on a blob: of all hosts on a storage account, one has it and the others wait."""
+"""A lease on a blob: one host of a storage account has it, and the others wait."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from local.host.storage import Outage, cause
 
 
 class BlobLease:
-    """A lease of `seconds` (storage allows 15-60) on the blob `name`, kept by `keep` until it is lost."""
+    """A lease of `seconds` (storage allows 15-60) on the blob `name`. `keep` renews it until it is lost."""
 
     def __init__(self, container: ContainerClient, name: str, seconds: int, outage: Outage) -> None:
         self._container = container
@@ -21,7 +21,7 @@ class BlobLease:
         self._valid_until = 0.0
 
     async def acquire(self) -> bool:
-        """Whether the lease is ours now; False when another host has it. Raises AzureError."""
+        """Try to take the lease. Return False if another host has it. Raises AzureError."""
         try:
             return await self._acquire()
         except ResourceNotFoundError:
@@ -41,7 +41,7 @@ class BlobLease:
         return True
 
     async def keep(self) -> None:
-        """Renews the lease; returns when it is lost: taken over, or run out during an outage."""
+        """Renew the lease. Return when it is lost: another host took it, or it expired during an outage."""
         loop = asyncio.get_running_loop()
         wait = self._seconds / 3
         while True:
@@ -65,7 +65,7 @@ class BlobLease:
                 wait = self._seconds / 3
 
     async def release(self) -> None:
-        """Gives the lease up at once; when storage does not hear it, it runs out by itself."""
+        """Release the lease at once. If storage does not answer, the lease expires by itself."""
         with contextlib.suppress(AzureError):
             await self._lease.release()
 

@@ -1,8 +1,8 @@
 """One delivery of a queue message: its lease, its invocation, its end.
 
-Semantics of the storage queue extension: success deletes; a failure makes the message visible again after
-visibilityTimeout, or copies its body to the poison queue when maxDequeueCount is reached. Losing the lease
-does not stop the function.
+It follows the storage queue extension. After a success the host deletes the message. After a failure the
+message becomes visible again after visibilityTimeout; when maxDequeueCount is reached, its body goes to the
+poison queue. A lost lease does not stop the function.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _NOT_OURS_ANY_MORE = ("PopReceiptMismatch", "MessageNotFound", "QueueNotFound", 
 
 @dataclass(frozen=True)
 class TriggerQueue:
-    """A queue that a function listens to, and where its hopeless messages go (None: nowhere)."""
+    """The queue of a trigger, and the poison queue for messages that failed too often (None: none)."""
 
     client: QueueClient
     poison: QueueClient | None
@@ -44,7 +44,7 @@ class TriggerQueue:
 
 
 class Delivery:
-    """One dequeued message on its way through `function`."""
+    """One dequeued message that `function` processes."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Delivery:
         self._fields = {"function": function.name, "queue": queue.client.queue_name, "message_id": message.id}
 
     async def process(self) -> None:
-        """Returns when storage knows the end, or when the message is left to come back."""
+        """Process the message. Return when storage has recorded its end, or when it is left to come back."""
         try:
             body = self._decoded()
         except (binascii.Error, ValueError):
@@ -101,7 +101,7 @@ class Delivery:
         poison = self._queue.poison
         if poison is None:
             return
-        # The raw text: what could not be decoded arrives unchanged. It lives for the default 7 days.
+        # Send the raw text, so that an undecodable body arrives unchanged. It lives for the default 7 days.
         if await self._settle(lambda: send(poison, self._text, self._queue.wakes)):
             log.warning("message moved to the poison queue", extra={**self._fields, "reason": reason})
             self._invoker.counts[self._function.name].poison += 1
@@ -117,7 +117,7 @@ class Delivery:
         )
 
     async def _settle(self, call: Callable[[], Awaitable[None]]) -> bool:
-        """Tells storage, through an outage if need be, while the lease may last; whether it heard."""
+        """Record the end in storage; retry while the lease may last. Return whether it worked."""
         try:
             await self._queue.outage.outlast(call, patience=self._queue.lease_seconds)
         except AzureError as error:
@@ -136,7 +136,7 @@ class Delivery:
             yield
         finally:
             finished.set()
-            # Awaited, not cancelled: a renewal under way changes the receipt that the delete needs.
+            # Await the renewal, do not cancel it: if it is running, it changes the receipt for the delete.
             await renewal
 
     async def _renew_until(self, finished: asyncio.Event) -> None:
@@ -162,7 +162,7 @@ class Delivery:
 async def invoke_with_body(
     invoker: Invoker, function: Function, body: bytes, metadata: dict[str, TypedData]
 ) -> Outcome:
-    """Invokes a queue function as the platform does: with text, or with bytes for data type BINARY."""
+    """Invoke a queue function as the platform does: with text, or with bytes for data type BINARY."""
     if function.trigger.get("dataType") == "BINARY":
         return await invoker.invoke(function, TypedData(bytes=body), metadata)
     try:
@@ -176,7 +176,7 @@ async def invoke_with_body(
 
 
 def trigger_metadata(message: QueueMessage) -> dict[str, TypedData]:
-    """What azure.functions.QueueMessage shows of the message."""
+    """Return the metadata that azure.functions.QueueMessage shows."""
     metadata = {
         "Id": TypedData(string=message.id),
         "PopReceipt": TypedData(string=message.pop_receipt),
@@ -195,14 +195,14 @@ def _moment(moment: datetime) -> TypedData:
 
 
 def overwrite_with_fields(metadata: dict[str, TypedData], text: str) -> None:
-    """The platform lets top-level fields of a JSON body replace trigger metadata, whatever their case.
+    """Let top-level fields of a JSON body replace trigger metadata, ignoring case, as the platform does.
 
-    A body with "id" replaces QueueMessage.id (azure-functions-python-worker#1373). Arrays and nulls are
-    skipped, numbers and booleans arrive as text.
+    A field "id" replaces QueueMessage.id (azure-functions-python-worker#1373). Arrays and nulls are skipped;
+    numbers and booleans become text.
     """
     try:
         body = json.loads(text)
-    except (ValueError, RecursionError):  # not JSON, or nested too deeply: then it is only text
+    except (ValueError, RecursionError):  # not JSON, or nested too deeply: the body is only text
         return
     fields: dict[str, object] = body if isinstance(body, dict) else {}
     known = {name.lower(): name for name in metadata}

@@ -1,9 +1,9 @@
-"""Why the host does not start.
+"""The reasons for which the host does not start.
 
 HostError
 ├── ConfigurationError   host.json or an app setting is wrong: correct it
 ├── AppError             function_app.py did not load: correct the app
-└── StartError           the surroundings are not there (storage, port): bring them up
+└── StartError           storage or the port is not available: start or free it
 """
 
 
@@ -20,7 +20,7 @@ class ConfigurationError(HostError):
 
 
 class AppError(HostError):
-    """The app failed while it was loaded; `stack_trace` is the runtime's."""
+    """The app failed to load; `stack_trace` is the runtime's."""
 
     def __init__(self, message: str, stack_trace: str = "") -> None:
         super().__init__(message)
@@ -28,4 +28,4 @@ class AppError(HostError):
 
 
 class StartError(HostError):
-    """Something that the host needs at its start is missing."""
+    """A resource that the host needs at its start is missing."""

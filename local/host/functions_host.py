@@ -1,4 +1,4 @@
-"""The host: loads an app, starts a listener for each trigger, stops them in good order."""
+"""The host: loads an app, starts a listener for each trigger, and stops the listeners in order."""
 
 import asyncio
 import hashlib
@@ -34,16 +34,16 @@ from ncrontab import NcrontabError, Schedule
 
 log = logging.getLogger(__name__)
 
-# The host has these itself; the extension bundle has every other (Azure/azure-functions-host#3919).
+# The host has these bindings; the extension bundle has all others (Azure/azure-functions-host#3919).
 _BUILT_IN = {"httpTrigger", "timerTrigger", "http"}
-# What a stopping host leaves its running invocations, as the platform does before it kills.
+# A stopping host gives running invocations this long, as the platform does before it kills the host.
 GRACE_SECONDS = 30
 
 _STATE_CONTAINER = "azure-webjobs-hosts"
 
 
 class Listener(Protocol):
-    """What queue and timer listeners have in common."""
+    """The interface of queue and timer listeners."""
 
     function: Function
 
@@ -55,7 +55,7 @@ class Listener(Protocol):
 
 
 async def run_app(app_dir: Path, port: int) -> None:
-    """Runs the app until SIGTERM or SIGINT. Raises HostError when it cannot start, consuming nothing."""
+    """Run the app until SIGTERM or SIGINT. Raises HostError if it cannot start, and then consumes nothing."""
     load_local_settings(app_dir, os.environ)
     check_worker_runtime(os.environ)
     options = read_host_json(app_dir, os.environ)
@@ -66,12 +66,12 @@ async def run_app(app_dir: Path, port: int) -> None:
         await host.run(port)
     finally:
         await accounts.close()
-        # In a thread, so that the grace also bounds a thread whose function was given up after its timeout.
+        # Stop in a thread: a timed-out function may still run, and GRACE_SECONDS must limit its time too.
         await asyncio.to_thread(worker.stop)
 
 
 class FunctionsHost:
-    """The listeners of one app, and the admin endpoints over them."""
+    """Holds the listeners of one app, and their admin endpoints."""
 
     def __init__(
         self, functions: list[Function], worker: Worker, accounts: Accounts, options: HostJson, app_dir: Path
@@ -104,7 +104,7 @@ class FunctionsHost:
         self._tasks = asyncio.TaskGroup()
 
     async def run(self, port: int) -> None:
-        """Prints the one line with "ready" when everything listens; returns when everything has stopped."""
+        """Print the one line with "ready" when everything listens. Return when everything has stopped."""
         self._handle_signals()
         listeners = [listener for name, listener in self._listeners.items() if name in self._enabled]
         await _prepare(listeners)
@@ -152,7 +152,7 @@ class FunctionsHost:
         return web.json_response({"state": "Running", "functions": counts})
 
     async def _run_now(self, request: web.Request) -> web.Response:
-        """Starts a timer or queue function at once, also a disabled one, with the body's {"input": "..."}."""
+        """Start a timer or queue function at once, even a disabled one, with the body's {"input": "..."}."""
         listener = self._listeners.get(request.match_info["name"])
         if listener is None:
             return web.Response(status=404, text="no timer or queue function of that name\n")
@@ -175,7 +175,10 @@ async def _prepare(listeners: list[Listener]) -> None:
 
 
 def _check_extensions(functions: list[Function], options: HostJson) -> None:
-    """Without the bundle the real host registers none of its bindings, and takes not one message."""
+    """Require the bundle if a binding needs it. Raises ConfigurationError.
+
+    Without the bundle the real host registers none of its bindings and receives no message.
+    """
     bindings = [binding for one in functions for binding in (one.trigger, *one.outputs)]
     missing = sorted({binding["type"] for binding in bindings} - _BUILT_IN)
     if missing and not options.has_bundle:

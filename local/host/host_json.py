@@ -1,4 +1,4 @@
-"""host.json: the fields that this host honours, with the platform's defaults, limits and overrides."""
+"""host.json: the fields that this host supports, with the platform's defaults, limits and overrides."""
 
 import json
 import re
@@ -15,8 +15,8 @@ _BUNDLE = "Microsoft.Azure.Functions.ExtensionBundle"
 _VERSION = r"\d+(\.(\d+|\*)){0,2}"
 _VERSION_RANGE = re.compile(rf"\[{_VERSION}\]|[\[(]\s*({_VERSION})?\s*,\s*({_VERSION})?\s*[\])]")
 _WEEK = 7 * 24 * 3600
-# Azure/azure-functions-host, src/WebJobs.Script/Config/HostJsonFileConfigurationSource.cs: what stands beside
-# these the real host passes over without a word, so that a slip of the pen goes unseen.
+# From Azure/azure-functions-host, src/WebJobs.Script/Config/HostJsonFileConfigurationSource.cs. The real host
+# ignores any other name without a message, so that a typing error goes unnoticed.
 _TOP_LEVEL = {
     "version", "functiontimeout", "retry", "functions", "http", "watchdirectories", "watchfiles", "queues",
     "servicebus", "eventhub", "singleton", "logging", "aggregator", "healthmonitor", "extensionbundle",
@@ -33,11 +33,11 @@ _LOG_LEVELS = ("Trace", "Debug", "Information", "Warning", "Error", "Critical", 
 
 @dataclass(frozen=True)
 class HostJson:
-    """Durations in seconds.
+    """The supported fields; durations are in seconds.
 
     Defaults: learn.microsoft.com/azure/azure-functions/functions-host-json, functions-bindings-storage-queue.
-    `max_polling_interval` is that of a development host (deployed: one minute), `new_batch_threshold` that of
-    one vCPU.
+    `max_polling_interval` is that of a development host (deployed: one minute). `new_batch_threshold` is that
+    of one vCPU.
     """
 
     batch_size: int = 16
@@ -52,7 +52,7 @@ class HostJson:
 
 
 def read_host_json(app_dir: Path, environ: Mapping[str, str]) -> HostJson:
-    """The app's host.json (all defaults when there is none), under the AzureFunctionsJobHost__* app settings.
+    """Read the app's host.json, or all defaults without one. AzureFunctionsJobHost__* app settings win.
 
     Raises ConfigurationError with one line that names the field and its rule.
     """
@@ -81,7 +81,7 @@ def read_host_json(app_dir: Path, environ: Mapping[str, str]) -> HostJson:
 
 
 def _has_bundle(fields: "_Fields") -> bool:
-    """Whether the extension bundle is named, by both of its fields (functions-host-json, extensionBundle)."""
+    """Return whether both fields of the bundle are set (functions-host-json, extensionBundle)."""
     bundle = fields.take("extensionBundle.id", _bundle, "")
     versions = fields.take("extensionBundle.version", _version_range, "")
     if bool(bundle) is not bool(versions):
@@ -121,7 +121,7 @@ class _Fields:
             raise ConfigurationError(f'{source} must be {rule}, not "{text}"') from None
 
     def check_names(self) -> None:
-        """Refuse a name that the real host passes over: at the top level, and among those of the queues."""
+        """Refuse a name that the real host ignores: at the top level, and among those of the queues."""
         for path, (source, _) in self._found.items():
             first, *rest = path.split(".")
             of_queues = first == "extensions" and rest[:1] == ["queues"]
@@ -129,7 +129,7 @@ class _Fields:
                 raise ConfigurationError(f"{source} is not known to the platform")
 
     def below(self, path: str) -> list[str]:
-        """The paths of the values within an object."""
+        """Return the paths of the values within an object."""
         return [one for one in self._found if one.startswith(f"{path.lower()}.")]
 
 
@@ -187,7 +187,7 @@ def _timespan(least: float, most: float | None = None) -> Callable[[str], float]
 
     def parse(text: str) -> float:
         match = _TIMESPAN.fullmatch(text)
-        # The platform takes a bare number too, as days: surely never what was meant, so it is refused.
+        # The platform reads a bare number as days. That is surely a mistake, so this host refuses it.
         if match is None:
             raise ValueError(rule)
         days, hours, minutes, seconds = (float(part or 0) for part in match.groups())

@@ -1,4 +1,4 @@
-"""HTTP triggers and the host's own admin endpoints, on loopback. Keys (authLevel) are not asked for."""
+"""HTTP triggers and the host's own admin endpoints, on loopback. The host checks no keys (authLevel)."""
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,18 +11,18 @@ from local.host.invocation import Invoker
 from local.host.protos import RpcHttp, TypedData
 from local.host.worker import Function, Outcome
 
-# The platform's largest request.
+# The platform's maximum size of a request.
 _LARGEST_BODY = 100 * 1024 * 1024
 
 _SEGMENT = re.compile(r"(?P<literal>[^{}]+)|\{(?P<catch_all>\*{1,2})?(?P<name>\w+)\}")
-# Set by the server itself, from the body.
+# The server sets these itself, from the body.
 _FRAMING_HEADERS = ("content-length", "transfer-encoding")
 
 type Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HttpListener:
-    """The server: first the admin routes, then those of the functions, the most specific first."""
+    """The HTTP server. It tries the admin routes first, then the functions' routes, most specific first."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class HttpListener:
         self._runner = web.AppRunner(application, access_log=None)
 
     async def start(self, port: int) -> int:
-        """Listens on `port`, or a free one for 0; the port. Raises StartError when it is taken."""
+        """Listen on `port` (0: a free one) and return the port. Raises StartError if it is taken."""
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, "127.0.0.1", port).start()
@@ -53,7 +53,7 @@ class HttpListener:
         return bound
 
     async def stop(self) -> None:
-        """Takes no new request and returns when the running ones are answered."""
+        """Accept no new request, and return when the running ones are answered."""
         await self._runner.cleanup()
 
     def _handler(self, function: Function) -> Handler:
@@ -71,7 +71,7 @@ def _route(function: Function, prefix: str) -> str:
 
 
 def _pattern(route: str, function: Function) -> str:
-    """An ASP.NET route template in aiohttp's words: {name} and {*rest}."""
+    """Translate an ASP.NET route template to aiohttp's syntax: {name} and {*rest}."""
     return "/" + "/".join(_segment(segment, function) for segment in route.strip("/").split("/"))
 
 
@@ -102,7 +102,7 @@ async def _rpc_request(request: web.Request) -> RpcHttp:
 
 
 def _response(outcome: Outcome) -> web.StreamResponse:
-    """A failed function answers 500 without a body, one that returns nothing 204, as on the platform."""
+    """Return 500 without a body for a failed function, 204 for one without a result, as on the platform."""
     if not outcome.ok:
         return web.Response(status=500)
     data = outcome.outputs.get("$return")

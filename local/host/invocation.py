@@ -1,4 +1,4 @@
-"""Invocations: run a function within its time, send its outputs, count how it ended."""
+"""Invocations: run a function within its time limit, send its outputs, count its outcome."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from local.host.worker import Function, Outcome, Worker
 
 log = logging.getLogger(__name__)
 
-# A function that ignores its cancellation goes on; the platform would restart the whole worker.
+# A function that ignores its cancellation continues. The platform would restart the whole worker.
 _CANCELLATION_SECONDS = 5
 
 
@@ -48,7 +48,7 @@ class Invoker:
         metadata: Mapping[str, TypedData] | None = None,
         traceparent: str | None = None,
     ) -> Outcome:
-        """Never raises for what the function or its outputs do: a failure is an outcome."""
+        """Run a function and send its outputs. A failure of either is an outcome, not an exception."""
         invocation_id = str(uuid.uuid4())
         traceparent = traceparent or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
         self.running[invocation_id] = function.name
@@ -63,7 +63,7 @@ class Invoker:
         return outcome
 
     def record(self, function: Function, outcome: Outcome, invocation_id: str = "") -> None:
-        """Counts an outcome; a failure is reported as the runtime words it."""
+        """Count an outcome. Log a failure in the runtime's words."""
         counts = self.counts[function.name]
         if outcome.ok:
             counts.ok += 1
@@ -76,8 +76,8 @@ class Invoker:
         log.debug("stack trace of %s\n%s", invocation_id, outcome.stack_trace)
 
     async def _within_time(self, run: asyncio.Task[Outcome]) -> Outcome:
-        # A task of its own: a CancelledError raised inside the function passes through the runtime, and must
-        # not look like the cancellation of the listener.
+        # The function needs a task of its own: a CancelledError raised inside it passes through the runtime,
+        # and must not look like the cancellation of the listener.
         await asyncio.wait({run}, timeout=self._timeout)
         if not run.done():
             run.cancel()

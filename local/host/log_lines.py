@@ -5,7 +5,7 @@ import sys
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
-# Their INFO lines hold whole URLs, where a fiscal code may be.
+# Their INFO lines hold whole URLs, which may contain a fiscal code.
 _CHATTY = ("azure", "httpx", "httpcore", "aiohttp")
 
 
@@ -16,7 +16,7 @@ class _WithFields(logging.Formatter):
 
 
 def set_up(level: str) -> None:
-    """One handler on the root logger, for the host and the app alike."""
+    """Set one handler on the root logger, for both the host and the app."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_WithFields("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level.upper(), handlers=[handler])

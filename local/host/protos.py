@@ -1,7 +1,7 @@
 """Stand-in for the protobuf messages that the platform injects into azure-functions-runtime.
 
-Only what queue, timer and HTTP functions need: plain holders with the field names of the platform's
-FunctionRpc.proto. Response cookies are not among them: a function that sets one fails here.
+These plain holders have only the fields that queue, timer and HTTP functions need, with the names of the
+platform's FunctionRpc.proto. Response cookies are missing: a function that sets one fails here.
 """
 
 from types import SimpleNamespace
@@ -24,27 +24,27 @@ class TypedData:
 
 
 class ParameterBinding(SimpleNamespace):
-    """A named value going in or coming out: `name`, `data`."""
+    """A named input or output: `name`, `data`."""
 
     def WhichOneof(self, _group: str) -> str:  # noqa: N802 - protobuf's name
         return "data"
 
 
 class BindingInfo(SimpleNamespace):
-    """A binding's type, direction and data type, with the values of the directions and types."""
+    """A binding's type, direction and data type, with the constants for directions and types."""
 
     out, inout = 1, 2
     undefined = 0
 
 
 class StatusResult(SimpleNamespace):
-    """`status` and, on failure, `exception`."""
+    """The `status` and, on failure, the `exception`."""
 
     Failure, Success = 0, 1
 
 
 class RpcException(SimpleNamespace):
-    """`message` and `stack_trace`."""
+    """The `message` and `stack_trace` of a failure."""
 
 
 class RpcHttp(SimpleNamespace):
@@ -52,11 +52,11 @@ class RpcHttp(SimpleNamespace):
 
 
 class WorkerInitResponse(SimpleNamespace):
-    """`result` of the indexing."""
+    """The `result` of the indexing."""
 
 
 class WorkerMetadata(SimpleNamespace):
-    """What the worker says of itself."""
+    """The worker's description of itself."""
 
 
 class FunctionMetadataResponse(SimpleNamespace):
@@ -64,12 +64,12 @@ class FunctionMetadataResponse(SimpleNamespace):
 
 
 class RpcFunctionMetadata(SimpleNamespace):
-    """`function_id`, `name` and `raw_bindings` of a function."""
+    """The `function_id`, `name` and `raw_bindings` of a function."""
 
 
 class RpcRetryOptions(SimpleNamespace):
-    """A retry policy; queue triggers have none, so the host does not read it."""
+    """A retry policy. Queue triggers have none, so the host does not read it."""
 
 
 class InvocationResponse(SimpleNamespace):
-    """`result`, `return_value` and `output_data` of an invocation."""
+    """The `result`, `return_value` and `output_data` of an invocation."""

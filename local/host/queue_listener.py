@@ -1,4 +1,4 @@
-"""Storage queue triggers: polls a queue and hands its messages to a function, a bounded number at a time."""
+"""Storage queue triggers: fetch a queue's messages and run a function on them, a bounded number at a time."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ _POISON = "-poison"
 
 
 class QueueListener:
-    """The listener of one function: fetches batchSize messages whenever newBatchThreshold or fewer run."""
+    """The listener of one function. It fetches batchSize messages whenever newBatchThreshold or fewer run."""
 
     def __init__(
         self,
@@ -42,13 +42,13 @@ class QueueListener:
         self._running: set[asyncio.Task[None]] = set()
 
     async def prepare(self) -> None:
-        """Creates the queue and its poison queue: a convenience of this host, the platform waits for them."""
+        """Create the queue and its poison queue. This is a convenience: the platform waits for them."""
         for queue in (self._queue.client, self._queue.poison):
             if queue is not None:
                 await create(queue)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Listens until `stop`, then returns when the last running message has come to its end."""
+        """Listen until `stop`, then return when the last running message has ended."""
         backoff = Backoff(self._options.max_polling_interval)
         wake = self._queue.wakes.of(self._queue.client)
         async with asyncio.TaskGroup() as deliveries:
@@ -63,13 +63,13 @@ class QueueListener:
                     await happens_within(wake, backoff.next_delay())
 
     async def run_now(self, text: str) -> None:
-        """Runs the function on `text` without a message, as the platform's admin endpoint does."""
+        """Run the function on `text` without a message, as the platform's admin endpoint does."""
         await invoke_with_body(
             self._invoker, self.function, text.encode(), {"QueueTrigger": TypedData(string=text)}
         )
 
     async def _receive(self) -> list[QueueMessage]:
-        """One batch. During an outage there are none, so that polling backs off and goes on."""
+        """Return one batch. During an outage it is empty, so that the listener backs off and continues."""
         pages = self._queue.client.receive_messages(
             messages_per_page=self._options.batch_size, visibility_timeout=self._queue.lease_seconds
         ).by_page()

@@ -1,4 +1,4 @@
-"""Queue output bindings: what a function returns or sets becomes messages."""
+"""Queue output bindings: the values that a function returns or sets become messages."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ _LOOKS_LIKE_JSON = re.compile(r"\s*(\{.*\}|\[.*\])\s*", re.DOTALL)
 
 
 class Wakes:
-    """One event for each queue: what this host puts on a queue is fetched at once, not at the next poll."""
+    """Holds one event per queue, so that the host fetches its own messages at once, without a delay."""
 
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
@@ -33,7 +33,7 @@ class Wakes:
 
 
 async def send(queue: QueueClient, text: str, wakes: Wakes) -> None:
-    """Puts a message on a queue, which is created when it is not there."""
+    """Put a message on a queue. Create the queue if it does not exist."""
     try:
         await queue.send_message(text)
     except ResourceNotFoundError:
@@ -59,7 +59,7 @@ class QueueOutputs:
         self._base64 = base64_messages
 
     async def send(self, function: Function, outcome: Outcome) -> None:
-        """Raises AzureError when storage fails, ValueError for text that only looks like JSON."""
+        """Send the outputs. Raises AzureError if storage fails, ValueError if text only looks like JSON."""
         for binding in _queue_bindings(function):
             if data := outcome.outputs.get(binding["name"]):
                 queue = self.queue(function, binding)
@@ -67,12 +67,12 @@ class QueueOutputs:
                     await send(queue, self._encode(body), self._wakes)
 
     def check(self, function: Function) -> None:
-        """Raises ConfigurationError at the start, rather than when the first output is sent."""
+        """Check the output queues at the start, before the first output. Raises ConfigurationError."""
         for binding in _queue_bindings(function):
             self.queue(function, binding)
 
     def queue(self, function: Function, binding: Binding) -> QueueClient:
-        """Raises ConfigurationError when the queue or its connection is not configured."""
+        """Return a binding's queue. Raises ConfigurationError if it or its connection is not configured."""
         name = resolve(binding["queueName"], self._environ, where=f"function {function.name}").lower()
         return self._accounts.queues(binding.get("connection", "")).get_queue_client(name)
 
@@ -85,10 +85,10 @@ def _queue_bindings(function: Function) -> list[Binding]:
 
 
 def bodies(data: TypedData) -> list[bytes]:
-    """The messages that one output value becomes.
+    """Return the bodies of the messages that one output value becomes.
 
-    The platform parses text that looks like JSON: an array becomes one message for each item, an object is
-    written back indented (azure-functions-host#9581). Bytes pass unchanged.
+    The platform parses text that looks like JSON. An array becomes one message per item; an object becomes
+    indented JSON (azure-functions-host#9581). Bytes stay unchanged.
     """
     if data.kind == "bytes":
         return [data.value]

@@ -1,4 +1,4 @@
-"""Storage accounts by connection name, and what to do while they do not answer."""
+"""Storage accounts by connection name, and retries while they do not answer."""
 
 import asyncio
 import contextlib
@@ -21,16 +21,16 @@ DEFAULT_CONNECTION = "AzureWebJobsStorage"
 _DEVELOPMENT_STORAGE = connection_string((10000, 10001, 10002))
 _LONGEST_RETRY_SECONDS = 5.0
 
-# The host retries by itself: it knows which call may be repeated, and for how long it is worth it.
+# The SDK must not retry. The host does: it knows which call may be repeated, and for how long.
 _RETRIES: dict[str, Any] = {"retry_total": 0}
 
 
 class Accounts:
-    """The clients of the connections that bindings name. Of several forms the first that is set counts:
+    """The clients of the connections that bindings name. The first form that is set wins:
 
-    - where: ConnectionStrings__AzureWebJobs<name>, AzureWebJobs<name>, ConnectionStrings__<name>, <name>
+    - setting: ConnectionStrings__AzureWebJobs<name>, AzureWebJobs<name>, ConnectionStrings__<name>, <name>
       (azure-sdk-for-net, Microsoft.Azure.WebJobs.Extensions.Clients, WebJobsConfigurationExtensions.cs);
-    - what: a connection string (or UseDevelopmentStorage=true), __accountName, __queueServiceUri and
+    - value: a connection string (or UseDevelopmentStorage=true), __accountName, __queueServiceUri and
       __blobServiceUri (StorageClientProvider.cs), the last three with an identity (__clientId).
     """
 
@@ -41,14 +41,14 @@ class Accounts:
         self._open = contextlib.AsyncExitStack()
 
     def queues(self, connection: str) -> QueueServiceClient:
-        """Raises ConfigurationError when no app setting describes the connection."""
+        """Return a connection's queue service. Raises ConfigurationError if no app setting describes it."""
         name = connection or DEFAULT_CONNECTION
         if name not in self._queues:
             self._queues[name] = self._client(QueueServiceClient, name, "queue")
         return self._queues[name]
 
     def blobs(self) -> BlobServiceClient:
-        """The blob service of AzureWebJobsStorage, where the host keeps its timers' state."""
+        """Return the blob service of AzureWebJobsStorage, where the host keeps its timers' state."""
         if self._blobs is None:
             self._blobs = self._client(BlobServiceClient, DEFAULT_CONNECTION, "blob")
         return self._blobs
@@ -77,7 +77,7 @@ class Accounts:
             raise ConfigurationError(
                 f"no storage connection: set {name}, {name}__accountName or {name}__{kind}ServiceUri"
             )
-        from azure.identity.aio import DefaultAzureCredential  # slow to load, and seldom of use here
+        from azure.identity.aio import DefaultAzureCredential  # slow to load, and seldom needed here
 
         credential = DefaultAzureCredential(
             managed_identity_client_id=self._environ.get(f"{found}__clientId")
@@ -86,7 +86,7 @@ class Accounts:
         return service(address, credential=credential, transport=_transport(), **_RETRIES)
 
     def _found(self, name: str) -> str:
-        """The name under which the connection is described; an empty setting describes nothing."""
+        """Return the name of the settings that describe the connection. An empty setting does not count."""
         forms = (
             f"ConnectionStrings__AzureWebJobs{name}",
             f"AzureWebJobs{name}",
@@ -103,7 +103,7 @@ class Accounts:
 
 
 class Outage:
-    """Whether storage fails at present, said once when it begins and once when it is over."""
+    """Holds whether storage fails at present. Logs once when an outage begins and once when it is over."""
 
     def __init__(self, **fields: str) -> None:
         self._fields = fields
@@ -120,9 +120,9 @@ class Outage:
         self._lasting = False
 
     async def outlast[T](self, call: Callable[[], Awaitable[T]], *, patience: float) -> T:
-        """The answer to `call`, repeated for `patience` seconds while storage is down.
+        """Return the answer to `call`, repeated for `patience` seconds while storage is down.
 
-        Raises the last AzureError when patience is over, and at once when storage refuses the call.
+        Raises the last AzureError after that time, or at once if storage refuses the call.
         """
         backoff = Backoff(_LONGEST_RETRY_SECONDS)
         deadline = asyncio.get_running_loop().time() + patience
@@ -140,7 +140,7 @@ class Outage:
 
 
 def cause(error: AzureError) -> str:
-    """What storage says is wrong, without addresses or bodies."""
+    """Return storage's name of the error, without addresses or bodies."""
     code = getattr(error, "error_code", None)
     return str(getattr(code, "value", code) or type(error).__name__)
 
@@ -151,5 +151,5 @@ def _is_refusal(error: AzureError) -> bool:
 
 
 def _transport() -> AioHttpTransport:
-    # The SDK looks for proxies and a .netrc at every call, which is a third of what the call costs.
+    # Without this, the SDK looks for proxies and a .netrc at every call: a third of the call's cost.
     return AioHttpTransport(connection_timeout=5, read_timeout=30, use_env_settings=False)

@@ -1,6 +1,6 @@
-"""Timer triggers: one host of a storage account at a time runs each timer, never twice at once.
+"""Timer triggers: one host of a storage account at a time runs each timer, and never two ticks at once.
 
-Semantics of the timer extension; times are UTC, as on Linux plans, where WEBSITE_TIME_ZONE has no effect.
+They follow the timer extension. Times are UTC, as on Linux plans, where WEBSITE_TIME_ZONE has no effect.
 """
 
 import asyncio
@@ -25,9 +25,9 @@ log = logging.getLogger(__name__)
 
 
 class TimerListener:
-    """The listener of one function; leases and statuses are in the container `state`, below `host_id`."""
+    """The listener of one function. Leases and statuses are in the container `state`, under `host_id`."""
 
-    # After a host is killed the others wait for its lease to run out. The platform takes 60 s; storage allows
+    # After a host is killed, the others wait until its lease expires. The platform takes 60 s; storage allows
     # no less than 15.
     lease_seconds = 15
 
@@ -49,10 +49,10 @@ class TimerListener:
         self._one_at_a_time = asyncio.Lock()
 
     async def prepare(self) -> None:
-        """Nothing to create: the lease makes its own container."""
+        """Create nothing: the lease creates its own container."""
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Ticks while this host has the lease, until `stop`; a running tick finishes first."""
+        """Run ticks while this host has the lease, until `stop`. A running tick finishes first."""
         stopped = asyncio.create_task(stop.wait())
         while not stop.is_set():
             try:
@@ -65,7 +65,7 @@ class TimerListener:
             await happens_within(stop, self.lease_seconds / 5)
 
     async def run_now(self, _text: str) -> None:
-        """Runs the function once, besides its schedule."""
+        """Run the function once, outside its schedule."""
         await self._tick(TimerStatus.first(self._schedule, datetime.now(UTC)), past_due=False)
 
     async def _hold(self, stopped: asyncio.Task[bool]) -> None:
@@ -93,13 +93,13 @@ class TimerListener:
                 return
             now = datetime.now(UTC)
             await self._tick(status, past_due=past_due)
-            # A tick a moment early must not leave the same moment as the next one.
+            # After a tick that comes a moment early, the next tick must not have the same time again.
             status = TimerStatus.after_tick(self._schedule, now if at_once else max(now, status.next))
             at_once = past_due = False
             await self._save(status)
 
     async def _initial_status(self) -> tuple[TimerStatus, bool]:
-        """The status to start from, and whether a tick was missed since it was written."""
+        """Return the status to start from, and whether a tick was missed since it was written."""
         now = datetime.now(UTC)
         stored = await load(self._status_blob) if self._monitored else None
         if stored and stored.follows(self._schedule):
@@ -118,7 +118,7 @@ class TimerListener:
             await self._invoker.invoke(self.function, TypedData(json=json.dumps(document)))
 
     async def _save(self, status: TimerStatus) -> None:
-        """A lost status may repeat this tick as past due when a host starts: better than to stop ticking."""
+        """Save the status. A failure may repeat this tick as past due at the next start; ticks continue."""
         if not self._monitored:
             return
         try:

@@ -1,4 +1,4 @@
-"""What storage remembers of a timer, so that a tick missed while no host ran is made up for, once."""
+"""The stored status of a timer. With it, a starting host makes up once for ticks missed while no host ran."""
 
 import json
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _NEVER = datetime(1, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class TimerStatus:
-    """The last tick (year 1: none yet), the next one, and the moment that `next` was counted from."""
+    """The last tick (year 1: none yet), the next one, and the time from which `next` was computed."""
 
     last: datetime
     next: datetime
@@ -29,17 +29,17 @@ class TimerStatus:
         return cls(at, schedule.next_after(at), at)
 
     def follows(self, schedule: Schedule) -> bool:
-        """Whether `next` was counted by this schedule; otherwise the schedule has changed since."""
+        """Return whether this schedule gives `next`. If not, the schedule has changed since."""
         return schedule.next_after(self.last_updated if self.last == _NEVER else self.last) == self.next
 
     def to_document(self) -> dict[str, str]:
-        """The platform's names for it."""
+        """Return the status under the platform's names."""
         moments = {"Last": self.last, "Next": self.next, "LastUpdated": self.last_updated}
         return {name: moment.isoformat() for name, moment in moments.items()}
 
 
 async def load(blob: BlobClient) -> TimerStatus | None:
-    """None when the timer never ran on this account. Raises AzureError."""
+    """Return the status; None if the timer never ran on this account. Raises AzureError."""
     try:
         text = await (await blob.download_blob()).readall()
     except ResourceNotFoundError:
@@ -49,5 +49,5 @@ async def load(blob: BlobClient) -> TimerStatus | None:
 
 
 async def save(blob: BlobClient, status: TimerStatus) -> None:
-    """Raises AzureError."""
+    """Write the status. Raises AzureError."""
     await blob.upload_blob(json.dumps(status.to_document()), overwrite=True)

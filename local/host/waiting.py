@@ -1,4 +1,4 @@
-"""How long the host waits, and for what."""
+"""The host's waits and delays."""
 
 import asyncio
 import random
@@ -7,7 +7,7 @@ SHORTEST_SECONDS = 0.1
 
 
 async def happens_within(event: asyncio.Event, seconds: float) -> bool:
-    """Waits for `event`, at most `seconds`; whether it happened."""
+    """Wait for `event`, at most `seconds`. Return whether it happened."""
     try:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:

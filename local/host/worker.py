@@ -1,4 +1,4 @@
-"""The app, loaded in this process by azure-functions-runtime, the code that the platform runs it with."""
+"""The app, loaded in this process by azure-functions-runtime, the code with which the platform runs it."""
 
 import json
 import os
@@ -31,7 +31,7 @@ class Function:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an invocation ended: `error` is empty on success; outputs by binding name, `$return` the result."""
+    """The end of an invocation. `error` is empty on success. `outputs` are by name, `$return` the result."""
 
     error: str = ""
     stack_trace: str = ""
@@ -43,13 +43,13 @@ class Outcome:
 
 
 class Worker:
-    """Loads the app of a folder and runs its functions. One to a process: the runtime keeps global state."""
+    """Loads a folder's app and runs its functions. A process has one only: the runtime keeps global state."""
 
     def __init__(self, app_dir: Path) -> None:
         self._app_dir = app_dir
 
     async def load(self) -> list[Function]:
-        """Imports function_app.py and indexes it. Raises AppError with the app's own message."""
+        """Import function_app.py and index it. Raises AppError with the app's own message."""
         if not (self._app_dir / "function_app.py").exists():
             raise AppError(f"no function_app.py in {self._app_dir}: give the app's folder with --app")
         sys.path.insert(0, str(self._app_dir))
@@ -77,7 +77,7 @@ class Worker:
         metadata: Mapping[str, TypedData],
         traceparent: str,
     ) -> Outcome:
-        """Runs `function` on its trigger's `value`. The function's exception becomes the outcome's error."""
+        """Run `function` on its trigger's `value`. The function's exception becomes the outcome's error."""
         request = SimpleNamespace(
             invocation_id=invocation_id,
             function_id=function.id,

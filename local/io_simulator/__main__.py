@@ -1,4 +1,4 @@
-"""`python -m local.io_simulator`: serves until it is told to stop."""
+"""`python -m local.io_simulator`: serves IO's API until SIGINT or SIGTERM."""
 
 import argparse
 import asyncio
@@ -14,7 +14,7 @@ from local.io_simulator.simulator import Configuration
 
 
 def parse_rate_limit(text: str) -> RateLimit:
-    """Read "150/5" or "none"; ArgumentTypeError otherwise."""
+    """Parse "150/5" or "none". Raises ArgumentTypeError."""
     if text == "none":
         return RateLimit(calls=None)
     found = re.fullmatch(r"([1-9][0-9]*)/([1-9][0-9]*)", text)
@@ -24,7 +24,7 @@ def parse_rate_limit(text: str) -> RateLimit:
 
 
 def parse_keys(text: str) -> dict[str, Service]:
-    """Read "name=key,name=key"; a name that comes twice has two keys. ArgumentTypeError otherwise."""
+    """Parse "name=key,name=key". A name given twice has two keys. Raises ArgumentTypeError."""
     keys: dict[str, list[str]] = {}
     for entry in text.split(","):
         name, equals, key = entry.partition("=")
@@ -77,7 +77,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """0 once stopped, 1 if it could not start."""
+    """Serve until stopped. Return 0, or 1 if the start failed."""
     arguments = _arguments()
     try:
         asyncio.run(_serve(arguments))

@@ -1,6 +1,6 @@
-"""What IO answers: the shape of an answer, and every error body.
+"""IO's answers: their shape, and every error body.
 
-The gateway's errors are {"statusCode", "message"}, the backend's {"title", "status", "detail"} as
+The gateway's errors are {"statusCode", "message"}. The backend's errors are {"title", "status", "detail"} as
 application/problem+json.
 """
 
@@ -22,7 +22,7 @@ class Answer:
 
 
 class RefusedError(Exception):
-    """The backend refuses the call with an answer."""
+    """The backend refuses the call with an error answer."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(f"status {answer.status}")
@@ -30,12 +30,12 @@ class RefusedError(Exception):
 
 
 def success(status: int, document: object, headers: Mapping[str, str] | None = None) -> Answer:
-    """A JSON answer of the backend."""
+    """Return a JSON answer of the backend."""
     return Answer(status, json.dumps(document, ensure_ascii=False).encode(), headers=headers or {})
 
 
 def problem(status: int, title: str, detail: str) -> Answer:
-    """An error of the backend."""
+    """Return an error of the backend."""
     body = json.dumps({"detail": detail, "status": status, "title": title}, ensure_ascii=False)
     return Answer(status, body.encode(), "application/problem+json")
 
@@ -45,7 +45,7 @@ def _gateway(status: int, message: str, headers: Mapping[str, str] | None = None
 
 
 def rate_limited(seconds: int) -> Answer:
-    """429, with the header that IO sends in the place of Retry-After."""
+    """Return a 429 with the header that IO sends instead of Retry-After."""
     return _gateway(
         429,
         f"Rate limit is exceeded. Try again in {seconds} seconds.",
@@ -54,19 +54,19 @@ def rate_limited(seconds: int) -> Answer:
 
 
 def server_error(status: int) -> Answer:
-    """A scripted 500 of the backend, or a 502, 503 of what stands before it, whose body is not JSON."""
+    """Return a scripted 500 of the backend, or a 502 or 503 of a server before it (body not JSON)."""
     if status == 500:
         return problem(500, "Internal server error", "Scripted failure.")
     return Answer(status, f"<html><body><h1>{status}</h1></body></html>".encode(), "text/html")
 
 
 def not_allowed_here(detail: str) -> Answer:
-    """403 for a missing scope, with the reason."""
+    """Return a 403 for a missing scope, with the reason."""
     return problem(403, "You are not allowed here", detail)
 
 
 def payment_lookup_failed() -> Answer:
-    """500 of a GET whose payment status pagoPA did not give."""
+    """Return the 500 for a GET when pagoPA did not give the payment status."""
     return problem(
         500,
         "Internal server error",
@@ -76,7 +76,7 @@ def payment_lookup_failed() -> Answer:
 
 
 def amount_exceeds(amount: int, allowed: int) -> Answer:
-    """400 for a payment above what the service may ask; both in cents."""
+    """Return the 400 for a payment above the service's maximum; both amounts are in cents."""
     return problem(
         400,
         "Error while sending payment metadata",
@@ -86,7 +86,7 @@ def amount_exceeds(amount: int, allowed: int) -> Answer:
 
 
 def invalid_fiscal_code(text: str) -> Answer:
-    """400 for a path; like IO's, its detail repeats what was sent."""
+    """Return the 400 for a wrong fiscal code in a path. Like IO's, its detail repeats the text sent."""
     return problem(
         400,
         f'Invalid string that matches the pattern "{PATTERN}"',

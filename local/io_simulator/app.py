@@ -1,4 +1,4 @@
-"""The routes."""
+"""The simulator's routes."""
 
 from aiohttp import web
 
@@ -14,7 +14,7 @@ LARGEST_CONTROL_BODY = 64 * 1024 * 1024
 
 
 def create_app(simulator: Simulator) -> web.Application:
-    """IO's operations, the control endpoints, and the gateway's 404 for all the rest."""
+    """Return the app: IO's operations, the control endpoints, and the gateway's 404 for all other paths."""
     gateway = Gateway(simulator)
     profile = gateway.handler("get_profile", get_profile)
     submit = gateway.handler("submit_message", submit_message)

@@ -1,4 +1,4 @@
-"""What the three operations have in common: a call that passed the gateway, and its first checks."""
+"""The input of all three operations: a call that passed the gateway, and its first checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from local.io_simulator.services import Group, Service
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call with a valid key, within the rate limit; `path` are the parts of its path by name."""
+    """A call with a valid key, within the rate limit. `path` holds the parts of its path by name."""
 
     service_id: str
     service: Service = field(repr=False)
@@ -26,25 +26,25 @@ class Call:
     body: bytes = field(repr=False)
 
     def require_group(self, *groups: Group) -> None:
-        """Refuse with 403 an account that is in none of the groups."""
+        """Refuse the call with 403 if the account is in none of the groups."""
         if not self.service.groups:
             raise RefusedError(NO_SCOPES)
         if self.service.groups.isdisjoint(groups):
             raise RefusedError(FORBIDDEN)
 
     def require_source(self) -> None:
-        """Refuse with 403 an address that the service did not list."""
+        """Refuse the call with 403 if the service does not accept its source address."""
         if not self.service.accepts_source(self.source):
             raise RefusedError(FORBIDDEN)
 
     def require_recipient(self, fiscal_code: str) -> None:
-        """Refuse with 403 who a limited account may not reach."""
+        """Refuse the call with 403 if its limited account may not reach the recipient."""
         limited = "ApiLimitedMessageWrite" in self.service.groups
         if limited and fiscal_code not in self.service.authorized_recipients:
             raise RefusedError(RECIPIENT_FORBIDDEN)
 
     def fiscal_code_in_path(self) -> str:
-        """The fiscal code of the path, which must have one; refused with 400 if malformed."""
+        """Return the fiscal code of the path, which must have one. Refuse a malformed one with 400."""
         fiscal_code = self.path["fiscal_code"]
         if not is_fiscal_code(fiscal_code):
             raise RefusedError(invalid_fiscal_code(fiscal_code))

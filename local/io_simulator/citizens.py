@@ -1,4 +1,4 @@
-"""Citizens: what each does with IO and with the messages received."""
+"""Citizens: how each uses IO and treats received messages."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -14,18 +14,18 @@ Language = Literal["it_IT", "en_GB", "es_ES", "de_DE", "fr_FR"]
 
 
 class Span(Script):
-    """A stretch of seconds after a message's acceptance, its end left out; without an end it never ends."""
+    """A span of seconds after a message's acceptance. Its end is exclusive; without one it never ends."""
 
     from_seconds: Seconds = 0
     to_seconds: Seconds | None = None
 
     def contains(self, seconds: float) -> bool:
-        """Whether it covers the instant."""
+        """Return whether the span covers the instant."""
         return seconds >= self.from_seconds and (self.to_seconds is None or seconds < self.to_seconds)
 
 
 class Citizen(Script):
-    """The script of one citizen; the package's docstring tells each field."""
+    """The script of one citizen. The package's docstring describes each field."""
 
     on_io: bool = True
     inbox_enabled: bool = True
@@ -41,18 +41,18 @@ class Citizen(Script):
 
     @property
     def has_profile(self) -> bool:
-        """IO answers the same 404 for who is not on it and for who turned the inbox off."""
+        """Whether IO finds a profile. The 404 is the same for a citizen not on IO and for an inbox off."""
         return self.on_io and self.inbox_enabled
 
     def allows(self, service_id: str) -> bool:
-        """Whether the service was not blocked by preference."""
+        """Return whether the citizen's preferences do not block the service."""
         if isinstance(self.sender_allowed, bool):
             return self.sender_allowed
         return self.sender_allowed.get(service_id, True)
 
 
 class Citizens:
-    """Every valid fiscal code: the scripted ones, and the default citizen for the others."""
+    """Holds a citizen for every valid fiscal code: a scripted one, or else the default citizen."""
 
     def __init__(self, default: Citizen, clock: SimulatedClock) -> None:
         self._clock = clock
@@ -69,11 +69,11 @@ class Citizens:
                 self._scripted[fiscal_code] = (citizen, now)
 
     def get(self, fiscal_code: str) -> Citizen:
-        """The script that holds for a fiscal code."""
+        """Return the script that applies to a fiscal code."""
         return self._scripted.get(fiscal_code, self._default)[0]
 
     def allows(self, fiscal_code: str, service_id: str, at: datetime) -> bool:
-        """Whether the citizen takes the service's messages at an instant; a profile is presumed."""
+        """Return whether the citizen, if on IO, takes the service's messages at an instant."""
         citizen, scripted_at = self._scripted.get(fiscal_code, self._default)
         blocks_after = citizen.blocks_after_seconds
         blocked = blocks_after is not None and at >= scripted_at + timedelta(seconds=blocks_after)

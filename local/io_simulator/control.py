@@ -1,4 +1,4 @@
-"""The control endpoints, below /simulator; the package's docstring tells what each takes and answers."""
+"""The control endpoints, under /simulator. The package's docstring describes their bodies and answers."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
@@ -19,7 +19,7 @@ FILTERS = frozenset({"id", "service", "fiscal_code", "subject", "feature_level_t
 
 
 class Advance(Script):
-    """How far the simulated clock goes forward."""
+    """The time by which the simulated clock goes forward."""
 
     advance_seconds: Annotated[float, Field(ge=0)]
 
@@ -32,7 +32,7 @@ ADVANCE = TypeAdapter(Advance)
 
 
 class Control:
-    """One method an endpoint; each returns the document it answers."""
+    """Holds one method per endpoint. Each returns the document of its answer."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
@@ -129,7 +129,7 @@ def _mistakes(invalid: ValidationError) -> list[str]:
 
 
 def control_routes(simulator: Simulator) -> list[web.RouteDef]:
-    """The routes of all control endpoints."""
+    """Return the routes of all control endpoints."""
     control = Control(simulator)
     endpoints: list[tuple[str, str, Endpoint]] = [
         ("GET", "clock", control.get_clock),

@@ -1,4 +1,4 @@
-"""Scripted faults: which calls they hit. What they do to a call is in `misbehaviour`."""
+"""Scripted faults and the calls they hit. `misbehaviour` carries them out."""
 
 import random
 from collections.abc import Iterable
@@ -28,7 +28,7 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class Fault(Script):
-    """One entry of the queue; the package's docstring tells each field."""
+    """One entry of the queue. The package's docstring describes each field."""
 
     operation: Operation | Literal["any"] = "any"
     kind: Kind
@@ -50,7 +50,7 @@ class Fault(Script):
 
 
 class ArmedFault:
-    """A fault with what is left of it."""
+    """A fault with the number of hits left."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -59,7 +59,7 @@ class ArmedFault:
         self._chance = random.Random(fault.seed)
 
     def hits(self, operation: Operation) -> bool:
-        """Whether it hits this call; it sees each call once."""
+        """Return whether the fault hits this call. Ask once for each call: the fault counts them."""
         if self.fault.operation not in (operation, "any"):
             return False
         if self._to_pass:
@@ -73,21 +73,21 @@ class ArmedFault:
 
 
 class FaultQueue:
-    """The faults still to come, in the order given."""
+    """Holds the faults left, in the order given."""
 
     def __init__(self) -> None:
         self._armed: list[ArmedFault] = []
 
     def add(self, faults: Iterable[Fault]) -> None:
-        """Append to the queue."""
+        """Append faults to the queue."""
         self._armed.extend(ArmedFault(fault) for fault in faults)
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Remove all faults."""
         self._armed.clear()
 
     def take(self, operation: Operation) -> Fault | None:
-        """The fault that this call meets; the ones behind it do not see the call."""
+        """Return the fault that hits this call. The faults after it do not count the call."""
         for armed in self._armed:
             if armed.hits(operation):
                 if armed.left == 0:
@@ -96,5 +96,5 @@ class FaultQueue:
         return None
 
     def document(self) -> list[dict[str, object]]:
-        """The faults left, as given, with the calls that each may still hit (null: no end)."""
+        """Return the faults left, as given, with the number of calls each may still hit (null: no limit)."""
         return [armed.fault.model_dump() | {"left": armed.left} for armed in self._armed]

@@ -11,5 +11,5 @@ FiscalCode = Annotated[str, StringConstraints(pattern=PATTERN)]
 
 
 def is_fiscal_code(text: str) -> bool:
-    """Whether IO would take it in a path."""
+    """Return whether IO accepts the text in a path."""
     return re.fullmatch(PATTERN, text) is not None

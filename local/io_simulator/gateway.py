@@ -1,4 +1,4 @@
-"""API Management: what happens to a call before the backend sees it."""
+"""API Management: the checks and faults that a call meets before the backend."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -26,13 +26,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Gateway:
-    """Checks key and rate limit, lets faults in, and calls the backend."""
+    """Checks key and rate limit, applies faults, and calls the backend."""
 
     def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
 
     def handler(self, operation: Operation, backend: Backend) -> Handler:
-        """The HTTP handler of one operation."""
+        """Return the HTTP handler of one operation."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             calls = self._simulator.calls
@@ -80,7 +80,7 @@ def _run(backend: Backend, simulator: Simulator, call: Call) -> Answer:
 
 
 def to_response(remaining: int | None, answer: Answer) -> web.Response:
-    """The response; `remaining` are the calls left in the window, where an account has one."""
+    """Return the HTTP response. `remaining` counts the calls left in the account's window, if any."""
     response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
     response.content_type = answer.content_type
     if remaining is not None:
@@ -89,5 +89,5 @@ def to_response(remaining: int | None, answer: Answer) -> web.Response:
 
 
 async def no_such_path(request: web.Request) -> web.Response:
-    """What the gateway answers to a path or method that no API has, whatever the key."""
+    """Return the gateway's answer to a path or method that no API has, with any key."""
     return to_response(None, NO_SUCH_PATH)

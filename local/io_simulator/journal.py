@@ -1,6 +1,6 @@
-"""The journal: each call and its answer, for whoever checks them against IO's own definitions.
+"""The journal: each call and its answer, for checks against IO's own definitions.
 
-It is kept in the file that IO_SIMULATOR_JOURNAL names, and only then: it holds whole bodies.
+The simulator writes it only if IO_SIMULATOR_JOURNAL names a file, because it holds whole bodies.
 """
 
 import json
@@ -15,13 +15,16 @@ VARIABLE = "IO_SIMULATOR_JOURNAL"
 
 
 class Journal:
-    """A line of JSON to a call: {"operation", "body", "status", "answer"}, the last two null without one."""
+    """Writes one JSON line per call: {"operation", "body", "status", "answer"}.
+
+    The last two are null for a call without an answer.
+    """
 
     def __init__(self) -> None:
         self._path = os.environ.get(VARIABLE)
 
     def write(self, operation: Operation, body: bytes, response: web.StreamResponse | None) -> None:
-        """Write a call down, with the response that left whole."""
+        """Write one call, with its response if that left whole."""
         if self._path is None:
             return
         whole = response if isinstance(response, web.Response) else None

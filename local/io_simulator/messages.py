@@ -1,4 +1,4 @@
-"""The messages accepted, and what became of each."""
+"""The accepted messages, and the status of each."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ Status = Literal["ACCEPTED", "PROCESSED", "REJECTED", "FAILED"]
 
 @dataclass(slots=True)
 class Message:
-    """A message that got a 201, or would have if no fault had eaten the answer.
+    """A message that got a 201, or would have got one without a fault.
 
-    `order` counts acceptances from 1; `payment_lookups` the GETs that asked pagoPA.
+    `order` counts acceptances from 1. `payment_lookups` counts the GETs that asked pagoPA.
     """
 
     order: int
@@ -36,11 +36,11 @@ class Message:
     payment_lookups: int = 0
 
     def age(self, now: datetime) -> float:
-        """Seconds since acceptance."""
+        """Return the seconds since acceptance."""
         return (now - self.accepted_at).total_seconds()
 
     def stored_content(self) -> dict[str, Any]:
-        """The content as IO keeps it once processed: a payment has a payee, given or the service's."""
+        """Return the content as IO keeps it after processing: a payment has its payee or the service's."""
         payment = self.content.get("payment_data")
         if payment is None:
             return self.content
@@ -58,7 +58,7 @@ class Messages:
         self._pending: deque[Message] = deque()
 
     def accept(self, call: Call, fiscal_code: str, new: NewMessage) -> Message:
-        """Keep a new message, to be processed after the delay."""
+        """Store a new message, to be processed after the delay."""
         now = self._clock.now()
         message = Message(
             order=len(self._by_id) + 1,
@@ -77,7 +77,7 @@ class Messages:
         return message
 
     def find(self, message_id: str) -> Message | None:
-        """The message as it is now."""
+        """Return the message with its present status."""
         self.settle()
         return self._by_id.get(message_id)
 
@@ -86,9 +86,9 @@ class Messages:
         return iter(self._by_id.values())
 
     def settle(self) -> None:
-        """Process what is due.
+        """Process the messages that are due.
 
-        To be called before a citizen's script changes too: what was due before saw the citizen as he was.
+        Call this also before a citizen's script changes: messages due before follow the old script.
         """
         now = self._clock.now()
         while self._pending and self._pending[0].accepted_at + self._delay <= now:

@@ -1,4 +1,4 @@
-"""What a scripted fault does to a call: to its effect, its answer and its connection."""
+"""The consequences of a scripted fault for a call: for its effect, its answer and its connection."""
 
 import asyncio
 import math
@@ -27,7 +27,7 @@ class Victim:
     respond: Callable[[Answer], web.StreamResponse]
 
     def cut(self, *, reset: bool) -> web.StreamResponse:
-        """Close the connection, at once and with a TCP reset, or after what was written."""
+        """Close the connection, at once and with a TCP reset, or after the data already written."""
         transport = self.request.transport
         if transport is not None and reset:
             connection = transport.get_extra_info("socket")
@@ -35,7 +35,7 @@ class Victim:
             transport.abort()
         elif transport is not None:
             transport.close()
-        return web.Response()  # never sent: its connection is gone
+        return web.Response()  # never sent: the connection is closed
 
 
 async def _rate_limited(fault: Fault, victim: Victim) -> web.StreamResponse:
@@ -109,5 +109,5 @@ _MISBEHAVIOURS: dict[Kind, Callable[[Fault, Victim], Awaitable[web.StreamRespons
 
 
 async def misbehave(fault: Fault, victim: Victim) -> web.StreamResponse:
-    """Carry a fault out. If it cut the connection, what it returns is never sent."""
+    """Carry a fault out and return the response, which is never sent if the fault cut the connection."""
     return await _MISBEHAVIOURS[fault.kind](fault, victim)

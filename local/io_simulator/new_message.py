@@ -1,7 +1,7 @@
 """The body of a submission, checked by IO's own rules.
 
-Strict as IO's codecs: no conversion of types, null is not absence, unknown fields are dropped. Lengths count
-UTF-16 units, as JavaScript does.
+The checks are as strict as IO's codecs: they convert no types, distinguish null from absence and drop unknown
+fields. Lengths count UTF-16 units, as in JavaScript.
 """
 
 import json
@@ -37,7 +37,7 @@ def _length(least: int, most: int) -> AfterValidator:
 
 
 def _timestamp(text: str) -> str:
-    """IO keeps the instant and gives it back with milliseconds and Z; without an offset it means UTC."""
+    """Return the instant as IO gives it back, with milliseconds and Z. Without an offset it means UTC."""
     if not TIMESTAMP.fullmatch(text):
         raise ValueError("UTCISODateFromString")
     instant = datetime.fromisoformat(text)
@@ -49,7 +49,7 @@ NonEmpty = Annotated[str, StringConstraints(min_length=1)]
 
 
 class Payload(BaseModel):
-    """A part of what the sender wrote."""
+    """A part of the sender's body."""
 
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -67,7 +67,7 @@ class Payee(Payload):
 
 
 class PaymentData(Payload):
-    """`amount` in euro cents."""
+    """A payment; `amount` is in euro cents."""
 
     amount: Annotated[int, Field(ge=1, le=9_999_999_999)]
     notice_number: Annotated[str, StringConstraints(pattern="^[0123][0-9]{17}$")]
@@ -76,7 +76,7 @@ class PaymentData(Payload):
 
 
 class ThirdPartyData(Payload):
-    """`configuration_id` is optional here, and demanded by a later check."""
+    """Remote content. `configuration_id` is optional here; a later check requires it."""
 
     id: NonEmpty
     configuration_id: Annotated[str | None, Field(pattern="^[0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{26}$")] = None
@@ -103,13 +103,13 @@ class Content(Payload):
 
 
 class DefaultAddresses(Payload):
-    """Deprecated: read, and forgotten."""
+    """Deprecated: validated, then ignored."""
 
     email: str | None = None
 
 
 class NewMessage(Payload):
-    """A whole submission; `time_to_live` in seconds."""
+    """A whole submission; `time_to_live` is in seconds."""
 
     content: Content
     fiscal_code: FiscalCode | None = None
@@ -119,7 +119,7 @@ class NewMessage(Payload):
 
     @classmethod
     def decode(cls, document: Any) -> Self:
-        """Read a parsed body; RefusedError with IO's 400."""
+        """Validate a parsed body. Raises RefusedError with IO's 400."""
         try:
             return cls.model_validate(document)
         except ValidationError as invalid:
@@ -127,7 +127,7 @@ class NewMessage(Payload):
 
 
 def parse(body: bytes) -> Any:
-    """Any JSON; RefusedError with the 500 that IO answers to what is not JSON."""
+    """Parse any JSON. Raises RefusedError with the 500 that IO answers to a body that is not JSON."""
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError:
@@ -135,7 +135,7 @@ def parse(body: bytes) -> Any:
 
 
 def report(invalid: ValidationError) -> str:
-    """The mistakes as IO tells them, with the values: the fiscal code may be among them."""
+    """Return the mistakes as IO reports them, with the values, which may include the fiscal code."""
     return "\n".join(_mistake(error) for error in invalid.errors(include_url=False, include_context=False))
 
 

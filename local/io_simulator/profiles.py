@@ -14,7 +14,7 @@ class FiscalCodePayload(Payload):
 
 
 def get_profile(simulator: Simulator, call: Call) -> Answer:
-    """200 with what the citizen allows the calling service; RefusedError otherwise."""
+    """Return a 200 with the citizen's permission for the calling service. Raises RefusedError otherwise."""
     in_body = None if call.path else parse(call.body)
     call.require_group("ApiLimitedProfileRead")
     fiscal_code = call.fiscal_code_in_path() if call.path else _decode(in_body)

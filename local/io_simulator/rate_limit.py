@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """`calls` in any `seconds`; no calls number means no limit (IO's group ApiNoRateLimit)."""
+    """At most `calls` in any `seconds`. None means no limit (IO's group ApiNoRateLimit)."""
 
     calls: int | None = 150
     seconds: float = 5
@@ -15,7 +15,7 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What the window says of one call; exactly one is set, and neither if there is no limit."""
+    """The window's answer to one call. Exactly one field is set, or neither if there is no limit."""
 
     remaining: int | None = None
     retry_after: int | None = None
@@ -23,7 +23,7 @@ class Admission:
 
 @dataclass(slots=True)
 class SlidingWindow:
-    """The calls of one account. Refused calls use up nothing, but count as seen."""
+    """The calls of one account. Refused calls do not use up the limit, but count for `busiest`."""
 
     limit: RateLimit
     busiest: int = 0
@@ -31,7 +31,7 @@ class SlidingWindow:
     _admitted: deque[float] = field(default_factory=deque)
 
     def admit(self, now: float) -> Admission:
-        """Take a place at the monotonic instant `now`, or say in how many whole seconds to come back."""
+        """Admit a call at the monotonic instant `now`, or give the whole seconds after which to retry."""
         start = now - self.limit.seconds
         _forget(self._seen, start)
         self._seen.append(now)
@@ -51,19 +51,19 @@ def _forget(instants: deque[float], until: float) -> None:
 
 
 class RateLimiter:
-    """One window an account, whatever its services, keys and endpoints."""
+    """Holds one window per account, for all its services, keys and endpoints."""
 
     def __init__(self, limit: RateLimit) -> None:
         self._limit = limit
         self._windows: dict[str, SlidingWindow] = {}
 
     def admit(self, account: str, now: float) -> Admission:
-        """As `SlidingWindow.admit`, for the account."""
+        """Do as `SlidingWindow.admit`, for the account."""
         if account not in self._windows:
             self._windows[account] = SlidingWindow(self._limit)
         return self._windows[account].admit(now)
 
     @property
     def busiest_window(self) -> int:
-        """The most calls that one account made within the limit's period, refused ones included."""
+        """The most calls of one account within the limit's period, refused ones included."""
         return max((window.busiest for window in self._windows.values()), default=0)

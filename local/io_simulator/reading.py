@@ -1,7 +1,7 @@
 """GET /messages/{fiscal_code}/{id} (io-messages, services-func, GetMessage).
 
-Without `notification`, which production dropped on 2026-07-30, and without the reason of a rejection, which
-it never gave.
+The answer has no `notification`, which production dropped on 2026-07-30, and no reason for a rejection, which
+production never gave.
 """
 
 from datetime import datetime
@@ -23,7 +23,7 @@ from local.io_simulator.simulator import Simulator
 
 
 def get_message(simulator: Simulator, call: Call) -> Answer:
-    """200 with the message and its status; RefusedError otherwise."""
+    """Return a 200 with the message and its status. Raises RefusedError otherwise."""
     call.require_group("ApiMessageRead")
     fiscal_code = call.fiscal_code_in_path()
     call.require_source()

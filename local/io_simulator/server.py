@@ -1,4 +1,4 @@
-"""Serving the simulator on the loopback."""
+"""The simulator's HTTP server, on loopback."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,12 +10,12 @@ from local.io_simulator.app import BASE_PATH, create_app
 from local.io_simulator.simulator import Configuration, Simulator
 
 HOST = "127.0.0.1"
-SHUTDOWN_SECONDS = 0.1  # then the calls that still hang are cut
+SHUTDOWN_SECONDS = 0.1  # after this time the server cuts the calls that still hang
 
 
 @dataclass(frozen=True, slots=True)
 class RunningSimulator:
-    """Where it listens, and its state for tests in the same process.
+    """The addresses of a running simulator, and its state for tests in the same process.
 
     `base_url` ends with /api/v1, `control_url` with /simulator.
     """
@@ -29,9 +29,9 @@ class RunningSimulator:
 async def running_simulator(
     configuration: Configuration | None = None, *, port: int = 0
 ) -> AsyncIterator[RunningSimulator]:
-    """Serve for the time of the block, on a free port unless one is given; OSError if that one is taken."""
+    """Serve during the block, on `port` or on a free one (0). Raises OSError if the port is taken."""
     simulator = Simulator(configuration or Configuration())
-    # Without access log: its lines would hold fiscal codes.
+    # There is no access log, because its lines would hold fiscal codes.
     runner = web.AppRunner(create_app(simulator), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:

@@ -1,4 +1,4 @@
-"""IO services: their keys, what they may do, and who shares an account."""
+"""IO services: their keys, permissions and accounts."""
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -51,7 +51,7 @@ class Service(Script):
     configuration_ids: frozenset[str] = frozenset({CONFIGURATION_ID})
 
     def accepts_source(self, address: str) -> bool:
-        """Whether calls may come from the address; an empty list lets any come."""
+        """Return whether calls may come from the address. An empty list allows any address."""
         source = ip_address(address)
         return not self.authorized_cidrs or any(source in network for network in self.authorized_cidrs)
 
@@ -65,7 +65,7 @@ class Services:
         self.put(services)
 
     def put(self, services: Mapping[str, Service]) -> None:
-        """Add or replace; ScriptError if two services would share a key."""
+        """Add or replace services. Raises ScriptError if two services would share a key."""
         together = self._services | dict(services)
         by_key: dict[str, str] = {}
         for service_id, service in together.items():
@@ -77,7 +77,7 @@ class Services:
         self._services, self._by_key = together, by_key
 
     def set_keys(self, keys: Mapping[str, Sequence[str]]) -> None:
-        """Make these the only valid keys of each service named; ScriptError if one is not known."""
+        """Make these the only valid keys of each named service. Raises ScriptError if one is unknown."""
         unknown = [service_id for service_id in keys if service_id not in self._services]
         if unknown:
             raise ScriptError(f"unknown service {unknown[0]}: POST /simulator/services first")
@@ -89,12 +89,12 @@ class Services:
         )
 
     def by_key(self, key: str) -> tuple[str, Service] | None:
-        """The service that a key opens, with its id."""
+        """Return the service of a key, with its id; None if no service has the key."""
         service_id = self._by_key.get(key)
         return None if service_id is None else (service_id, self._services[service_id])
 
     def accounts_with_configuration(self, configuration_id: str) -> set[str]:
-        """The accounts that own a remote content configuration; none if it does not exist."""
+        """Return the accounts that own a remote content configuration; none if it does not exist."""
         return {
             service.account
             for service in self._services.values()

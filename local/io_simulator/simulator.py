@@ -1,4 +1,4 @@
-"""The simulated world: everything that `POST /simulator/reset` puts back."""
+"""The simulated world: everything that `POST /simulator/reset` restores."""
 
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ def _default_services() -> dict[str, Service]:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """How a simulator starts."""
+    """The state of a simulator at its start."""
 
     services: dict[str, Service] = field(default_factory=_default_services)
     default_citizen: Citizen = field(default_factory=Citizen)
@@ -27,7 +27,7 @@ class Configuration:
 
 
 class Simulator:
-    """The state that the operations read and change, and the control endpoints script."""
+    """Holds the state that the operations read and change and that the control endpoints script."""
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
@@ -35,7 +35,7 @@ class Simulator:
         self.reset()
 
     def reset(self) -> None:
-        """Back to the configuration."""
+        """Restore the configured initial state."""
         configuration = self.configuration
         self.clock = SimulatedClock()
         self.services = Services(configuration.services)

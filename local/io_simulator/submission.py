@@ -1,7 +1,7 @@
 """POST /messages: the checks in the order of IO's code (io-messages, services-func, CreateMessage).
 
-Two answers of IO cannot be had: "Anonymous user", since the gateway always names the user, and "Production
-call forbidden", since an account without a write group is refused before.
+Two answers of IO cannot occur: "Anonymous user", because the gateway always names the user, and "Production
+call forbidden", because an earlier check refuses an account without a write group.
 """
 
 from local.io_simulator.answers import (
@@ -24,8 +24,8 @@ from local.io_simulator.simulator import Simulator
 
 
 def submit_message(simulator: Simulator, call: Call) -> Answer:
-    """Accept a message: 201 with its id; RefusedError otherwise."""
-    document = parse(call.body)  # IO parses before anything else: malformed JSON wins over 403
+    """Accept a message and return a 201 with its id. Raises RefusedError otherwise."""
+    document = parse(call.body)  # IO parses before all checks: malformed JSON wins over 403
     call.require_group("ApiMessageWrite", "ApiLimitedMessageWrite")
     new = NewMessage.decode(document)
     in_path = call.fiscal_code_in_path() if call.path else None

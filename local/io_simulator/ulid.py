@@ -1,4 +1,4 @@
-"""Message ids: ULIDs, as IO makes them (48 bits of milliseconds, 80 of chance, Crockford's base 32)."""
+"""Message ids: ULIDs, as at IO (48 bits of milliseconds, 80 random bits, Crockford's base 32)."""
 
 import secrets
 from datetime import datetime
@@ -7,6 +7,6 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def new_ulid(instant: datetime) -> str:
-    """26 characters that sort by instant, to the millisecond."""
+    """Return 26 characters that sort by instant, to the millisecond."""
     number = int(instant.timestamp() * 1000) << 80 | secrets.randbits(80)
     return "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
