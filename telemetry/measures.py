@@ -14,7 +14,7 @@ _METER: Final = metrics.get_meter("postino")
 io_calls: Final = _METER.create_counter(
     "postino.io.calls",
     unit="{call}",
-    description="Calls to IO, by call and by HTTP status or reason of failure",
+    description="Calls to IO, by call and HTTP status or failure reason",
 )
 io_permit_wait: Final = _METER.create_histogram(
     "postino.io.permit_wait",

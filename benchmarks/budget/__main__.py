@@ -157,8 +157,8 @@ class Players:
         """End all processes. Return the reports of our own processes and of the foreign one."""
         for process in (*self._workers, *self._foreign):
             process.terminate()
-        workers = [await _told(one) for one in self._workers]
-        return workers, [await _told(one) for one in self._foreign]
+        workers = [await _report(one) for one in self._workers]
+        return workers, [await _report(one) for one in self._foreign]
 
     async def _join(self, scenario: Scenario, number: int, polls: int = 0) -> None:
         for _ in range(number):
@@ -191,7 +191,7 @@ class Players:
         """Add up the time in which storage stands still. No merely slow operation takes a second."""
         while True:
             asked_at = time.monotonic()
-            await self._world.ledger_table.get("nobody", "nothing")
+            await self._world.ledger_table.get("none", "none")
             took = time.monotonic() - asked_at
             self._still += took if took > STILL_SECONDS else 0
             await asyncio.sleep(0.05)
@@ -208,12 +208,12 @@ class Players:
             await asyncio.sleep(1)
 
 
-async def _told(process: ChildProcess) -> dict[str, Any]:
+async def _report(process: ChildProcess) -> dict[str, Any]:
     """Return the line of JSON at the end of a process's output. A functions host prints none."""
     await process.end()
     last = process.output.splitlines()[-1]
-    told: dict[str, Any] = json.loads(last) if last.startswith("{") else {}
-    return told
+    reports: dict[str, Any] = json.loads(last) if last.startswith("{") else {}
+    return reports
 
 
 async def _add_foreign_service(world: World) -> None:
@@ -225,9 +225,12 @@ async def _add_foreign_service(world: World) -> None:
 
 
 def _result(
-    scenario: Scenario, before: Counts, after: Counts, told: tuple[list[dict[str, Any]], list[dict[str, Any]]]
+    scenario: Scenario,
+    before: Counts,
+    after: Counts,
+    reports: tuple[list[dict[str, Any]], list[dict[str, Any]]],
 ) -> Result:
-    workers, foreign = told
+    workers, foreign = reports
     still = after.still - before.still
     seconds, admitted = after.at - before.at - still, after.admitted - before.admitted
     refused = after.refused - before.refused
@@ -237,7 +240,9 @@ def _result(
     else:
         calls = admitted + refused
     kinds = ("send", "check", "poll")
-    waits = {kind: [one for told in workers if told for one in told["seconds"][kind]] for kind in kinds}
+    waits = {
+        kind: [one for report in workers if report for one in report["seconds"][kind]] for kind in kinds
+    }
     sent = len(waits["send"])
     return Result(
         name=scenario.name,
@@ -249,6 +254,7 @@ def _result(
         operations=sum(one["operations"] for one in workers) / sent
         if scenario.strategy == "shared"
         else None,
+        still=still,
     )
 
 

@@ -128,7 +128,7 @@ class Worker:
                 return result
 
 
-class SharedBudget(Worker):
+class SharedRateLimiter(Worker):
     """Postino's strategy: every call waits for a permit."""
 
     def __init__(self, claims: Table, polls: int, io: IoAccount) -> None:
@@ -194,10 +194,10 @@ async def work(strategy: str, polls: int) -> dict[str, Any]:
     match strategy:
         case "shared":
             keys = {SERVICE: Keys(service.key, service.secondary_key)}
-            board = SuspensionStore(shared, lambda: datetime.now(UTC))
+            suspensions = SuspensionStore(shared, lambda: datetime.now(UTC))
             breakers = Breakers(shared, lambda: datetime.now(UTC))
-            io = IoAccount(client, keys, rate_limiter=our_limiter, suspensions=board, breakers=breakers)
-            worker: Worker = SharedBudget(claims, polls, io)
+            io = IoAccount(client, keys, rate_limiter=our_limiter, suspensions=suspensions, breakers=breakers)
+            worker: Worker = SharedRateLimiter(claims, polls, io)
         case "retry-after":
             worker = Naive(claims, client, service.key, pause=0, wait=0)
         case _:  # like IO's own bulk tool: one after another, 10 ms between calls, 5 s after a 429

@@ -80,7 +80,7 @@ def _tick_mistakes(ticks: Sequence[TickCost]) -> Iterator[str]:
 def _model_mistakes(rows: Sequence[ModelRow]) -> Iterator[str]:
     (ours,) = [row for row in rows if row.schedule == "ours"]
     if ours.calls > MOST_CALLS:
-        yield f"{ours.calls:.2f} calls a message, more than {MOST_CALLS}"
+        yield f"{ours.calls:.2f} calls per message, more than {MOST_CALLS}"
     if ours.median_lag_hours > MOST_LAG_HOURS:
         yield f"a median lag of {ours.median_lag_hours:.2f} h, more than {MOST_LAG_HOURS}"
 
@@ -121,13 +121,11 @@ def _ticks_table(ticks: Sequence[TickCost]) -> Table:
 
 
 def _schedules_table(rows: Sequence[ModelRow]) -> Table:
-    table = Table(
-        title="65 % read, lognormal, median 6 h, sigma 1.8; 60 days; the look for delivery included"
-    )
+    table = Table(title="65 % read, lognormal, median 6 h, sigma 1.8; 60 days; including the delivery poll")
     table.add_column("schedule")
     for column in (
-        "looks at most",
-        "calls a message",
+        "most polls",
+        "calls per message",
         "lag h: median",
         "95 %",
         "new messages a day, 24 calls/s",
@@ -135,7 +133,7 @@ def _schedules_table(rows: Sequence[ModelRow]) -> Table:
         table.add_column(column, justify="right")
     for row in rows:
         figures = (f"{row.calls:,.2f}", f"{row.median_lag_hours:.2f}", f"{row.p95_lag_hours:.1f}")
-        table.add_row(row.schedule, f"{row.most_looks:,}", *figures, f"{row.sustainable_a_day:,}")
+        table.add_row(row.schedule, f"{row.most_polls:,}", *figures, f"{row.sustainable_a_day:,}")
     return table
 
 
@@ -143,7 +141,7 @@ def _azurite_table(times: Sequence[AzuriteTime]) -> Table:
     table = Table(
         title="The tick on Azurite, which reads its whole table for the one query: its limit, not ours"
     )
-    for column in ("tracked", "due", "tick s", "of this the query s", "looks/s"):
+    for column in ("tracked", "due", "tick s", "of which query s", "polls/s"):
         table.add_column(column, justify="right")
     for each in times:
         seconds = (f"{each.tick_seconds:.2f}", f"{each.query_seconds:.2f}")

@@ -34,7 +34,7 @@ class ModelRow:
     """One schedule: the most and the mean polls per message, and the lag of the messages read, in hours."""
 
     schedule: str
-    most_looks: int
+    most_polls: int
     calls: float
     median_lag_hours: float
     p95_lag_hours: float
@@ -53,18 +53,18 @@ def ours(number: int) -> list[float]:
 
 def every(hours: float) -> Schedule:
     """Return a schedule with a fixed interval."""
-    looks = [hours * (number + 1) for number in range(int(HORIZON_HOURS / hours))]
-    return lambda number: looks
+    polls = [hours * (number + 1) for number in range(int(HORIZON_HOURS / hours))]
+    return lambda number: polls
 
 
 def ladder(first: float, factor: float, cap: float) -> Schedule:
     """Return a schedule with a wait of `first` hours, then each `factor` times longer, up to `cap` hours."""
-    looks, at, wait = [], first, first
+    polls, at, wait = [], first, first
     while at < HORIZON_HOURS:
-        looks.append(at)
+        polls.append(at)
         wait = min(wait * factor, cap)
         at += wait
-    return lambda number: [*looks, HORIZON_HOURS]
+    return lambda number: [*polls, HORIZON_HOURS]
 
 
 SCHEDULES: Final[dict[str, Schedule]] = {
@@ -95,13 +95,13 @@ def _reads_after(rng: random.Random) -> float:
 def _row(name: str, schedule: Schedule, reads: Sequence[float], rng: random.Random) -> ModelRow:
     calls, lags, most = 0, [], 0
     for number, read in enumerate(reads):
-        looks = schedule(number)
+        polls = schedule(number)
         late = rng.random() * TICK_HOURS
-        found = bisect_left(looks, read - late)  # a poll happens at the tick after its time
-        calls += 1 + min(found + 1, len(looks))
-        most = max(most, 1 + len(looks))
-        if found < len(looks):
-            lags.append(looks[found] + late - read)
+        found = bisect_left(polls, read - late)  # a poll happens at the tick after its time
+        calls += 1 + min(found + 1, len(polls))
+        most = max(most, 1 + len(polls))
+        if found < len(polls):
+            lags.append(polls[found] + late - read)
     mean = calls / len(reads)
     p95 = quantiles(lags, n=20)[-1]
     return ModelRow(name, most, mean, median(lags), p95, int(CALLS_A_SECOND * 86_400 / mean))

@@ -17,7 +17,7 @@ from tests.samples import a_body
 START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 POLICY: Final = ReminderPolicy(unread=UnreadReminders(after_days=5))
 # The first tick only reads the plan; at the second the reminder is due.
-FIRST_LOOK: Final = START + timedelta(hours=9)
+FIRST_TICK: Final = START + timedelta(hours=9)
 DUE: Final = START + timedelta(days=5, hours=1)
 NAIVE: Final = "naive: the scan of one tick"
 
@@ -101,7 +101,7 @@ async def measure(tracked: int, due: int) -> list[Cost]:
     """Measure each case of a message, with `tracked` messages, `due` of them due."""
     others = tracked - due
     return [
-        *await _not_due(BilledApp(FIRST_LOOK, others), due),
+        *await _not_due(BilledApp(FIRST_TICK, others), due),
         *await _needed(BilledApp(DUE, others), due),
         *await _known(BilledApp(DUE, others), due),
         *await _not_needed(BilledApp(DUE, others), due),
@@ -110,29 +110,29 @@ async def measure(tracked: int, due: int) -> list[Cost]:
 
 async def _not_due(app: BilledApp, due: int) -> list[Cost]:
     await app.deliver(due)
-    app.clock.now = FIRST_LOOK
-    looked = await app.cost_of("first look: none is due yet", app.remind, due)
+    app.clock.now = FIRST_TICK
+    first_tick = await app.cost_of("first tick: none is due yet", app.remind, due)
     idle = await app.cost_of("nothing is due: one tick", app.remind, 1)
-    return [looked, replace(idle, tracked=looked.tracked)]
+    return [first_tick, replace(idle, tracked=first_tick.tracked)]
 
 
 async def _needed(app: BilledApp, due: int) -> list[Cost]:
     await _until_due(app, due, "UNREAD")
     return [
         await app.cost_of("not read: the decision", app.remind, due),
-        await app.cost_of("not read: the reminder on its road", app.run, due),
+        await app.cost_of("not read: sending the reminder", app.run, due),
     ]
 
 
 async def _known(app: BilledApp, due: int) -> list[Cost]:
     await _until_due(app, due, "READ")
     await app.follow()
-    return [await app.cost_of("read, and seen by a look: the decision", app.remind, due)]
+    return [await app.cost_of("read, and seen by a poll: the decision", app.remind, due)]
 
 
 async def _not_needed(app: BilledApp, due: int) -> list[Cost]:
     await _until_due(app, due, "READ")
-    decided = await app.cost_of("read since the last look: the decision", app.remind, due)
+    decided = await app.cost_of("read since the last poll: the decision", app.remind, due)
     return [
         decided,
         replace(await app.cost_of(NAIVE, app.scan, 1), tracked=decided.tracked),
@@ -141,7 +141,7 @@ async def _not_needed(app: BilledApp, due: int) -> list[Cost]:
 
 async def _until_due(app: BilledApp, due: int, read_status: str) -> None:
     await app.deliver(due)
-    app.clock.now = FIRST_LOOK
+    app.clock.now = FIRST_TICK
     await app.remind()
     app.clock.now = DUE
     app.io.status = seen("PROCESSED", read_status)

@@ -46,7 +46,7 @@ async def demo(screen: Screen, *, keep: bool) -> bool:
         screen.show(verdict, stack.simulator)
         screen.say(f"Logs: {LOGS}/*.log")
         if keep:
-            screen.say("\nIt all stays up until Ctrl-C. To look around, in another terminal:\n")
+            screen.say("\nEverything keeps running until Ctrl-C. To inspect it, in another terminal:\n")
             screen.say(stack.shell_exports())
             await stack.while_up(interruption())
         else:

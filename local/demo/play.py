@@ -51,9 +51,9 @@ class Play:
         sample = self._sample
         await self._io.script({case.fiscal_code: case.citizen for case in sample.cases})
         for cases, faults in ((sample.doubtful, BROKEN_CONNECTION), (sample.delayed, BUSY_OR_DOWN)):
-            await self._io.go_wrong(faults)
+            await self._io.add_faults(faults)
             await self._institution.put(body for case in cases for body in case.bodies)
-            await self._until(self._io.is_well)
+            await self._until(self._io.faults_are_used_up)
         await self._institution.put(
             body for case in (*sample.others, *sample.followed) for body in case.bodies
         )
@@ -86,9 +86,9 @@ class Play:
     async def _until(self, condition: Condition) -> None:
         while self.seconds < LONGEST_SECONDS and not await condition():
             await asyncio.sleep(0.2)
-            await self._look()
+            await self._read_outcomes()
 
-    async def _look(self) -> None:
+    async def _read_outcomes(self) -> None:
         for outcome in await self._institution.outcomes():
             known = self.outcomes[outcome.data.request_id]
             if outcome.id not in {other.id for other in known}:

@@ -82,7 +82,7 @@ def _standard(now: datetime) -> list[Row]:
         Row("payment", 2, SCHOOL_MEALS),
         Row("in English, as preferred", 2, APPOINTMENT, language="en_GB"),
         Row("in German, as preferred", 1, APPOINTMENT, language="de_DE"),
-        Row("in Italian, for want of French", 1, APPOINTMENT, language="fr_FR"),
+        Row("in Italian, as there is no French text", 1, APPOINTMENT, language="fr_FR"),
         Row("citizen blocks another service", 1, IDENTITY_CARD, citizen=BLOCKS_TAXES),
         Row("not before 10 s from now", 1, APPOINTMENT, fields=soon),
     ]
@@ -93,7 +93,7 @@ def _premium() -> list[Row]:
         Row("Premium, not read", 2, PARKING_PERMIT, fields=PREMIUM),
         Row("Premium, read", 3, PARKING_PERMIT, READ, READER, fields=PREMIUM),
         Row(
-            "Premium, IO may not tell",
+            "Premium, read status unavailable",
             2,
             PARKING_PERMIT,
             UNAVAILABLE,

@@ -115,8 +115,8 @@ def _totals(verdict: Verdict, simulator: str) -> Table:
         (words[State.PARKED], "parked for an operator", "postino parked list, table parked"),
         (words[State.IN_DOUBT], "in doubt: never sent again by itself", "postino status"),
         (words[State.REMINDED], "reminded a week later, by a message of its own", "postino show, history"),
-        (verdict.deferrals.total(), f"put off and tried again: {reasons}", "postino show, history"),
-        (verdict.left_behind, f"left on the queues, {verdict.put_back} put back for later", "postino status"),
+        (verdict.deferrals.total(), f"deferred and retried: {reasons}", "postino show, history"),
+        (verdict.left_behind, f"visible on the queues, {verdict.put_back} delayed", "postino status"),
         (len(verdict.exposed), "logs or outcomes with a fiscal code", ".local/demo/*.log"),
     ]
     table = Table(box=None, pad_edge=False, show_header=False)

@@ -17,7 +17,7 @@ class SimulatedIo:
         """Script the citizens, by fiscal code."""
         await self._post("/citizens", citizens)
 
-    async def go_wrong(self, faults: Sequence[Mapping[str, object]]) -> None:
+    async def add_faults(self, faults: Sequence[Mapping[str, object]]) -> None:
         """Apply these faults to the next calls."""
         await self._post("/faults", faults)
 
@@ -25,7 +25,7 @@ class SimulatedIo:
         """Let `time` pass at IO, and for its citizens."""
         await self._post("/clock", {"advance_seconds": time.total_seconds()})
 
-    async def is_well(self) -> bool:
+    async def faults_are_used_up(self) -> bool:
         """Return whether every fault has hit its calls."""
         return not await self._get("/faults")
 

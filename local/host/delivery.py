@@ -91,7 +91,10 @@ class Delivery:
         if outcome.ok:
             await self._delete()
         elif self._queue.poison is None:
-            log.warning("no poison queue: the message comes back when its lease runs out", extra=self._fields)
+            log.warning(
+                "no poison queue: the message becomes visible again when its lease expires",
+                extra=self._fields,
+            )
         elif self._dequeue_count >= self._options.max_dequeue_count:
             await self._to_poison("failed maxDequeueCount times")
         else:

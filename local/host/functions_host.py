@@ -138,7 +138,7 @@ class FunctionsHost:
 
     def _give_up(self) -> None:
         names = ", ".join(sorted(set(self._invoker.running.values())))
-        log.error("the grace is over: messages under way come back", extra={"running": names})
+        log.error("grace period over: running messages become visible again", extra={"running": names})
         os._exit(1)
 
     def _admin_routes(self) -> list[web.RouteDef]:

@@ -22,9 +22,9 @@ REFUSED_SECONDS = 15
 ENDED = (State.ACCEPTED, State.PROCESSED, State.SENDING, State.IN_DOUBT)
 
 
-def roads(requests: list[dict[str, Any]], road: str) -> dict[str, str]:
+def paths(requests: list[dict[str, Any]], path: str) -> dict[str, str]:
     """The same expected steps for each request."""
-    return {one["request_id"]: road for one in requests}
+    return {one["request_id"]: path for one in requests}
 
 
 @pytest.mark.timeout(240)
@@ -140,7 +140,7 @@ async def test_key_is_wrong(world: World) -> None:
     await world.io.keys({"default": ["another-key"]})
     await world.start_hosts()
     await world.put(*new)
-    await world.until_gone(roads(checked, "SENDING DEFERRED") | roads(new, "DEFERRED"))
+    await world.until_gone(paths(checked, "SENDING DEFERRED") | paths(new, "DEFERRED"))
     await world.stop_hosts()
     entries = (await world.entries()).values()
     assert {(entry.state, entry.last_step["reason"]) for entry in entries} == {

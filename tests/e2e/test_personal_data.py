@@ -55,7 +55,7 @@ async def work(world: World) -> None:
 
     async def faults_are_over() -> bool:
         ends = {State.ACCEPTED, State.IN_DOUBT}
-        return len([road for road in (await world.roads()).values() if ends & set(road.split())]) == len(
+        return len([path for path in (await world.paths()).values() if ends & set(path.split())]) == len(
             TROUBLED
         )
 

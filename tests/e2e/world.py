@@ -147,11 +147,11 @@ class World:
             await asyncio.sleep(max(0.2, 4 * (time.monotonic() - began_at)))
 
     async def until_gone(self, expected: dict[str, str]) -> None:
-        """Wait until each named request has taken these steps (see `roads`), or more."""
+        """Wait until each named request has taken these steps (see `paths`), or more."""
 
         async def arrived() -> bool:
-            roads = await self.roads()
-            return all(roads.get(request_id, "").startswith(road) for request_id, road in expected.items())
+            paths = await self.paths()
+            return all(paths.get(request_id, "").startswith(path) for request_id, path in expected.items())
 
         await self.until(arrived)
         await self.take_outcomes()
@@ -178,7 +178,7 @@ class World:
         """The rows of the reminders' index, oldest first."""
         return await _rows(self.reminders_table)
 
-    async def roads(self) -> dict[str, str]:
+    async def paths(self) -> dict[str, str]:
         """The steps of each request after REQUESTED, by request_id, such as "SENDING ACCEPTED"."""
         entries = await self.entries()
         return {name: " ".join(step["what"] for step in entry.history[1:]) for name, entry in entries.items()}
@@ -228,7 +228,7 @@ class World:
 
     async def picture(self) -> str:
         """The world's state, for the message of a failing test."""
-        unfinished = {name: road for name, road in (await self.roads()).items() if "ACCEPTED" not in road}
+        unfinished = {name: path for name, path in (await self.paths()).items() if "ACCEPTED" not in path}
         lines = {
             "states": dict(await self.states()),
             "not accepted": dict(list(unfinished.items())[:20]),

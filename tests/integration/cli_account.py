@@ -62,10 +62,10 @@ class CliAccount:
         """End every pause and close every circuit."""
 
         async def end_all(stores: Operator) -> None:
-            stops = await stores.suspensions.current()
-            for service in stops.pauses:
+            suspensions = await stores.suspensions.current()
+            for service in suspensions.pauses:
                 await stores.suspensions.resume(service)
-            for circuit in stops.circuits.values():
+            for circuit in suspensions.circuits.values():
                 await stores.suspensions.close_circuit(circuit)
 
         ask(end_all)

@@ -182,9 +182,9 @@ async def following() -> AsyncIterator[Following]:
         rate_limiter = RateLimiter(shared, RateLimit(1000, 1))
         client = IoClient(simulator.base_url, observe=rate_limiter.observe)
         keys = {name: Keys(SecretStr(service.keys[0]), None) for name, service in SERVICES.items()}
-        stops = SuspensionStore(shared, lambda: datetime.now(UTC))
+        suspensions = SuspensionStore(shared, lambda: datetime.now(UTC))
         breakers = Breakers(shared, lambda: datetime.now(UTC))
-        io = IoAccount(client, keys, rate_limiter=rate_limiter, suspensions=stops, breakers=breakers)
+        io = IoAccount(client, keys, rate_limiter=rate_limiter, suspensions=suspensions, breakers=breakers)
         yield Following(simulator, io)
         await client.aclose()
 

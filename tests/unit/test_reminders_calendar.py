@@ -111,10 +111,10 @@ def test_holidays_cost_nothing_at_the_start() -> None:
 
 def hour_in_italy(instant: datetime) -> int:
     """Compute Italy's hour by the rule: summer time from the last Sunday of March to that of October."""
-    is_summer = _turn(instant.year, 3) <= instant < _turn(instant.year, 10)
+    is_summer = _change_of_hour(instant.year, 3) <= instant < _change_of_hour(instant.year, 10)
     return (instant + timedelta(hours=2 if is_summer else 1)).hour
 
 
-def _turn(year: int, month: int) -> datetime:
+def _change_of_hour(year: int, month: int) -> datetime:
     last = datetime(year, month, 31, 1, tzinfo=UTC)
     return last - timedelta(days=(last.weekday() + 1) % 7)

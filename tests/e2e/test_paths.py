@@ -24,7 +24,7 @@ PAYER = {"reads_after_seconds": 0, "pays_after_seconds": 0}
 class Case:
     """The fields of a request, its citizen's behaviour at IO, and the expected steps."""
 
-    road: str
+    path: str
     fields: dict[str, Any] = field(default_factory=dict)
     citizen: dict[str, Any] = field(default_factory=dict)
     reason: str | None = None
@@ -65,10 +65,10 @@ REQUESTS = {
 }
 
 
-def told(road: str) -> set[str]:
+def told(path: str) -> set[str]:
     """The outcomes published for these steps."""
-    parked = {"parked"} if "REFUSED" in road else set()
-    return set(road.lower().split()) - {"sending"} | parked
+    parked = {"parked"} if "REFUSED" in path else set()
+    return set(path.lower().split()) - {"sending"} | parked
 
 
 def at_io(name: str) -> dict[str, Any]:
@@ -83,18 +83,18 @@ async def test_every_kind_of_request(world: World) -> None:
     await world.io.citizens({REQUESTS[name]["fiscal_code"]: case.citizen for name, case in CASES.items()})
     await world.start_hosts()
     await world.put_text(*(case.encode(as_text(REQUESTS[name])) for name, case in CASES.items()))
-    await world.until_gone({name: case.road for name, case in CASES.items()})
+    await world.until_gone({name: case.path for name, case in CASES.items()})
     await world.until_parked(1)
 
     assert {name: set(states) for name, states in world.told().items()} == {
-        name: told(case.road) for name, case in CASES.items()
+        name: told(case.path) for name, case in CASES.items()
     }
     entries = await world.entries()
     reasons = {name: case.reason for name, case in CASES.items()}
     assert {name: entry.last_step.get("reason") for name, entry in entries.items()} == reasons
     assert all(event["data"].get("reason") == reasons[event["subject"]] for event in world.events)
 
-    sent = {name: entry for name, entry in entries.items() if "ACCEPTED" in CASES[name].road}
+    sent = {name: entry for name, entry in entries.items() if "ACCEPTED" in CASES[name].path}
     messages = await world.io.messages()
     assert {message["id"]: message["content"] for message in messages} == {
         entry.message_id: at_io(name) for name, entry in sent.items()
@@ -128,6 +128,6 @@ async def test_time(world: World) -> None:
     then = {"hidden": f"{first['hidden']} READ", "unpaid": f"{first['unpaid']} PAID"}
     await world.until_gone(then)
     heard = {name: set(states) for name, states in world.told().items()}
-    assert {name: heard[name] for name in then} == {name: told(road) for name, road in then.items()}
+    assert {name: heard[name] for name in then} == {name: told(path) for name, path in then.items()}
     [later] = [one for one in await world.io.messages() if one["fiscal_code"] == fiscal_code(3)]
     assert datetime.fromisoformat(later["accepted_at"]) >= start
