@@ -134,7 +134,7 @@ async def _take(
     proceed: Proceed | None = None,
 ) -> None:
     async def forbidden(entry: Entry) -> Entry | None:
-        raise AssertionError("it was not its turn")
+        raise AssertionError("the delivery must not proceed")
 
     await handle_delivery(entry, delivery, proceed or forbidden, app.stores)
 

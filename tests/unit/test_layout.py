@@ -141,7 +141,7 @@ def test_what_is_not_deployed_is_left_out_of_the_package() -> None:
         ("telemetry/spans.py", "from pydantic_settings import BaseSettings", 1),
         ("send_message/delivery.py", "from poison.park import park", 1),
         ("send_message/delivery.py", "def late() -> None:\n    import check_status.follow", 2),
-        ("storage/dispatcher.py", "from send_message import turn", 1),
+        ("storage/dispatcher.py", "from send_message import delivery", 1),
         ("contract/request.py", "import poison", 1),
         ("settings.py", "from check_status.schedule import HORIZON", 1),
         ("storage/ledger.py", "from function_app import clock", 1),

@@ -35,7 +35,7 @@ def test_etag_of_another_form_leaves_the_date_of_the_answer(text: str) -> None:
     """If an ETag holds no time, the write was within the second of the answer's Date."""
     at = NOON.timestamp()
     assert written_between(_opaque(NOON + timedelta(seconds=0.7), text)) == (at, at + 1)
-    with pytest.raises(Unanswered, match="neither by its ETag nor by its Date"):
+    with pytest.raises(Unanswered, match="neither its ETag nor its Date has one"):
         written_between(_opaque(None, text))
 
 

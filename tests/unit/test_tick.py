@@ -153,7 +153,7 @@ async def test_poll_that_hangs_is_cancelled(
     app.io.status = seen("PROCESSED", "READ")
     await app.follow()
     assert len(app.due()) == 1
-    assert "handling timed out, it stays due request_id=r-" in caplog.text
+    assert "handling timed out, the row stays due request_id=r-" in caplog.text
     await app.follow()
     assert app.due() == []
 
