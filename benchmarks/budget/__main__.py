@@ -240,9 +240,7 @@ def _result(
     else:
         calls = admitted + refused
     kinds = ("send", "check", "poll")
-    waits = {
-        kind: [one for report in workers if report for one in report["seconds"][kind]] for kind in kinds
-    }
+    waits = {kind: [one for report in workers if report for one in report["seconds"][kind]] for kind in kinds}
     sent = len(waits["send"])
     return Result(
         name=scenario.name,
