@@ -5,6 +5,7 @@ import contextlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import httpx
@@ -26,6 +27,24 @@ _NO_CITIZEN, _NO_MESSAGE = "AAAAAA00A00A000A", "00000000000000000000000000"
 PROFILES, MESSAGES, MESSAGE = "profiles", "messages", "messages/{fiscal_code}/{id}"
 _OF_THE_GATEWAY = frozenset({401, 403, 408, 429})
 _HEADER_VALUE = re.compile(r"[!-~]+")
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One call: `ids` fill the route's braces; `unproven` is the error if the request may have left.
+
+    Telemetry gets only the route.
+    """
+
+    method: str
+    route: str
+    body: bytes | None = field(default=None, repr=False)
+    ids: Mapping[str, str] = field(default_factory=dict, repr=False)
+    unproven: type[IoError] = Unavailable
+
+    @property
+    def path(self) -> str:
+        return self.route.format_map({name: quote(one, safe="") for name, one in self.ids.items()})
 
 
 class IoClient:
@@ -74,7 +93,7 @@ class IoClient:
         Raises NotSent, Refused (IO does not accept the fiscal code) or Unavailable.
         """
         body = json.dumps({"fiscal_code": fiscal_code}).encode()
-        answer = await self._call("POST", PROFILES, key=key, unproven=Unavailable, body=body)
+        answer = await self._make(_Call("POST", PROFILES, body), key)
         if answer.says(404, "Profile not found"):
             return None
         if answer.status != 200:
@@ -87,14 +106,8 @@ class IoClient:
         Any 201 means that IO created the message: do not send it again, even without an id.
         Raises NotSent, Refused or InDoubt. IO has no idempotency key: repeat only after NotSent.
         """
-        answer = await self._call(
-            "POST",
-            MESSAGES,
-            key=key,
-            unproven=InDoubt,
-            body=message.body(),
-            timeout_seconds=self._submit_timeout_seconds,
-        )
+        call = _Call("POST", MESSAGES, message.body(), unproven=InDoubt)
+        answer = await self._make(call, key, timeout_seconds=self._submit_timeout_seconds)
         if answer.status != 201:
             raise error_in(answer, SUBMIT_MESSAGE, InDoubt)
         return CreatedMessage.in_body(answer.body).id
@@ -104,89 +117,55 @@ class IoClient:
 
         Raises NotSent or Unavailable (PaymentLookupFailed, MessageNotFound, MessageForbidden).
         """
-        answer = await self._call(
-            "GET", MESSAGE, key=key, unproven=Unavailable, ids={"fiscal_code": fiscal_code, "id": message_id}
-        )
+        call = _Call("GET", MESSAGE, ids={"fiscal_code": fiscal_code, "id": message_id})
+        answer = await self._make(call, key)
         if answer.status != 200:
             raise error_in(answer, GET_MESSAGE, Unavailable)
         return _read(answer, MessageStatus)
 
     async def answers_reads(self, *, key: SecretStr) -> bool:
         """Return whether the program that takes messages answers a GET of a message that does not exist."""
-        return await self._is_answered(
-            "GET", MESSAGE, key=key, ids={"fiscal_code": _NO_CITIZEN, "id": _NO_MESSAGE}
-        )
+        ids = {"fiscal_code": _NO_CITIZEN, "id": _NO_MESSAGE}
+        return await self._is_answered(_Call("GET", MESSAGE, ids=ids), key)
 
     async def answers_sends(self, *, key: SecretStr) -> bool:
         """Return whether the program that takes messages answers a POST /messages that it must refuse.
 
         IO decodes the body before it creates anything (pagopa/io-messages, CreateMessage: 400).
         """
-        return await self._is_answered("POST", MESSAGES, key=key, body=b"{}")
+        return await self._is_answered(_Call("POST", MESSAGES, b"{}"), key)
 
-    async def _is_answered(
-        self,
-        method: str,
-        route: str,
-        *,
-        key: SecretStr,
-        body: bytes | None = None,
-        ids: Mapping[str, str] = {},
-    ) -> bool:
+    async def _is_answered(self, call: _Call, key: SecretStr) -> bool:
         try:
-            answer = await self._call(method, route, key=key, unproven=Unavailable, body=body, ids=ids)
+            return _is_of_the_backend(await self._make(call, key))
         except IoError:
             return False
-        return _is_of_the_backend(answer)
 
-    async def _call(
-        self,
-        method: str,
-        route: str,
-        *,
-        key: SecretStr,
-        unproven: type[IoError],
-        body: bytes | None = None,
-        timeout_seconds: float | None = None,
-        ids: Mapping[str, str] = {},
-    ) -> Answer:
-        """Return IO's answer. Raises Unreachable, or `unproven` if the request may have left.
-
-        `ids` fill the route's braces. Telemetry gets only the route.
-        """
+    async def _make(self, call: _Call, key: SecretStr, *, timeout_seconds: float | None = None) -> Answer:
+        """Return IO's answer. Raises Unreachable, or the call's `unproven` if the request may have left."""
         if not _HEADER_VALUE.fullmatch(key.get_secret_value()):
             raise Misconfigured(reason="invalid_key")
-        headers = {"Ocp-Apim-Subscription-Key": key.get_secret_value()}
-        if body:
-            headers["Content-Type"] = "application/json"
-        path = route.format_map({name: quote(one, safe="") for name, one in ids.items()})
-        timeout_seconds = timeout_seconds or self._timeout_seconds
-        with telemetry.io_call(method, f"/{route}", self._host) as call:
-            answer = await self._answered(method, path, headers, body, unproven, timeout_seconds)
+        with telemetry.io_call(call.method, f"/{call.route}", self._host) as span:
+            answer = await self._answer(call, key, timeout_seconds or self._timeout_seconds)
             if isinstance(answer, Answer):
-                call.answered(answer.status, well=_is_of_the_backend(answer))
+                span.answered(answer.status, well=_is_of_the_backend(answer))
                 return answer
-            call.failed(answer.reason)
+            span.failed(answer.reason)
         raise answer  # outside every handler: a chained exception could hold the address
 
-    async def _answered(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str],
-        body: bytes | None,
-        unproven: type[IoError],
-        timeout_seconds: float,
-    ) -> Answer | IoError:
+    async def _answer(self, call: _Call, key: SecretStr, timeout_seconds: float) -> Answer | IoError:
         """Return IO's answer, or the error that a missing answer means."""
+        headers = {"Ocp-Apim-Subscription-Key": key.get_secret_value()}
+        if call.body:
+            headers["Content-Type"] = "application/json"
         try:
-            request = self._http().build_request(method, path, headers=headers, content=body)
+            request = self._http().build_request(call.method, call.path, headers=headers, content=call.body)
         except Exception as error:  # noqa: BLE001 - after any failure here, nothing has left
             return Unreachable(reason="not_prepared", cause=type(error).__name__)
         try:
             return await self._exchange(request, timeout_seconds)
         except Exception as error:  # noqa: BLE001 - returned as what it means for the call
-            return _failure(error, unproven)
+            return _failure(error, call.unproven)
 
     async def _exchange(self, request: httpx.Request, timeout_seconds: float) -> Answer:
         deadline = asyncio.get_running_loop().time() + timeout_seconds
