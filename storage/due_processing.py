@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from storage.due_index import LEASE, DueEntry, DueIndex, Lease, LeaseLost
@@ -41,50 +42,42 @@ async def process_due(
     await _Tick(lease, due_index, handle, what, wait, clock).run()
 
 
+@dataclass
 class _Tick:
-    def __init__(
-        self,
-        lease: Lease,
-        due_index: DueIndex,
-        handle: Callable[[DueEntry], Awaitable[None]],
-        what: str,
-        wait: Callable[[datetime], float],
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._lease = lease
-        self._due_index = due_index
-        self._handle = handle
-        self._what = what
-        self._wait = wait
-        self._clock = clock
-        self._places = asyncio.Semaphore(CONCURRENCY)
-        self._running: dict[str, asyncio.Task[None]] = {}
-        self._handled = 0
-        self._lag = timedelta(0)
-        self._left = 0
-        self._oldest_left: DueEntry | None = None
-        self._failures: list[Exception] = []
+    lease: Lease
+    due_index: DueIndex
+    handle: Callable[[DueEntry], Awaitable[None]]
+    what: str
+    wait: Callable[[datetime], float]
+    clock: Callable[[], datetime]
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENCY))
+    running: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    handled: int = 0
+    lag: timedelta = timedelta(0)
+    left: int = 0
+    oldest_left: DueEntry | None = None
+    failures: list[Exception] = field(default_factory=list)
 
     async def run(self) -> None:
         try:
             await self._take_all()
         finally:
-            await asyncio.gather(*self._running.values())
+            await asyncio.gather(*self.running.values())
         await self._end()
         log.info(
             "%s handled=%d left=%d lag_days=%.2f",
-            self._what, self._handled, self._left, self._lag / timedelta(days=1),
+            self.what, self.handled, self.left, self.lag / timedelta(days=1),
         )  # fmt: skip
-        if self._failures:
-            raise ExceptionGroup(f"messages that could not be {self._what} stay due", self._failures)
+        if self.failures:
+            raise ExceptionGroup(f"messages that could not be {self.what} stay due", self.failures)
 
     async def _take_all(self) -> None:
-        async with aclosing(self._due_index.due(self._lease.since)) as rows:
+        async with aclosing(self.due_index.due(self.lease.since)) as rows:
             async for due in rows:
-                if due.request_id in self._running:  # a crash left two rows: the next tick takes the second
+                if due.request_id in self.running:  # a crash left two rows: the next tick takes the second
                     self._leave(due)
                     continue
-                await self._places.acquire()
+                await self.places.acquire()
                 if not await self._has_time():
                     self._leave(due)
                     return
@@ -92,46 +85,46 @@ class _Tick:
 
     async def _has_time(self) -> bool:
         """Wait for as long as IO asks, and return whether one more row may be handled."""
-        wait = self._wait(self._clock())
-        if self._clock() + timedelta(seconds=wait) > self._lease.began_at + BUDGET:
+        wait = self.wait(self.clock())
+        if self.clock() + timedelta(seconds=wait) > self.lease.began_at + BUDGET:
             return False
         await asyncio.sleep(wait)
         return await self._holds_lease()
 
     async def _holds_lease(self) -> bool:
-        if self._lease.ends_at - self._clock() >= LEAST_LEASE:
+        if self.lease.ends_at - self.clock() >= LEAST_LEASE:
             return True
         try:
-            self._lease = await self._due_index.renew(self._lease)
+            self.lease = await self.due_index.renew(self.lease)
         except LeaseLost:
             return False
         return True
 
     def _start(self, due: DueEntry) -> None:
-        self._handled += 1
-        self._lag = max(self._lag, self._clock() - due.due_at)
-        self._running[due.request_id] = asyncio.create_task(self._try(due))
+        self.handled += 1
+        self.lag = max(self.lag, self.clock() - due.due_at)
+        self.running[due.request_id] = asyncio.create_task(self._try(due))
 
     async def _try(self, due: DueEntry) -> None:
         try:
             async with asyncio.timeout(LONGEST_HANDLING.total_seconds()):
-                await self._handle(due)
+                await self.handle(due)
         except TimeoutError:
             log.warning("handling timed out, the row stays due request_id=%s", due.request_id)
             self._leave(due)
         except Exception as error:  # noqa: BLE001 - raised at the end; one message must not stop the others
-            self._failures.append(error)
+            self.failures.append(error)
             self._leave(due)
         finally:
-            del self._running[due.request_id]
-            self._places.release()
+            del self.running[due.request_id]
+            self.places.release()
 
     def _leave(self, due: DueEntry) -> None:
-        self._left += 1
-        self._oldest_left = min(self._oldest_left or due, due, key=lambda each: each.bucket)
+        self.left += 1
+        self.oldest_left = min(self.oldest_left or due, due, key=lambda each: each.bucket)
 
     async def _end(self) -> None:
         try:
-            await self._due_index.release(self._lease, self._oldest_left)
+            await self.due_index.release(self.lease, self.oldest_left)
         except LeaseLost:
             log.warning("lease lost: another host took it during the tick")
