@@ -51,7 +51,7 @@ async def _end(before: Entry, stores: Stores) -> None:
     entry = await stores.ledger.get(before.request_id)
     if entry is None or entry.state is not State.ACCEPTED or entry.has(UNCONFIRMED):
         return
-    planned = stores.ledger.plan(entry, Step(UNCONFIRMED))
+    planned = stores.ledger.draft(entry, Step(UNCONFIRMED))
     await stores.outcomes.publish(planned)
     await stores.ledger.commit(planned)
 

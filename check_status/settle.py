@@ -75,7 +75,7 @@ async def _settle(entry: Entry, paid_at: datetime, stores: Stores) -> bool:
         return False
     news = entry.state in DELIVERED and entry.payment_status != "PAID"
     steps = [PAID_UPSTREAM] if news else []
-    planned = stores.ledger.plan(entry, *steps, payment_status="PAID", settled_at=paid_at)
+    planned = stores.ledger.draft(entry, *steps, payment_status="PAID", settled_at=paid_at)
     await stores.outcomes.publish(planned, newest=len(steps))
     try:
         await stores.ledger.commit(planned)

@@ -49,7 +49,7 @@ async def health(stores: Operator) -> list[dict[str, Any]]:
     pending = [one async for one in stores.ledger.pending()]
     indexes = {"check_status": stores.due_index, "remind": stores.reminder_index}
     behind = {name: await index.lag() for name, index in indexes.items()}
-    runs = {name: await index.last_run() for name, index in indexes.items()}
+    runs = {name: await index.last_lease_end() for name, index in indexes.items()}
     oldest = {queue: await stores.queues.oldest(queue) for queue in INPUT_QUEUES}
     limits = stores.thresholds
     return [

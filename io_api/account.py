@@ -134,7 +134,7 @@ class IoAccount:
                 await self._prove_sending(service, permit)
                 permit = await self._permit(service, SUBMIT_MESSAGE, Priority.SEND)
             await permit.wait_until_near(CLAIM_SECONDS)
-            if self._in_flight.claim(permit):
+            if self._in_flight.admit(permit):
                 break
         try:
             yield permit
@@ -217,23 +217,21 @@ class IoAccount:
 
     async def _permit(self, service: str, operation: str, priority: Priority) -> Permit:
         hold = HOLD_SECONDS if priority in (Priority.SEND, Priority.CHECK) else 0
-        suspended = await self._suspended_error(service, operation)
+        suspended = await self._error_if_suspended(service, operation)
         while suspended and hold > 0 and await self._everything_is_suspended(operation):
             await asyncio.sleep(REFRESH_SECONDS)
             hold -= REFRESH_SECONDS
-            suspended = await self._suspended_error(service, operation)
+            suspended = await self._error_if_suspended(service, operation)
         if suspended:
             raise suspended
         return await self._rate_limiter.reserve(priority)
 
-    async def _suspended_error(self, service: str, operation: str) -> Suspended | None:
-        keys = self._keys_of(service)
-        return await self._suspensions.suspended_error(keys, operation) or await self._breakers.open_error(
-            operation
-        )
+    async def _error_if_suspended(self, service: str, operation: str) -> Suspended | None:
+        suspended = await self._suspensions.error_if_suspended(self._keys_of(service), operation)
+        return suspended or await self._breakers.error_if_open(operation)
 
     async def _everything_is_suspended(self, operation: str) -> bool:
-        return all([await self._suspended_error(service, operation) for service in self._keys])
+        return all([await self._error_if_suspended(service, operation) for service in self._keys])
 
     async def _ready(
         self,

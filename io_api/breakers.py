@@ -134,7 +134,7 @@ class Breakers:
         """Return whether calls are held back, including those that may probe. Raises Unanswered."""
         return (await self.current(operation)).opened_at is not None
 
-    async def open_error(self, operation: str) -> Suspended | None:
+    async def error_if_open(self, operation: str) -> Suspended | None:
         """Return why no call is made now, or None if calls are made or a probe is due. Raises Unanswered."""
         breaker = await self.current(operation)
         is_due = breaker.probe_at is not None and breaker.probe_at <= self._clock()

@@ -59,7 +59,7 @@ class InFlight:
         finally:
             self._waiting_to_claim -= 1
 
-    def claim(self, message: Hashable) -> bool:
+    def admit(self, message: Hashable) -> bool:
         """Claim a message that will find a place or be the first to wait. Return whether it was claimed."""
         if admits := self._admits:
             self._claimed.add(message)

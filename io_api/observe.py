@@ -40,6 +40,6 @@ async def record(entry: Entry, seen: MessageStatus, stores: Stores) -> Entry:
     steps, changes = observe(entry, seen)
     if not changes:
         return entry
-    planned = stores.ledger.plan(entry, *steps, **changes)
+    planned = stores.ledger.draft(entry, *steps, **changes)
     await stores.outcomes.publish(planned, newest=len(steps))
     return await stores.ledger.commit(planned)

@@ -81,7 +81,7 @@ class RateLimiter:
         Raises RateLimited or Unanswered.
         """
         asked_at = self._monotonic()
-        slot = await self._slot(priority)
+        slot = await self._next_slot(priority)
         still = max(0.0, slot.at - self._clock.now())
         waited = self._monotonic() - asked_at + still
         telemetry.io_permit_wait.record(waited, {"priority": priority.name.lower()})
@@ -103,19 +103,19 @@ class RateLimiter:
         """Return whether the slot was not missed."""
         return self._clock.now() - slot.at <= LATEST * self._limit.seconds
 
-    async def _slot(self, priority: Priority) -> Slot:
-        place: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
-        self._waiting[priority].append(place)
+    async def _next_slot(self, priority: Priority) -> Slot:
+        waiter: asyncio.Future[Slot] = asyncio.get_running_loop().create_future()
+        self._waiting[priority].append(waiter)
         if self._reserving is None or self._reserving.done():
             self._reserving = asyncio.create_task(self._reserve_for_all())
         try:
             async with asyncio.timeout(self._max_wait_seconds):
-                return await place
+                return await waiter
         except TimeoutError:
             raise RateLimited(reason="budget_spent") from None
         finally:
             with contextlib.suppress(ValueError):  # removed when it got its slot
-                self._waiting[priority].remove(place)
+                self._waiting[priority].remove(waiter)
 
     async def _reserve_for_all(self) -> None:
         """Reserve slots as long as calls wait for one. A failure here fails every waiting call."""
@@ -123,8 +123,8 @@ class RateLimiter:
             while self._wants():
                 await self._reserve_chunk()
         except Exception as error:  # noqa: BLE001 - passed to every waiting call
-            for place in self._places():
-                place.set_exception(error)
+            for waiter in self._waiters():
+                waiter.set_exception(error)
 
     async def _reserve_chunk(self) -> None:
         if self._clock.is_known:
@@ -184,10 +184,10 @@ class RateLimiter:
                 pass
 
     def _wants(self) -> dict[Priority, int]:
-        return {priority: len(places) for priority, places in self._waiting.items() if places}
+        return {priority: len(waiters) for priority, waiters in self._waiting.items() if waiters}
 
-    def _places(self) -> list[asyncio.Future[Slot]]:
-        return [place for places in self._waiting.values() for place in places if not place.done()]
+    def _waiters(self) -> list[asyncio.Future[Slot]]:
+        return [waiter for waiters in self._waiting.values() for waiter in waiters if not waiter.done()]
 
 
 @dataclass(eq=False)
@@ -208,13 +208,13 @@ class Permit:
     async def wait_until_due(self) -> None:
         """Wait until the slot. Another slot replaces one that is not usable. Raises as `reserve` does."""
         while not await self._rate_limiter.wait_until(self._slot):
-            self._slot = await self._rate_limiter._slot(self._slot.priority)
+            self._slot = await self._rate_limiter._next_slot(self._slot.priority)
 
 
-def _served(place: asyncio.Future[Slot], slot: Slot) -> bool:
-    if place.done():  # the waiting call gave up at this moment
+def _served(waiter: asyncio.Future[Slot], slot: Slot) -> bool:
+    if waiter.done():  # the waiting call gave up at this moment
         return False
-    place.set_result(slot)
+    waiter.set_result(slot)
     return True
 
 

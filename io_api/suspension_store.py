@@ -74,7 +74,7 @@ class SuspensionStore:
         await self._change(lambda suspensions: suspensions.with_pause(service, None))
         return self._known
 
-    async def suspended_error(self, keys: tuple[Key, ...], operation: str) -> Suspended | None:
+    async def error_if_suspended(self, keys: tuple[Key, ...], operation: str) -> Suspended | None:
         """Return why waiting for a permit is useless: a pause, or IO accepts no key and no probe is due."""
         suspensions, now = await self.current(), self._clock()
         suspension = suspensions.suspension_of(keys, operation)

@@ -71,14 +71,14 @@ class _Message:
         request = self.context.ledger.request_of(self.entry)
         policy = policy_for(request, self.context.policies.get(self.entry.service, ReminderPolicy()))
         planned = plan(request, self.entry.accepted_at or self.entry.updated_at, policy)
-        await self._check_earlier(request, planned, policy)
+        await self._repair_and_check_earlier(request, planned, policy)
         next_times = [await self._decide_and_act(request, one, policy) for one in self._undecided(planned)]
         if later := [next_at for next_at in next_times if next_at]:
             return min(later)
         self.entry = await self.context.ledger.advance(self.entry, body={}, may_remind=False)
         return None
 
-    async def _check_earlier(
+    async def _repair_and_check_earlier(
         self, request: MessageRequest, planned: tuple[Planned, ...], policy: ReminderPolicy
     ) -> None:
         """Check each earlier reminder, and enqueue it again if the ledger does not know it.

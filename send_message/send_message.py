@@ -73,7 +73,7 @@ async def _send(entry: Entry, language: Language | None, context: Context) -> En
         "outcome request_id=%s attempt=%d state=%s reason=%s message_id=%s",
         entry.request_id, claimed.attempt, step.what, step.reason, changes.get("message_id"),
     )  # fmt: skip
-    planned = ledger.plan(claimed, step, **changes)
+    planned = ledger.draft(claimed, step, **changes)
     try:
         return await record(planned, step, ledger)
     except LostRace:  # the lease expired before IO answered

@@ -12,7 +12,7 @@ from storage.outcomes import Outcomes
 from storage.queues import MESSAGE_SENDS, Queues, poison
 
 # IO processes a message within seconds of its acceptance. The first poll asks about its delivery.
-FIRST_CHECK = timedelta(seconds=10)
+FIRST_POLL = timedelta(seconds=10)
 # No reminder is sent on the day of the message itself, nor before eight in the morning.
 FIRST_REMINDER = timedelta(hours=8)
 
@@ -57,7 +57,7 @@ class Dispatcher:
         # In this order: once the due index has the request, its state moves on, and no retry comes back here.
         if entry.may_remind:
             await self._reminder_index.put(entry.request_id, at + FIRST_REMINDER)
-        await self._due_index.put(entry.request_id, at + FIRST_CHECK)
+        await self._due_index.put(entry.request_id, at + FIRST_POLL)
 
     async def enqueue_send(self, entry: Entry, language: Language | None) -> None:
         """Enqueue the request on message-sends, because the recipient can be contacted."""

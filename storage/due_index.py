@@ -102,7 +102,7 @@ class DueIndex:
             return self._clock() - entry.due_at
         return timedelta(0)
 
-    async def last_run(self) -> datetime | None:
+    async def last_lease_end(self) -> datetime | None:
         """Return when the last lease on the index ended or will end; None if there was none."""
         row = await self._table.get(*_CONTROL)
         return row.values["lease_until"] if row else None

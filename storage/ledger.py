@@ -65,12 +65,12 @@ SIGHTINGS: Mapping[str, frozenset[State]] = {
     REMINDED: DELIVERED | {State.ACCEPTED},
     NOT_REMINDED: DELIVERED | {State.ACCEPTED, State.REJECTED, State.FAILED},
 }
-BEFORE_SENDING = frozenset(
+AFTER_WAITING = frozenset(
     {State.SENDING, State.DEFERRED, State.REFUSED, State.SKIPPED, State.EXPIRED, State.DEAD}
 )
 NEXT: Mapping[State, frozenset[State]] = {
-    State.REQUESTED: BEFORE_SENDING,
-    State.DEFERRED: BEFORE_SENDING,
+    State.REQUESTED: AFTER_WAITING,
+    State.DEFERRED: AFTER_WAITING,
     State.SENDING: frozenset({State.ACCEPTED, State.DEFERRED, State.REFUSED, State.IN_DOUBT}),
     State.IN_DOUBT: frozenset({State.ACCEPTED, State.REFUSED, State.DEFERRED}),
     State.REFUSED: frozenset({State.REQUESTED}),
@@ -238,7 +238,7 @@ class Ledger:
             raise DifferentContent(DifferentContent.__doc__)
         return there
 
-    def plan(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
+    def draft(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
         """Return the entry as it will be after these steps. Raises IllegalStep."""
         at = self._clock()
         after = replace(entry, updated_at=at, mark=secrets.token_hex(8), **changes)
@@ -264,11 +264,11 @@ class Ledger:
 
     async def advance(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
         """Plan and commit. Raises LostRace, IllegalStep, Unanswered."""
-        return await self.commit(self.plan(entry, *steps, **changes))
+        return await self.commit(self.draft(entry, *steps, **changes))
 
     def intent(self, entry: Entry, language: Language | None = None) -> Entry:
         """Return the entry with a worker's lease on it. Commit the entry before the first byte leaves."""
-        return self.plan(
+        return self.draft(
             entry,
             Step(State.SENDING),
             owner=secrets.token_hex(16),

@@ -41,11 +41,11 @@ def _actions_on(target: str) -> list[str]:
 def test_pause_stops_every_service_at_once(account: CliAccount) -> None:
     """`pause` suspends every service at once, without --execute, until `resume`."""
     assert account.run("pause").exit_code == 0
-    stopped = ask(lambda stores: stores.suspensions.suspended_error(DEFAULT, "submit_message"))
+    stopped = ask(lambda stores: stores.suspensions.error_if_suspended(DEFAULT, "submit_message"))
     assert stopped is not None
     assert stopped.reason == "paused"
     assert account.run("resume").exit_code == 0
-    assert ask(lambda stores: stores.suspensions.suspended_error(DEFAULT, "submit_message")) is None
+    assert ask(lambda stores: stores.suspensions.error_if_suspended(DEFAULT, "submit_message")) is None
 
 
 def test_pause_of_one_service_leaves_the_others(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:

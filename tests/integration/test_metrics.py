@@ -68,7 +68,7 @@ class Board:
     async def why_stopped_later(self, seconds: float = REFRESH_SECONDS + 0.1) -> Suspended | None:
         """The error of a suspended service, or None, after this time."""
         self.now += timedelta(seconds=seconds)
-        return await self.suspensions.suspended_error(KEYS, "submit_message")
+        return await self.suspensions.error_if_suspended(KEYS, "submit_message")
 
 
 def _reasons(points: list[Any]) -> list[str]:

@@ -85,9 +85,9 @@ async def test_one_worker_makes_the_probe_that_is_due(workers: Workers) -> None:
     await workers.fail(READ_FAILURES, PROFILE)
     distances = []
     for _ in range(8):
-        assert await workers.here.open_error(PROFILE) is None
+        assert await workers.here.error_if_open(PROFILE) is None
         assert [await worker.take_probe(PROFILE) for worker in (workers.here, workers.there)] == [True, False]
-        stopped = await workers.here.open_error(PROFILE)
+        stopped = await workers.here.error_if_open(PROFILE)
         assert stopped is not None
         assert (stopped.reason, stopped.retry_after) == ("io_unavailable", WAIT_SECONDS)
         probe_at = (await workers.here.current(PROFILE)).probe_at

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from storage.dispatcher import FIRST_CHECK, reference_to
+from storage.dispatcher import FIRST_POLL, reference_to
 from storage.ledger import Entry, State, Step
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
 from tests.fake_app import FakeApp
@@ -51,7 +51,7 @@ async def test_accepted_is_due_for_a_poll_and_published(app: FakeApp) -> None:
     """An accepted message is due for its first poll, and its acceptance is published."""
     entry = await _settled(app, Step(State.ACCEPTED), message_id="M1", body={})
     await app.dispatcher.dispatch(entry, MESSAGE_SENDS)
-    assert app.due() == [f"{app.clock() + FIRST_CHECK:%S}-r-1"]
+    assert app.due() == [f"{app.clock() + FIRST_POLL:%S}-r-1"]
     assert app.told() == ["r-1/0/accepted"]
     assert list(app.queues.messages) == [MESSAGE_OUTCOMES]
 

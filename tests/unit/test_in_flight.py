@@ -148,7 +148,7 @@ async def test_as_many_are_claimed_as_will_find_a_place(
     crowd.in_flight.answered("first")
     crowd.in_flight.free("first")
     assert crowd.in_flight.take("second")
-    assert [crowd.in_flight.claim(number) for number in range(10)] == [True] * most + [False] * (10 - most)
+    assert [crowd.in_flight.admit(number) for number in range(10)] == [True] * most + [False] * (10 - most)
 
 
 async def test_few_are_claimed_while_a_message_hangs(crowd: Crowd) -> None:
@@ -156,12 +156,12 @@ async def test_few_are_claimed_while_a_message_hangs(crowd: Crowd) -> None:
     assert crowd.in_flight.take("first")
     crowd.in_flight.answered("first")
     crowd.clock.advance(seconds=HUNG_SECONDS)
-    assert [crowd.in_flight.claim(number) for number in range(3)] == [True, True, False]
+    assert [crowd.in_flight.admit(number) for number in range(3)] == [True, True, False]
 
 
 async def test_room_opens_with_the_claim_that_ends(crowd: Crowd) -> None:
     """A message waiting to be claimed proceeds when another's claim ends without a place."""
-    claimed = [number for number in range(10) if crowd.in_flight.claim(number)]
+    claimed = [number for number in range(10) if crowd.in_flight.admit(number)]
     entering = asyncio.create_task(crowd.in_flight.wait_for_room())
     await _settle()
     assert not entering.done()

@@ -59,7 +59,7 @@ async def claimed(app: FakeApp, entry: Entry) -> Entry:
 
 
 def _plan(app: FakeApp, entry: Entry, state: str, word: str) -> Entry:
-    return app.ledger.plan(replace(entry, state=State(state)), Step(word))
+    return app.ledger.draft(replace(entry, state=State(state)), Step(word))
 
 
 @pytest.mark.parametrize(("state", "word"), sorted(MOVES))

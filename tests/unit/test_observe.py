@@ -106,7 +106,7 @@ async def test_every_step_can_be_gone_from_the_state_it_is_seen_in(accepted: Ent
         for read in words[1] if status == "PROCESSED" else [None]:
             for paid in words[2] if status == "PROCESSED" else [None]:
                 steps, changes = observe(accepted, seen(status, read, paid))
-                planned = ledger.plan(accepted, *steps, **changes)
+                planned = ledger.draft(accepted, *steps, **changes)
                 assert [line["what"] for line in planned.history[len(accepted.history) :]] == [
                     step.what for step in steps
                 ]
@@ -115,7 +115,7 @@ async def test_every_step_can_be_gone_from_the_state_it_is_seen_in(accepted: Ent
 async def test_reading_of_a_message_not_known_as_processed_is_no_dead_end(accepted: Entry) -> None:
     """READ beside an unknown delivery status gives steps that the ledger accepts."""
     steps, changes = observe(accepted, seen("DELIVERED_TO_A_NEW_APP", "READ"))
-    planned = FakeApp().ledger.plan(accepted, *steps, **changes)
+    planned = FakeApp().ledger.draft(accepted, *steps, **changes)
     assert planned.state in (State.ACCEPTED, State.READ)
 
 

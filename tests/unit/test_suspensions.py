@@ -65,7 +65,7 @@ async def test_pause_is_known_everywhere_within_a_second(workers: Workers) -> No
     workers.wait()
     assert await _usable(workers.there) == []
     assert await _usable(workers.there, OTHERS) == ["primary"]
-    stopped = await workers.there.suspended_error(KEYS, "get_profile")
+    stopped = await workers.there.error_if_suspended(KEYS, "get_profile")
     assert stopped is not None
     assert stopped.reason == "paused"
     await workers.here.resume("tributi")
@@ -104,7 +104,7 @@ async def test_service_with_two_wrong_keys_is_stopped(workers: Workers) -> None:
     for key in KEYS:
         await workers.here.open_circuit(key, "get_profile", WRONG_KEY)
     assert await _usable(workers.here) == []
-    stopped = await workers.here.suspended_error(KEYS, "get_profile")
+    stopped = await workers.here.error_if_suspended(KEYS, "get_profile")
     assert stopped is not None
     assert (stopped.reason, stopped.status) == ("invalid_key", 401)
 
@@ -136,7 +136,7 @@ async def test_one_call_in_a_while_probes(workers: Workers) -> None:
     for key in KEYS:
         await workers.here.open_circuit(key, "get_profile", WRONG_KEY)
     workers.wait(PROBE_AFTER.total_seconds())
-    assert await workers.there.suspended_error(KEYS, "get_profile") is None
+    assert await workers.there.error_if_suspended(KEYS, "get_profile") is None
     assert await _usable(workers.here) == ["primary", "secondary"]
     assert await _usable(workers.there) == []
     workers.wait(PROBE_AFTER.total_seconds())
@@ -186,7 +186,7 @@ async def test_the_longer_it_is_stopped_the_longer_messages_wait(workers: Worker
     waits = []
     for seconds in (0, 60, 7200):
         workers.wait(seconds)
-        stopped = await workers.here.suspended_error(KEYS, "get_profile")
+        stopped = await workers.here.error_if_suspended(KEYS, "get_profile")
         assert stopped is not None
         waits.append(stopped.retry_after)
     assert waits == [5, 30, LONGEST_WAIT]
