@@ -65,7 +65,8 @@ class RateLimiter:
         if left is not None:
             telemetry.io_utilisation.record(max(0.0, 1 - left / self._limit.calls))
         if answer.status == 429 or left is not None:
-            self._full_until = self._monotonic() + (FULL_SECONDS if not left else 0)
+            is_full = not left  # a 429 that does not say, or no call left
+            self._full_until = self._monotonic() + (FULL_SECONDS if is_full else 0)
         if answer.status == 429:
             longest = max(feedback.retry_after, answer.retry_after)
             self._feedback = replace(feedback, refused=True, retry_after=longest)

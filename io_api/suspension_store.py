@@ -81,11 +81,8 @@ class SuspensionStore:
         telemetry.io_suspended.set(keys[0].service, operation, suspension.reason if suspension else None)
         circuits = [suspensions.circuit_of(key, operation) for key in keys]
         may_probe = any(circuit and circuit.probe_at <= now for circuit in circuits)
-        return (
-            self._suspended(suspension)
-            if isinstance(suspension, Pause) or (suspension and not may_probe)
-            else None
-        )
+        is_held = isinstance(suspension, Pause) or not may_probe
+        return self._suspended(suspension) if suspension and is_held else None
 
     async def usable(
         self, keys: tuple[Key, ...], operation: str, held: Collection[Usable] = ()

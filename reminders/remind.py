@@ -108,7 +108,7 @@ class _Message:
         return decision.when if isinstance(decision, Postpone) else None
 
     async def _decide(self, one: Planned, policy: ReminderPolicy) -> Decision:
-        most, facts = daily_cap(one.kind, self.context.most_per_day), await self._facts(one)
+        most, facts = self._cap(one), await self._facts(one)
         decision = decide(one, facts, policy, most_per_day=most, now=self.context.clock())
         if not isinstance(decision, AskIo):
             return decision
@@ -138,7 +138,7 @@ class _Message:
 
     async def _facts(self, one: Planned) -> Facts:
         reminded = self._reminded()
-        today, cap = local_day(self.context.clock()), daily_cap(one.kind, self.context.most_per_day)
+        today, cap = local_day(self.context.clock()), self._cap(one)
         return Facts(
             state=self.entry.state,
             settled_at=self.entry.settled_at,
@@ -155,7 +155,7 @@ class _Message:
 
         Take a place in the citizen's day, record the decision, publish the outcome and enqueue the request.
         """
-        now, most = self.context.clock(), daily_cap(one.kind, self.context.most_per_day)
+        now, most = self.context.clock(), self._cap(one)
         if not fits(compose(request, one, policy, now).to_json()):
             return DoNotSend("too_long")
         day = local_day(now)
@@ -172,6 +172,9 @@ class _Message:
         log.info("reminded request_id=%s reminder=%s", self.entry.request_id, reminder.request_id)
         await self.context.outcomes.publish_reminded(self.entry, reminder.request_id)
         await self.context.queues.put(MESSAGE_REQUESTS, reminder.to_json())
+
+    def _cap(self, one: Planned) -> int:
+        return daily_cap(one.kind, self.context.most_per_day)
 
     def _decided_at(self) -> datetime:
         return datetime.fromisoformat(self.entry.last_step["at"])
