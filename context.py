@@ -1,4 +1,4 @@
-"""The context of the functions: the stores, the institution's account at IO, and the reminder settings."""
+"""What every function needs: the stores, the institution's account at IO, and the reminder settings."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class Context(Stores):
         *,
         io_clock: Callable[[], datetime] | None = None,
     ) -> Self:
-        """Build the context of the settings. `io_clock`: another clock for suspensions and circuit breakers.
+        """Build the context from the settings. `io_clock`: another clock for suspensions and breakers.
 
         Raises SettingsError if no connection to IO could ever be made.
         """

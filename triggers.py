@@ -1,4 +1,4 @@
-"""Registers functions with the platform: one way for queue triggers, one for timers."""
+"""Registers functions with the platform: one helper for queue triggers and one for timers."""
 
 from collections.abc import Awaitable, Callable
 

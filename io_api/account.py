@@ -32,16 +32,17 @@ from io_api.transport import NoCertificates
 from settings import Settings, SettingsError
 from storage.table import Table, Unanswered
 
-# The worker claims a message (writes the intent to send) this long before the message's slot.
+# The worker claims a message (writes the intent to send) this long before the message's slot, so that the
+# ledger write is done by the time of the slot.
 CLAIM_SECONDS = 0.5
 READY_SECONDS = 20.0
 """A call whose slot is near leaves within this time or is not made.
 
-Shorter than suspension_store.PROBE_AFTER, for which a probe belongs to its caller.
+Shorter than suspension_store.PROBE_AFTER, which is how long a caller keeps the probe it took.
 """
 # While every service is suspended, messages wait here this long instead of going round the queues.
 HOLD_SECONDS = 10.0
-# If no place in flight is free for this long, IO is too slow for one more message. The message is deferred.
+# If no in-flight place frees up within this time, defer the message: IO is too slow.
 ROOM_SECONDS = 20.0
 
 GET_PROFILE, SUBMIT_MESSAGE, GET_MESSAGE = "get_profile", "submit_message", "get_message"
@@ -58,8 +59,9 @@ class Keys(NamedTuple):
 class IoAccount:
     """Makes each call at the slot of its permit, with a key of the named service.
 
-    Raises the errors of IoClient. Also raises Suspended, RateLimited (budget_spent), NotSent (not_ready) and
-    Unanswered: no call was made.
+    Raises the errors of IoClient, with Suspended in place of Misconfigured: a 401 or 403 proves that IO did
+    nothing. If no call was made, raises Suspended, RateLimited (budget_spent), NotSent (not_ready),
+    Misconfigured (service_not_configured) or Unanswered.
     """
 
     def __init__(

@@ -9,7 +9,9 @@ the backend.
 
 A failed POST may have created its message, so few POSTs may fail. The breaker opens after three failures in a
 row, and a safe probe decides: a GET of a message that does not exist, then a POST that IO must refuse. If IO
-answers both, sending goes on. After five failures in a row one real message is tried, at growing intervals.
+answers both, sending goes on; after five failures in a row, only if IO did not answer both at the probe
+before. Otherwise sending goes on as a trial, at growing intervals, provided that IO answers the GET. Failures
+count on until a message is answered, so the next one opens the breaker again.
 
 A slow IO answers in the end, and an IO that fails one call in ten answers in between. Neither fails so often
 in a row. If that happens by chance, IO answers the safe probe at once.
@@ -40,11 +42,13 @@ SEND_FAILURES = 3
 SURE_FAILURES = 5
 REFRESH_SECONDS = 1.0
 SHARE_SECONDS = 5.0
-# A safe probe costs two calls. LONGEST_INTERVAL and WAIT_SECONDS restore the full rate within a minute.
+# A safe probe costs two calls. With these values, sending is back to its full rate within a minute of IO's
+# recovery, unless it must wait for a trial.
 PROBE_AFTER = timedelta(seconds=2)
 LONGEST_INTERVAL = timedelta(seconds=20)
 WAIT_SECONDS = 20.0
-# A trial is a real message that may end in doubt: after half a minute, then each time ten times later.
+# A trial is a real message that may end in doubt: the first after 30 s, each later one after ten times the
+# previous wait.
 TRIAL_AFTER = timedelta(seconds=30)
 TRIAL_GROWTH = 10
 MOST_GROWTHS = 4
@@ -131,7 +135,7 @@ class Breakers:
         return self._known[operation][0]
 
     async def is_open(self, operation: str) -> bool:
-        """Return whether calls are held back, including those that may probe. Raises Unanswered."""
+        """Return whether the breaker is open, even if a probe is due. Raises Unanswered."""
         return (await self.current(operation)).opened_at is not None
 
     async def error_if_open(self, operation: str) -> Suspended | None:

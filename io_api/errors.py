@@ -3,7 +3,7 @@
     IoError
     ├── NotSent                     certainly had no effect at IO: may be tried again
     │   ├── RateLimited             wait `retry_after` seconds first
-    │   ├── Suspended               the service is paused or its keys are refused: wait `retry_after` seconds
+    │   ├── Suspended               paused, keys refused, or IO failing or slow: wait `retry_after` seconds
     │   ├── Unreachable             no connection was made, or a gateway rejected the call: try later
     │   └── Misconfigured           stop using this key, correct the settings; no message is lost
     ├── Refused                     IO will never accept it as it is: record the reason, do not repeat
@@ -81,9 +81,10 @@ class RateLimited(NotSent):
 
 
 class Suspended(NotSent):
-    """Calls for this service are suspended: `postino doctor` says why and what to do.
+    """Calls of this kind are held back: wait, then try again; `postino doctor` shows what is stopped.
 
-    retry_after: seconds; grows with the age of the suspension.
+    A pause, refused keys, an open breaker (io_unavailable), or an IO too slow for one more message (io_slow).
+    retry_after: seconds; grows with the age of a pause or of refused keys.
     """
 
     retry_after: float = DEFAULT_RETRY_AFTER

@@ -3,13 +3,13 @@
 When IO stops answering, every message in flight ends in doubt. The process therefore keeps no more in flight
 than the usual time of an answer requires.
 
-The limit starts at one. An answer raises the limit by one if a message at its slot found no place, or by the
-number of such messages if IO is slow. A round is as many answers as the limit. After a round the limit falls
+The limit starts at one. Each answer raises the limit by one while a message waits for a place (by the number
+waiting if IO is slow). A round ends after as many answers as the limit allows messages. The limit then falls
 to the places that were needed, or grows by half if IO is slow and more messages wait. A failure sets the
 limit to one. A message is claimed a moment before it needs a place, and only if it will find one.
 
-A POST that hangs holds its place for a minute. If a probe proves meanwhile that IO answers, other messages
-get the places that hang, once: until IO answers a message again, the proof allows no more than that.
+A POST that hangs holds its place for a minute. If a probe proves meanwhile that IO answers, the hung places
+are written off and one more message may go. This is allowed again only after IO answers a message.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ MOST = 24
 HUNG_SECONDS = 10.0
 # A message that was notified of a free place may not take it, so the others also check at this interval.
 RECHECK_SECONDS = 1.0
-# The time of an answer that is assumed before the first one, and the least that is ever assumed.
+# Assumed answer time before the first answer, and the lower bound of any assumed answer time.
 FIRST_ANSWER_SECONDS, SHORTEST_ANSWER_SECONDS = 0.1, 0.02
 
 
@@ -123,7 +123,7 @@ class InFlight:
         return False
 
     def release_hung(self) -> None:
-        """Free the places of the messages that hang, because IO answers."""
+        """Free the places of the messages that hang, because IO answers, and set the limit to one."""
         self._in_flight.clear()
         self._limit = LEAST
         self._may_release_hung = False

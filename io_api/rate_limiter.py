@@ -26,7 +26,7 @@ MAX_WAIT_SECONDS = 60.0
 """The longest wait for a slot before RateLimited. An invocation lasts five minutes at most (host.json)."""
 # The next chunk is reserved while the last one is still in use.
 AHEAD_SECONDS = 1.0
-# For this long after an answer that leaves no call in the window, IO would refuse calls.
+# After a 429 or an answer with no calls left, wait this long: IO would refuse calls.
 FULL_SECONDS = 0.25
 # A process that got no slot, because other calls go first, tries again after this.
 RETRY_SECONDS = 0.2
@@ -37,7 +37,8 @@ LONGEST_JITTER_SECONDS = 0.03
 class RateLimiter:
     """Gives each call its slot. One for all services, because IO counts the calls of the account.
 
-    Reserves for all waiting calls of this process at once. A write whose answer is lost costs only a chunk.
+    Reserves for all waiting calls of this process at once. If the answer to a write is lost, at most one
+    chunk of slots is wasted.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class RateLimiter:
             self._feedback = replace(feedback, answered=True)
 
     async def reserve(self, priority: Priority) -> "Permit":
-        """Wait until the call has its own slot, and return the permit for it. The slot is still to come.
+        """Wait until the call has its own slot, and return the permit for it. The slot lies in the future.
 
         Raises RateLimited or Unanswered.
         """

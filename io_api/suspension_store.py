@@ -123,7 +123,7 @@ class SuspensionStore:
             log.warning("circuit opened %s", _described(circuit))
 
     async def close_circuit(self, probed: Circuit) -> None:
-        """Close an accepted key's circuit, and the other key's circuit for the same right. Never fails."""
+        """Close an accepted key's circuit and, unless the key was wrong, the other key's too. Never fails."""
         if await self._share(lambda suspensions: suspensions.without(probed)):
             log.info("circuit closed %s", _described(probed))
 
@@ -162,7 +162,7 @@ class SuspensionStore:
     async def _share(self, decide: Callable[[Suspensions], Suspensions | None]) -> bool:
         """Change the rows, or give up after SHARE_SECONDS: a slow write must not lose IO's answer.
 
-        After giving up, the next call learns the same about the key and shares it then.
+        If that fails, the next call with this key finds out again and shares it.
         """
         try:
             async with asyncio.timeout(SHARE_SECONDS):

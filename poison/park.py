@@ -25,7 +25,10 @@ class StillSending(Exception):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The reason why a body without its own ledger entry cannot go on."""
+    """Why a body without a ledger entry of its own cannot be processed.
+
+    The body is invalid, conflicts with another request, is unknown to the ledger, or is a settlement.
+    """
 
     reason: str
     request_id: str | None = None

@@ -25,7 +25,7 @@ from storage.queues import MESSAGE_REQUESTS, fits
 log = logging.getLogger(__name__)
 
 TURNED_AWAY = frozenset({"recipient_not_found", "sender_not_allowed"})
-# Another worker is writing this ledger entry: try again after this time.
+# Retry after this: another worker is updating the entry.
 SOON = timedelta(minutes=1)
 
 
@@ -64,7 +64,7 @@ class _Message:
     entry: Entry
     backoff: Backoff
     context: Context
-    is_turned_away: bool = False  # at an earlier reminder: service blocked, or citizen gone
+    is_turned_away: bool = False  # at an earlier reminder, the citizen had left IO or blocked the service
 
     async def decide_all(self) -> datetime | None:
         """Decide on every due reminder. Return when to decide again; None when no more reminders can come."""
@@ -83,8 +83,8 @@ class _Message:
     ) -> None:
         """Check each earlier reminder, and enqueue it again if the ledger does not know it.
 
-        The worker that decided may have crashed before it enqueued the reminder. The same reminder again is
-        the same message.
+        The worker that decided may have crashed before it enqueued the reminder. Enqueueing it again is
+        harmless: the id is the same.
         """
         by_id = {one.request_id: one for one in planned}
         for line in self._reminded():
@@ -188,7 +188,7 @@ class _Message:
 
 
 def _was_turned_away(reply: Entry) -> bool:
-    """Return whether the citizen was gone or had blocked the service.
+    """Return whether the citizen had left IO or blocked the service.
 
     A reminder skipped as needless does not count.
     """

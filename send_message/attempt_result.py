@@ -19,13 +19,14 @@ from storage.ledger import LEASE, Entry, Ledger, LostRace, State, Step
 from storage.queues import MESSAGE_SENDS
 from storage.table import Unanswered
 
+# The result to report if the write of the claim gets no answer: nothing was sent.
 NOT_CLAIMED = Step(State.DEFERRED, "not_claimed")
 
 
 async def record(planned: Entry, end: Step, ledger: Ledger) -> Entry:
-    """Commit the planned entry. `end` is the result of the attempt, in case this write is lost.
+    """Commit the planned entry. Raises LostRace if another worker moved the request on.
 
-    Raises LostRace if another worker moved the request on, and PutBack if storage does not answer.
+    If storage does not answer, the queue message carries `end` as the attempt's result (raises PutBack).
     """
     try:
         return await ledger.commit(planned)

@@ -14,7 +14,7 @@ from storage.stores import Stores
 log = logging.getLogger(__name__)
 
 MAX_AGE = timedelta(days=7)
-# Another worker holds the lease. That worker finishes in a moment, or has crashed and its lease must expire.
+# Another worker holds the lease. Either it finishes shortly, or it has crashed and its lease must run out.
 RECHECK_AFTER = timedelta(seconds=10)
 
 type Proceed = Callable[[Entry], Awaitable[Entry | None]]

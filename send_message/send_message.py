@@ -24,7 +24,7 @@ from storage.queues import MESSAGE_SENDS
 
 log = logging.getLogger(__name__)
 
-# A POST that starts later than this before the end of its lease could outlive the lease.
+# Do not start a POST with less than this left on its lease: it could outlive the lease.
 LONGEST_POST = timedelta(seconds=READY_SECONDS + 2 * SUBMIT_TIMEOUT_SECONDS + 15)
 
 
@@ -83,7 +83,11 @@ async def _send(entry: Entry, language: Language | None, context: Context) -> En
 async def _post(
     claimed: Entry, message: NewMessage, permit: Permit, context: Context
 ) -> tuple[Step, dict[str, Any]]:
-    """POST the message and return the step that its result proves. An unknown exception ends in IN_DOUBT."""
+    """POST the message and return the step that its result proves.
+
+    The client converts an unknown exception of the POST to InDoubt. After any other exception the request
+    stays in SENDING, and becomes IN_DOUBT when the lease expires.
+    """
     if claimed.lease_until is None or context.clock() + LONGEST_POST > claimed.lease_until:
         return deferral(claimed, NotSent(reason="lease_too_short"), context.clock())
     try:

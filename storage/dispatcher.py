@@ -54,7 +54,8 @@ class Dispatcher:
             await self.requeue(reference, queue, (entry.next_at or self._clock()) - self._clock())
 
     async def _accepted(self, entry: Entry, at: datetime) -> None:
-        # In this order: once the due index has the request, its state moves on, and no retry comes back here.
+        # The reminder row comes first: once the due row exists, polling may change the state, and a retry
+        # would skip this step.
         if entry.may_remind:
             await self._reminder_index.put(entry.request_id, at + FIRST_REMINDER)
         await self._due_index.put(entry.request_id, at + FIRST_POLL)

@@ -13,12 +13,12 @@ REMINDERS_TABLE: Final = "reminders"
 
 # One host works through the index at a time. A crashed host delays the others by this much at most.
 LEASE = timedelta(seconds=90)
-# No row is put before the watermark. A request due for longer than this is put as due now, and the
-# watermark stays twice as far in the past. An invocation ends after five minutes (host.json), so no write
-# comes that late. A message redelivered after ten minutes is still put in its old place.
+# No row may be written before the watermark. A due time more than LATEST_PUT ago is written as now, and the
+# watermark stays twice LATEST_PUT behind. An invocation lasts five minutes at most (host.json), so no write
+# is late enough to land before it. A message redelivered after ten minutes is still written in its old place.
 LATEST_PUT = timedelta(minutes=15)
 MARGIN = 2 * LATEST_PUT
-# In case a write is that late all the same, the index is read from its start once a day.
+# As a safeguard against such a late write, the whole index is read once a day.
 SWEEP = timedelta(days=1)
 
 _START = "0"
@@ -59,7 +59,7 @@ class Lease:
 
 
 class DueIndex:
-    """Holds one row per request, in the partition of the minute in which the request is due.
+    """Holds one row per request, in one of the 16 partitions of the minute in which the request is due.
 
     `clock` gives the time in UTC. A row of its own, the control row, holds the watermark and the lease of the
     host that reads. No row is before the minute of the watermark, so a reader skips what was removed long
@@ -71,7 +71,10 @@ class DueIndex:
         self._clock = clock
 
     async def put(self, request_id: str, due_at: datetime) -> DueEntry:
-        """Put a row for when a request is due, or for now if that is long past. Repeating changes nothing."""
+        """Put a row for when a request is due, or for now if that is long past.
+
+        Repeating changes nothing, unless the time is long past: each repeat then puts one more row.
+        """
         now = self._clock()
         at = due_at if due_at > now - LATEST_PUT else now
         entry = DueEntry(f"{at:{_MINUTE}}-{_shard(request_id)}", f"{at:%S}-{request_id}")

@@ -1,4 +1,4 @@
-"""Handles the due rows of an index, oldest first, for as long as an invocation may take."""
+"""Handles the due rows of an index, oldest first, within the time budget of one invocation."""
 
 import asyncio
 import logging
@@ -11,11 +11,11 @@ from storage.due_index import LEASE, DueEntry, DueIndex, Lease, LeaseLost
 
 log = logging.getLogger(__name__)
 
-# Enough to use what IO's limit leaves to due rows. Each row waits for its permit and for IO's answer.
+# Enough to use the share of IO's limit left for due rows. Each row waits for its permit and for IO's answer.
 CONCURRENCY = 24
 # The tick finishes its last row before the platform ends the invocation after five minutes (host.json).
 BUDGET = timedelta(seconds=240)
-# The lease is renewed early enough for every row to be handled within the lease, so that no two hosts
+# Renew the lease when less than LEAST_LEASE is left, so that each row finishes within it and no two hosts
 # handle the same row.
 LONGEST_HANDLING = timedelta(seconds=45)
 LEAST_LEASE = LEASE - timedelta(seconds=30)

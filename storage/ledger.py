@@ -23,7 +23,8 @@ LEASE = timedelta(seconds=180)
 
 
 # A column holds 32 K characters (Azure Table data model). While IO is unavailable, deferrals come by the
-# hundred, for alternating reasons. The oldest deferrals are counted together, so that the rest has room.
+# hundred, for alternating reasons. The oldest deferrals are merged into one line to leave room for the
+# others.
 MOST_DEFERRALS = 40
 MOST_HISTORY = 28_000
 OTHER: Final = "various"
@@ -86,7 +87,7 @@ class IllegalStep(Exception):
 
 
 class DifferentContent(Exception):
-    """A request with other content already has this request_id, which means one message for ever."""
+    """This request_id belongs to a request with other content. One request_id is one message, for ever."""
 
 
 class LostRace(Exception):
@@ -126,13 +127,13 @@ class Entry:
     due_date: datetime | None = None
     expires_at: datetime | None = None
     traceparent: str | None = None
-    attempt: int = 0
-    owner: str | None = None
+    attempt: int = 0  # number of claims so far
+    owner: str | None = None  # random id of the newest attempt
     language: Language | None = None  # of the newest attempt
     lease_until: datetime | None = None
-    sequence: int = 0
-    failures: int = 0
-    next_at: datetime | None = None
+    sequence: int = 0  # a queue message with a lower one is a stale copy
+    failures: int = 0  # counted by deferral.py; sets only the retry delay
+    next_at: datetime | None = None  # no try before this time
     message_id: str | None = None
     status: str | None = None
     read_status: str | None = None
@@ -141,7 +142,7 @@ class Entry:
     may_remind: bool = False  # the body is kept as long as reminders may come
     history: tuple[Mapping[str, Any], ...] = ()
     body: Mapping[str, bytes] = field(default_factory=dict, repr=False)
-    mark: str | None = None
+    mark: str | None = None  # random id of the newest write, in case its answer is lost
     row: Row | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -267,7 +268,7 @@ class Ledger:
         return await self.commit(self.draft(entry, *steps, **changes))
 
     def intent(self, entry: Entry, language: Language | None = None) -> Entry:
-        """Return the entry with a worker's lease on it. Commit the entry before the first byte leaves."""
+        """Return the entry, claimed by this worker with a lease. Commit it before sending anything."""
         return self.draft(
             entry,
             Step(State.SENDING),
