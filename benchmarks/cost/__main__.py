@@ -1,0 +1,88 @@
+"""`python -m benchmarks.cost`: what a message costs, next to the same calls over bare aiohttp, in one run.
+
+One process sends; Azurite and the simulated IO are other processes. The floor makes the same calls, signed,
+with the same bodies, one after the other, and does nothing else. CPU is the sending process's own. The
+platform's work on the queues (take and delete a message) is not included.
+"""
+
+import argparse
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.cost.worker import CITIZENS, KINDS
+from local.azurite import Azurite
+from tests.e2e.processes import ChildProcess
+from tests.e2e.simulator_control import SimulatorControl
+from tests.e2e.world import new_key
+
+COLUMNS: Final = ("", "CPU ms", "floor", "ratio", "wall ms", "floor", "storage", "IO", "bytes to storage")
+
+
+async def run(messages: int, kinds: list[str]) -> list[dict[str, Any]]:
+    """Measure each kind in a process of its own."""
+    folder = Path(tempfile.mkdtemp())
+    command = ["local.io_simulator", "--port", "0", "--rate-limit", "none"]
+    with Azurite() as azurite, ChildProcess("io", folder, command, {}) as simulator:
+        environ = {
+            "AzureWebJobsStorage": azurite.connection_string,
+            "ENCRYPTION_KEYS": new_key(),
+            "IO_API_BASE_URL": await simulator.address(),
+            "IO_API_KEY": "simulator-key",
+            "IO_RATE_LIMIT": "100000/5",
+        }
+        control = SimulatorControl(environ["IO_API_BASE_URL"].removesuffix("/api/v1"))
+        await control.citizens(CITIZENS)
+        await control.aclose()
+        return [{"kind": kind} | await _measured(kind, messages, folder, environ) for kind in kinds]
+
+
+async def _measured(kind: str, messages: int, folder: Path, environ: dict[str, str]) -> dict[str, Any]:
+    arguments = ["benchmarks.cost.worker", kind, "--messages", str(messages)]
+    with ChildProcess(f"worker-{kind.replace(' ', '-')}", folder, arguments, environ) as worker:
+        await worker.says(r"(\{.*\})")
+        assert await worker.end() == 0, worker.output
+        measured: dict[str, Any] = json.loads(worker.output.strip().splitlines()[-1])
+        return measured
+
+
+def show(console: Console, results: list[dict[str, Any]]) -> None:
+    """Print the costs, and the calls behind them."""
+    table = Table(title="A message costs")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if not column else "right", no_wrap=not column)
+    for one in results:
+        ours, floor = one["ours"], one["floor"]
+        table.add_row(
+            one["kind"],
+            *(f"{ours['cpu_ms']:.1f}", f"{floor['cpu_ms']:.1f}", f"{ours['cpu_ms'] / floor['cpu_ms']:.1f}"),
+            *(f"{ours['wall_ms']:.1f}", f"{floor['wall_ms']:.1f}"),
+            *(f"{one['storage']:.1f}", f"{one['io']:.1f}", f"{one['bytes']:,.0f}"),
+        )
+    console.print(table)
+    for one in results:
+        calls = ", ".join(f"{count:g} {name}" for name, count in one["calls"].items())
+        console.print(f"{one['kind']}: {calls}", highlight=False)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__)
+    parser.add_argument("--messages", type=int, default=200)
+    parser.add_argument("--kinds", nargs="*", choices=KINDS, default=[*KINDS])
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    results = asyncio.run(run(arguments.messages, arguments.kinds))
+    if arguments.json:
+        print(json.dumps(results, indent=2))
+    else:
+        show(Console(), results)
+
+
+if __name__ == "__main__":
+    main()

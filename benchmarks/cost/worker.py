@@ -1,0 +1,196 @@
+"""One process that handles messages of a kind and reports their cost.
+
+`python -m benchmarks.cost.worker KIND --messages N` reads the app's settings and prints a line of JSON. The
+storage emulator and IO run in other processes.
+"""
+
+import argparse
+import asyncio
+import gc
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import aiohttp
+
+import settings
+from benchmarks.cost.calls import Call, Floor, recorded
+from check_status.follow import follow_due
+from context import Context
+from contract.reference import Reference
+from reminders.calendar import next_allowed
+from reminders.remind import remind_due
+from send_message.check_recipient import check_recipient
+from send_message.send_message import send_message
+from storage.account import StorageAccount
+from tests.e2e.sample import as_text, fiscal_code, payment, request
+from tests.e2e.simulator_control import SimulatorControl
+
+CONCURRENT: Final = 16  # batchSize of host.json
+RECORDED: Final = 16
+PREMIUM: Final[Mapping[str, Any]] = {
+    "feature_level_type": "ADVANCED",
+    "content": {"payment_data": payment(), "due_date": "2027-12-31T22:59:59Z"},
+}
+REMINDED: Final[Mapping[str, Any]] = {
+    "feature_level_type": "ADVANCED",
+    "reminders": {"unread": {"after_days": 7}},
+}
+BLOCKED: Final = fiscal_code(1)
+CITIZENS: Final[dict[str, dict[str, Any]]] = {BLOCKED: {"sender_allowed": False}}
+
+
+@dataclass
+class Bench:
+    """The functions of one process, with a clock that can be moved on."""
+
+    control: SimulatorControl
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+    ahead: timedelta = timedelta(0)
+    context: Context = field(init=False)
+
+    def clock(self) -> datetime:
+        """The time of the process."""
+        return datetime.now(UTC) + self.ahead
+
+    async def send(self, number: int, person: str | None = None, **fields: Any) -> None:
+        """Check the recipients and send the messages, 16 at a time, as the two queue triggers do.
+
+        Each message goes to another citizen unless `person` is given.
+        """
+        places = asyncio.Semaphore(CONCURRENT)
+
+        async def one() -> None:
+            async with places:
+                await self._send_one(person, fields)
+
+        await asyncio.gather(*(one() for _ in range(number)))
+
+    async def _send_one(self, person: str | None, fields: Mapping[str, Any]) -> None:
+        number = next(self.numbers)
+        request_id, anybody = f"r-{time.monotonic_ns()}", fiscal_code(10 + number % 990)
+        body = as_text(request(request_id, person or anybody, **fields))
+        await check_recipient(body, self.context, redelivered=False)
+        if person != BLOCKED:
+            reference = Reference(request_id=request_id).to_json()
+            await send_message(reference, self.context, redelivered=False)
+
+    async def pass_time(self, time: timedelta) -> None:
+        """Move the clocks of the process and of IO on."""
+        self.ahead += time
+        await self.control.advance(time)
+
+
+async def _nothing(bench: Bench, number: int) -> None:
+    """Prepare nothing."""
+
+
+async def _sent_an_hour_ago(bench: Bench, number: int) -> None:
+    await bench.send(number, **PREMIUM)
+    await bench.pass_time(timedelta(hours=1))
+
+
+async def _sent_a_week_ago(bench: Bench, number: int) -> None:
+    await bench.control.citizens({"default": {"reads_after_seconds": None}})
+    await bench.send(number, **REMINDED)
+    due = next_allowed(bench.clock() + timedelta(days=8), ()) + timedelta(hours=1)
+    await bench.pass_time(due - bench.clock())
+
+
+type Work = Callable[[Bench, int], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What happens to messages: `prepare` is not measured, `work` is."""
+
+    work: Work
+    prepare: Work = _nothing
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    "basic, sent": Kind(lambda bench, number: bench.send(number)),
+    "premium payment, sent": Kind(lambda bench, number: bench.send(number, **PREMIUM)),
+    "skipped": Kind(lambda bench, number: bench.send(number, BLOCKED)),
+    "the poll that finds it read and paid": Kind(
+        lambda bench, _: follow_due(bench.context), prepare=_sent_an_hour_ago
+    ),
+    "the decision to remind": Kind(lambda bench, _: remind_due(bench.context), prepare=_sent_a_week_ago),
+}
+
+
+async def measure(kind: Kind, messages: int) -> dict[str, Any]:
+    """Return the cost of one message of this kind, and that of its calls alone."""
+    configured = settings.load()
+    account = StorageAccount(configured)
+    bench = Bench(SimulatorControl(str(configured.io_api_base_url).removesuffix("/api/v1")))
+    bench.context = Context.of(configured, account, bench.clock, io_clock=lambda: datetime.now(UTC))
+    try:
+        await _run(kind, bench, CONCURRENT)
+        with recorded() as calls:
+            await _run(kind, bench, RECORDED, begin=calls.clear)
+        ours = await _run(kind, bench, messages)
+        floor = await _floor(configured, calls, messages)
+    finally:
+        await bench.control.aclose()
+        await bench.context.io.aclose()
+        await account.aclose()
+    return {**_counted(calls), "ours": ours, "floor": floor}
+
+
+async def _run(
+    kind: Kind, bench: Bench, number: int, *, begin: Callable[[], None] = lambda: None
+) -> dict[str, float]:
+    await kind.prepare(bench, number)
+    begin()
+    return await _timed(lambda: kind.work(bench, number), 1, share=number)
+
+
+def _counted(calls: list[Call]) -> dict[str, Any]:
+    names = Counter(call.name for call in calls)
+    return {
+        "calls": {name: count / RECORDED for name, count in sorted(names.items())},
+        "storage": sum(call.is_storage for call in calls) / RECORDED,
+        "io": sum(not call.is_storage for call in calls) / RECORDED,
+        "bytes": sum(len(call.body) for call in calls if call.is_storage) / RECORDED,
+    }
+
+
+async def _floor(configured: settings.Settings, calls: list[Call], messages: int) -> dict[str, float]:
+    assert configured.storage_connection is not None
+    text = configured.storage_connection.get_secret_value()
+    parts = dict(part.split("=", 1) for part in text.split(";") if part)
+    floor = Floor(parts["AccountName"], parts["AccountKey"])
+    async with aiohttp.ClientSession() as session:
+        await floor.repeat(session, calls)  # connects
+        return await _timed(lambda: floor.repeat(session, calls), messages // RECORDED, share=RECORDED)
+
+
+async def _timed(work: Callable[[], Awaitable[None]], times: int, *, share: int = 1) -> dict[str, float]:
+    gc.collect()
+    cpu, wall = time.process_time(), time.perf_counter()
+    for _ in range(times):
+        await work()
+    number = times * share
+    return {
+        "cpu_ms": (time.process_time() - cpu) * 1000 / number,
+        "wall_ms": (time.perf_counter() - wall) * 1000 / number,
+    }
+
+
+def main() -> None:
+    """Measure one kind and print it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cost.worker")
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("--messages", type=int, required=True)
+    arguments = parser.parse_args()
+    print(json.dumps(asyncio.run(measure(KINDS[arguments.kind], arguments.messages))), flush=True)
+
+
+if __name__ == "__main__":
+    main()
