@@ -367,7 +367,7 @@ class Following:
             self.broken["not known in the end"] += not life.must_be_known() <= set(words)
             for word in ("ACCEPTED", "PROCESSED", "REJECTED", "FAILED", "READ", "PAID"):
                 self.broken["written twice"] += words.count(word) > 1
-                self.broken["not told"] += (
+                self.broken["not published"] += (
                     word in words and f"{row.key}/0/{word.lower()}" not in told[row.key]
                 )
             # One poll for each scheduled time, and one more for each fault.

@@ -130,7 +130,7 @@ MUTANTS = (
         },
     ),
     Mutant(
-        "nobody looks after a late answer",
+        "no recheck after a late answer",
         {
             ATTEMPT_RESULT: (
                 ("            await context.dispatcher.enqueue_recheck(current, MESSAGE_SENDS, LEASE)\n", ""),
@@ -138,7 +138,7 @@ MUTANTS = (
         },
     ),
     Mutant(
-        "who holds a current message does not check the dispatcher",
+        "no dispatch of a current message that the ledger has moved past",
         {
             DELIVERY: (
                 (
@@ -149,7 +149,7 @@ MUTANTS = (
         },
     ),
     Mutant(
-        "leave the due index before the look",
+        "leave the due index before the poll",
         {
             FOLLOW: (
                 (

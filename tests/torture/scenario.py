@@ -316,7 +316,7 @@ class Scenario:
         )
         broken["not parked"] += state in PARKED and not self._is_parked(request_id)
         broken["not followed"] += state is State.ACCEPTED and entry.message_id is not None
-        broken["not told"] += not self._is_told(entry)
+        broken["not published"] += not self._is_told(entry)
         if not self.scheduler.injected:
             broken["in doubt without a fault"] += state is State.IN_DOUBT
             broken["given up without a fault"] += state is State.DEAD
