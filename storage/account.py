@@ -3,20 +3,15 @@
 from typing import Any
 
 from azure.core.pipeline.transport import AioHttpTransport
-from azure.data.tables.aio import TableServiceClient
 from azure.storage.queue.aio import QueueServiceClient
 
 from settings import Settings
 from storage import identity
 from storage.queues import Queues
 from storage.table import Table
+from storage.table_service import Access, TableService
 
-# The clients retry through an outage of a minute, so that a worker can still record the result of a POST.
-PATIENT_TABLES: dict[str, Any] = {
-    **dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), 7),
-    "retry_backoff_factor": 1,
-    "retry_backoff_max": 20,
-}
+# The client retries through an outage of a minute, so that a worker can still record the result of a POST.
 PATIENT_QUEUES: dict[str, Any] = {
     **dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), 5),
     "initial_backoff": 1,
@@ -33,18 +28,16 @@ class StorageAccount:
     def __init__(self, settings: Settings) -> None:
         self._credential = None if settings.storage_connection else identity.credential(settings)
         queues = {**PATIENT_QUEUES, "transport": _transport()}
-        tables = {**PATIENT_TABLES, "transport": _transport()}
         if settings.storage_connection:
             connection = settings.storage_connection.get_secret_value()
             self._queues = QueueServiceClient.from_connection_string(connection, **queues)
-            self._tables = TableServiceClient.from_connection_string(connection, **tables)
+            self._tables = TableService(Access.of(connection))
         else:
             self._queues = QueueServiceClient(
                 settings.storage_address("queue"), credential=self._credential, **queues
             )
-            self._tables = TableServiceClient(
-                endpoint=settings.storage_address("table"), credential=self._credential, **tables
-            )
+            address = settings.storage_address("table").rstrip("/")
+            self._tables = TableService(Access(address, credential=self._credential))
 
     def queues(self) -> Queues:
         """Return the client of all queues."""
@@ -57,7 +50,7 @@ class StorageAccount:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._queues.close()
-        await self._tables.close()
+        await self._tables.aclose()
         if self._credential:
             await self._credential.close()
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any, Self
 from urllib.parse import unquote
 
-from azure.core import MatchConditions
 from azure.core.exceptions import (
     AzureError,
     DeserializationError,
@@ -17,8 +16,8 @@ from azure.core.exceptions import (
     ResourceModifiedError,
     ResourceNotFoundError,
 )
-from azure.data.tables import UpdateMode
-from azure.data.tables.aio import TableClient
+
+from storage.table_service import TableClient
 
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
@@ -99,12 +98,7 @@ class Table:
         """
         entity = {"PartitionKey": row.partition, "RowKey": row.key, **values}
         with answers():
-            written = await self._client.update_entity(
-                entity,
-                mode=UpdateMode.REPLACE,
-                etag=row.etag,
-                match_condition=MatchConditions.IfNotModified,
-            )
+            written = await self._client.update_entity(entity, etag=row.etag)
         return ETag.of(written)
 
     async def write(
@@ -126,7 +120,7 @@ class Table:
         entity = {"PartitionKey": partition, "RowKey": key, **values}
         with answers():
             try:
-                written = await self._client.upsert_entity(entity, mode=UpdateMode.REPLACE)
+                written = await self._client.upsert_entity(entity)
             except ResourceNotFoundError:
                 await self._create()
                 return await self.upsert(partition, key, values)
@@ -140,9 +134,7 @@ class Table:
     async def delete_as_read(self, partition: str, key: str, etag: str) -> None:
         """Remove the row if it is still as read; a missing row is no error. Raises Changed, Unanswered."""
         with answers():
-            await self._client.delete_entity(
-                partition, key, etag=etag, match_condition=MatchConditions.IfNotModified
-            )
+            await self._client.delete_entity(partition, key, etag=etag)
 
     async def rows(
         self, condition: str, *, columns: Collection[str] = (), **parameters: str

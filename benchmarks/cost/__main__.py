@@ -21,7 +21,7 @@ from tests.e2e.processes import ChildProcess
 from tests.e2e.simulator_control import SimulatorControl
 from tests.e2e.world import new_key
 
-COLUMNS: Final = ("", "CPU ms", "floor", "ratio", "wall ms", "floor", "storage", "IO", "bytes to storage")
+COLUMNS: Final = ("", "CPU ms", "floor", "ratio", "wall ms", "floor", "storage", "IO", "bytes")
 
 
 async def run(messages: int, kinds: list[str]) -> list[dict[str, Any]]:

@@ -114,13 +114,11 @@ class Kind:
 
 
 KINDS: Final[Mapping[str, Kind]] = {
-    "basic, sent": Kind(lambda bench, number: bench.send(number)),
-    "premium payment, sent": Kind(lambda bench, number: bench.send(number, **PREMIUM)),
+    "basic": Kind(lambda bench, number: bench.send(number)),
+    "premium payment": Kind(lambda bench, number: bench.send(number, **PREMIUM)),
     "skipped": Kind(lambda bench, number: bench.send(number, BLOCKED)),
-    "the poll that finds it read and paid": Kind(
-        lambda bench, _: follow_due(bench.context), prepare=_sent_an_hour_ago
-    ),
-    "the decision to remind": Kind(lambda bench, _: remind_due(bench.context), prepare=_sent_a_week_ago),
+    "polled: read, paid": Kind(lambda bench, _: follow_due(bench.context), prepare=_sent_an_hour_ago),
+    "reminded": Kind(lambda bench, _: remind_due(bench.context), prepare=_sent_a_week_ago),
 }
 
 

@@ -14,7 +14,6 @@ _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
         "aiohttp.web",
-        "azure.data.tables.aio",
         "azure.functions",
         "azure.storage.blob.aio",
         "azure.storage.queue.aio",

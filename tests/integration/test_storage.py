@@ -5,6 +5,7 @@ import json
 import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,8 +25,10 @@ from storage.outcomes import Outcomes
 from storage.parked import Parked, ParkedMessage
 from storage.queues import MESSAGE_OUTCOMES, Queues
 from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
+from storage.table_service import Access, TableService
 from tests.fakes import FakeClock, FakeQueues, FakeTable
 from tests.samples import KEYS, a_body, a_request, payment
+from tests.sdk_table import SdkTableClient
 
 NOW = datetime(2026, 11, 24, 9, 0, 0, 123456, tzinfo=UTC)
 
@@ -47,13 +50,18 @@ def _new_name() -> str:
     return f"t{uuid.uuid4().hex[:12]}"
 
 
-@pytest.fixture(params=["fake", "real"])
-def table(request: pytest.FixtureRequest) -> Table:
-    """A table that does not exist yet."""
+@pytest.fixture(params=["fake", "real", "sdk"])
+async def table(request: pytest.FixtureRequest, azurite: Azurite) -> AsyncIterator[Table]:
+    """A table that does not exist yet: the fake, ours, and ours over the client of Azure's SDK."""
     if request.param == "fake":
-        return FakeTable()
-    account: StorageAccount = request.getfixturevalue("account")
-    return account.table(_new_name())
+        yield FakeTable()
+    elif request.param == "sdk":
+        async with TableServiceClient.from_connection_string(azurite.connection_string) as client:
+            yield Table(SdkTableClient(client.get_table_client(_new_name())))
+    else:
+        account = StorageAccount(_settings(azurite.connection_string))
+        yield account.table(_new_name())
+        await account.aclose()
 
 
 async def _keys(rows: AsyncIterator[Row]) -> list[tuple[str, str]]:
@@ -254,8 +262,8 @@ def nowhere() -> str:
 
 async def test_storage_that_is_away_is_unanswered(nowhere: str) -> None:
     """Each table operation on a storage account that does not answer raises Unanswered."""
-    async with TableServiceClient.from_connection_string(nowhere, retry_total=0) as client:
-        table = Table(client.get_table_client("away"))
+    async with aclosing(TableService(Access.of(nowhere), attempts=1)) as service:
+        table = Table(service.get_table_client("away"))
         operations: list[Callable[[], Any]] = [
             lambda: table.get("p", "k"),
             lambda: table.insert("p", "k", {}),

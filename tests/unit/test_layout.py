@@ -36,7 +36,11 @@ RESERVED = [
         ("storage", "local"),
         "only storage/ imports Azure clients (and local/)",
     ),
-    (HTTP_CLIENTS, ("io_api", "local"), "only io_api/ speaks HTTP (and local/)"),
+    (
+        HTTP_CLIENTS,
+        ("io_api", "table_service.py", "local"),
+        "only io_api/ and storage/table_service.py speak HTTP (and local/)",
+    ),
     (ENVIRONMENT, ("settings", "local"), "only settings.py reads the environment (and local/)"),
 ]
 

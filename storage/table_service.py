@@ -1,0 +1,311 @@
+"""The handful of calls to Azure Table storage that Postino makes, without the SDK's pipeline.
+
+Stands in for azure.data.tables.aio.TableClient, method by method, and raises the same exceptions of
+azure-core. Every storage test runs against both. Source: Azure Table storage REST API, version 2019-02-02.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import formatdate, parsedate_to_datetime
+from typing import Any, Final, Protocol, Self
+from urllib.parse import quote, urlencode
+
+import aiohttp
+from azure.core.exceptions import (
+    DeserializationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+)
+from yarl import URL
+
+VERSION: Final = "2019-02-02"
+SCOPE: Final = "https://storage.azure.com/.default"
+CONNECT_SECONDS, READ_SECONDS = 20.0, 60.0
+# Sits out an outage of a minute, so that a worker can still record the result of a POST.
+ATTEMPTS, FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 8, 1.0, 20.0
+TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
+ERRORS: Final[Mapping[int, type[HttpResponseError]]] = {
+    404: ResourceNotFoundError,
+    409: ResourceExistsError,
+    412: ResourceModifiedError,
+}
+CONTINUATION: Final = ("NextPartitionKey", "NextRowKey")
+
+
+class Credential(Protocol):
+    """An identity's tokens (azure.core.credentials_async.AsyncTokenCredential)."""
+
+    async def get_token(self, *scopes: str) -> Any: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Access:
+    """The address of an account's tables, and one way to sign: a key, a signature (SAS) or an identity."""
+
+    endpoint: str
+    account: str = ""
+    key: bytes = field(default=b"", repr=False)
+    signature: str = field(default="", repr=False)
+    credential: Credential | None = None
+
+    @classmethod
+    def of(cls, connection: str) -> Self:
+        """Read a connection string (Configure Azure Storage connection strings)."""
+        parts = dict(part.split("=", 1) for part in connection.split(";") if "=" in part)
+        suffix = parts.get("EndpointSuffix", "core.windows.net")
+        protocol, account = parts.get("DefaultEndpointsProtocol", "https"), parts.get("AccountName", "")
+        return cls(
+            endpoint=parts.get("TableEndpoint", f"{protocol}://{account}.table.{suffix}").rstrip("/"),
+            account=account,
+            key=base64.b64decode(parts.get("AccountKey", "")),
+            signature=parts.get("SharedAccessSignature", "").lstrip("?"),
+        )
+
+    async def headers(self, url: URL) -> dict[str, str]:
+        """Return the headers that sign a call (SharedKeyLite: Authorize with Shared Key)."""
+        now = formatdate(time.time(), usegmt=True)
+        signed = {"x-ms-date": now, "x-ms-version": VERSION}
+        if self.credential:
+            token = await self.credential.get_token(SCOPE)
+            return signed | {"Authorization": f"Bearer {token.token}"}
+        if self.signature:
+            return signed
+        text = f"{now}\n/{self.account}{url.raw_path}".encode()
+        made = base64.b64encode(hmac.new(self.key, text, hashlib.sha256).digest()).decode()
+        return signed | {"Authorization": f"SharedKeyLite {self.account}:{made}"}
+
+
+class TableService:
+    """The tables of one account. Connects at first use."""
+
+    def __init__(self, access: Access, *, attempts: int = ATTEMPTS) -> None:
+        self._access = access
+        self._attempts = attempts
+        self._opened: aiohttp.ClientSession | None = None
+
+    def get_table_client(self, name: str) -> "TableClient":
+        """Return one table."""
+        return TableClient(self, name)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        opened, self._opened = self._opened, None
+        if opened:
+            await opened.close()
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] = {},
+        headers: Mapping[str, str] = {},
+        entity: Mapping[str, Any] | None = None,
+    ) -> tuple[Mapping[str, str], Any]:
+        """Return the headers and the document of an answer. A transient failure is retried.
+
+        Raises HttpResponseError or one of its kinds, and ServiceRequestError if no answer came.
+        """
+        text = urlencode(query, quote_via=quote) + (
+            f"&{self._access.signature}" if self._access.signature else ""
+        )
+        url = URL(f"{self._access.endpoint}/{path}" + (f"?{text}" if text.strip("&") else ""), encoded=True)
+        body = None if entity is None else json.dumps(entity).encode()
+        for attempt in range(self._attempts):
+            try:
+                return await self._once(method, url, headers, body)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                failure: Exception = ServiceRequestError(type(error).__name__)
+            except HttpResponseError as error:
+                if error.status_code not in TRANSIENT:
+                    raise
+                failure = error
+            if attempt < self._attempts - 1:
+                longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt)
+                await asyncio.sleep(longest * random.uniform(0.8, 1))
+        raise failure
+
+    async def _once(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None
+    ) -> tuple[Mapping[str, str], Any]:
+        sent = {"Accept": "application/json;odata=minimalmetadata", "DataServiceVersion": "3.0", **headers}
+        sent |= await self._access.headers(url)
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+        async with self._session().request(method, url, headers=sent, data=body) as answer:
+            document = await answer.read()
+            if answer.status >= 400:
+                error = ERRORS.get(answer.status, HttpResponseError)(message=f"HTTP {answer.status}")
+                error.status_code = answer.status
+                raise error
+            with _understood():
+                return answer.headers, json.loads(document) if document else None
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._opened is None:
+            timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
+            self._opened = aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar())
+        return self._opened
+
+
+class TableClient:
+    """One table. The parameters are those of azure.data.tables.aio.TableClient."""
+
+    def __init__(self, service: TableService, name: str) -> None:
+        self._service = service
+        self._name = name
+
+    async def get_entity(self, partition_key: str, row_key: str) -> "Entity":
+        """Return a row. Raises ResourceNotFoundError."""
+        _, document = await self._service.call("GET", self._path(partition_key, row_key))
+        with _understood():
+            return Entity(document)
+
+    async def create_entity(self, entity: Mapping[str, Any]) -> dict[str, Any]:
+        """Insert a row. Raises ResourceExistsError, or ResourceNotFoundError if the table is missing."""
+        prefer = {"Prefer": "return-no-content"}
+        headers, _ = await self._service.call("POST", self._name, headers=prefer, entity=_encoded(entity))
+        return _written(headers)
+
+    async def update_entity(self, entity: Mapping[str, Any], *, etag: str) -> dict[str, Any]:
+        """Replace a row that has this ETag. Raises ResourceModifiedError, ResourceNotFoundError."""
+        return await self._put(entity, {"If-Match": etag})
+
+    async def upsert_entity(self, entity: Mapping[str, Any]) -> dict[str, Any]:
+        """Replace a row, whatever its ETag, or insert it. Raises ResourceNotFoundError."""
+        return await self._put(entity, {})
+
+    async def delete_entity(self, partition_key: str, row_key: str, *, etag: str = "*") -> None:
+        """Delete a row, if it is there. Raises ResourceModifiedError if its ETag is another."""
+        path = self._path(partition_key, row_key)
+        try:
+            await self._service.call("DELETE", path, headers={"If-Match": etag})
+        except ResourceNotFoundError:
+            return
+
+    async def query_entities(
+        self,
+        query_filter: str,
+        *,
+        select: Sequence[str] | None = None,
+        parameters: Mapping[str, str] = {},
+    ) -> AsyncIterator["Entity"]:
+        """Yield the rows that meet an OData filter, page by page; `@name` stands for a parameter."""
+        query = {"$filter": _filled(query_filter, parameters)} if query_filter else {}
+        if select:
+            query["$select"] = ",".join(select)
+        while True:
+            headers, document = await self._service.call("GET", f"{self._name}()", query=query)
+            with _understood():
+                page = [Entity(entity) for entity in document["value"]]
+            for entity in page:
+                yield entity
+            following = {
+                name: headers[f"x-ms-continuation-{name}"]
+                for name in CONTINUATION
+                if headers.get(f"x-ms-continuation-{name}")
+            }
+            if not following:
+                return
+            query |= following
+
+    async def create_table(self) -> None:
+        """Create the table. Raises ResourceExistsError."""
+        await self._service.call("POST", "Tables", entity={"TableName": self._name})
+
+    async def _put(self, entity: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+        path = self._path(entity["PartitionKey"], entity["RowKey"])
+        answered, _ = await self._service.call("PUT", path, headers=headers, entity=_encoded(entity))
+        return _written(answered)
+
+    def _path(self, partition: str, key: str) -> str:
+        return f"{self._name}(PartitionKey='{_key(partition)}',RowKey='{_key(key)}')"
+
+
+class Entity(dict[str, Any]):
+    """A row's columns as Python values; `metadata` has its ETag."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        types = {name: document.get(f"{name}@odata.type") for name in document}
+        super().__init__(
+            (name, DECODED.get(types[name], _same)(value))
+            for name, value in document.items()
+            if "odata." not in name and name != "Timestamp"
+        )
+        self.metadata = {"etag": document["odata.etag"]}
+        self["PartitionKey"], self["RowKey"] = document["PartitionKey"], document["RowKey"]
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+DECODED: Final[Mapping[str | None, Any]] = {
+    "Edm.DateTime": datetime.fromisoformat,
+    "Edm.Binary": base64.b64decode,
+    "Edm.Int64": int,
+    "Edm.Double": float,
+}
+
+
+def _encoded(entity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entity as Table storage takes it: the type stands beside what JSON cannot tell."""
+    document: dict[str, Any] = {}
+    for name, value in entity.items():
+        match value:
+            case None:
+                continue
+            case datetime():
+                document[f"{name}@odata.type"] = "Edm.DateTime"
+                document[name] = (
+                    value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+                )
+            case bytes():
+                document[f"{name}@odata.type"] = "Edm.Binary"
+                document[name] = base64.b64encode(value).decode()
+            case float():
+                document[f"{name}@odata.type"] = "Edm.Double"
+                document[name] = value
+            case str():  # a StrEnum is a str, and json writes it as one
+                document[name] = str(value)
+            case _:
+                document[name] = value
+    return document
+
+
+def _written(headers: Mapping[str, str]) -> dict[str, Any]:
+    with _understood():
+        return {"etag": headers["ETag"], "date": parsedate_to_datetime(headers["Date"])}
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Raise DeserializationError if an answer is not one of Table storage's."""
+    try:
+        yield
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise DeserializationError(type(error).__name__) from None
+
+
+def _filled(condition: str, parameters: Mapping[str, str]) -> str:
+    quoted = {name: "'" + value.replace("'", "''") + "'" for name, value in parameters.items()}
+    return re.sub(r"@(\w+)", lambda found: quoted[found[1]], condition)
+
+
+def _key(text: str) -> str:
+    return quote(text.replace("'", "''"), safe="")
