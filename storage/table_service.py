@@ -76,6 +76,12 @@ class Access:
             signature=parts.get("SharedAccessSignature", "").lstrip("?"),
         )
 
+    def url(self, path: str, query: Mapping[str, str]) -> URL:
+        """Return the address of a call."""
+        asked = [urlencode(query, quote_via=quote)] if query else []
+        text = "&".join([*asked, self.signature] if self.signature else asked)
+        return URL(f"{self.endpoint}/{path}" + (f"?{text}" if text else ""), encoded=True)
+
     async def headers(self, url: URL) -> dict[str, str]:
         """Return the headers that sign a call (SharedKeyLite: Authorize with Shared Key)."""
         now = formatdate(time.time(), usegmt=True)
@@ -121,10 +127,7 @@ class TableService:
 
         Raises HttpResponseError or one of its kinds, and ServiceRequestError if no answer came.
         """
-        text = urlencode(query, quote_via=quote) + (
-            f"&{self._access.signature}" if self._access.signature else ""
-        )
-        url = URL(f"{self._access.endpoint}/{path}" + (f"?{text}" if text.strip("&") else ""), encoded=True)
+        url = self._access.url(path, query)
         body = None if entity is None else json.dumps(entity).encode()
         for attempt in range(self._attempts):
             try:
