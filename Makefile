@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 outage bench-budget bench-cost bench-follow bench-reading bench-reminders check package sbom lock schemas
+.PHONY: help setup demo run test torture kill9 outage bench-budget bench-coldstart bench-cost bench-follow bench-reading bench-reminders check package sbom lock schemas
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ kill9: setup  ## hosts killed with SIGKILL while they work, three seeds, a quart
 
 outage: setup  ## what an outage of each kind costs, with one host and with four; half an hour
 	@python -m tests.outage
+
+bench-coldstart: setup  ## import of the app, next to its third-party packages alone; half a minute
+	@python -m benchmarks.coldstart
 
 bench-cost: setup  ## CPU, storage transactions and calls a message, next to the same calls alone; two minutes
 	@python -m benchmarks.cost

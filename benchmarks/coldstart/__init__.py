@@ -1,0 +1,1 @@
+"""How long a new process takes until it can take its first message."""
