@@ -37,6 +37,7 @@ PREMIUM: Final[Mapping[str, Any]] = {
     "feature_level_type": "ADVANCED",
     "content": {"payment_data": payment(), "due_date": "2027-12-31T22:59:59Z"},
 }
+TOO_MUCH: Final[Mapping[str, Any]] = {"content": {"payment_data": payment(cents=1_000_001)}}
 REMINDED: Final[Mapping[str, Any]] = {
     "feature_level_type": "ADVANCED",
     "reminders": {"unread": {"after_days": 7}},
@@ -58,27 +59,36 @@ class Bench:
         """The time of the process."""
         return datetime.now(UTC) + self.ahead
 
-    async def send(self, number: int, person: str | None = None, **fields: Any) -> None:
-        """Check the recipients and send the messages, 16 at a time, as the two queue triggers do.
+    async def send(self, number: int, person: str | None = None, **fields: Any) -> list[str]:
+        """Check the recipients and send the messages. Return their ids.
 
         Each message goes to another citizen unless `person` is given.
         """
-        places = asyncio.Semaphore(CONCURRENT)
+        ids = [f"r-{next(self.numbers)}-{time.monotonic_ns()}" for _ in range(number)]
+        await self._together(ids, lambda name: self._check(name, person, fields))
+        if person != BLOCKED:
+            await self.deliver(ids)
+        return ids
 
-        async def one() -> None:
-            async with places:
-                await self._send_one(person, fields)
+    async def deliver(self, ids: list[str], sequence: int = 0) -> None:
+        """Deliver the references of checked messages, as the trigger of message-sends does."""
+        bodies = [Reference(request_id=name, sequence=sequence).to_json() for name in ids]
+        await self._together(bodies, lambda body: send_message(body, self.context, redelivered=False))
 
-        await asyncio.gather(*(one() for _ in range(number)))
-
-    async def _send_one(self, person: str | None, fields: Mapping[str, Any]) -> None:
-        number = next(self.numbers)
-        request_id, anybody = f"r-{time.monotonic_ns()}", fiscal_code(10 + number % 990)
+    async def _check(self, request_id: str, person: str | None, fields: Mapping[str, Any]) -> None:
+        anybody = fiscal_code(10 + int(request_id.split("-")[1]) % 990)
         body = as_text(request(request_id, person or anybody, **fields))
         await check_recipient(body, self.context, redelivered=False)
-        if person != BLOCKED:
-            reference = Reference(request_id=request_id).to_json()
-            await send_message(reference, self.context, redelivered=False)
+
+    async def _together(self, items: list[str], work: Callable[[str], Awaitable[None]]) -> None:
+        """Work on 16 at a time, as a host does."""
+        places = asyncio.Semaphore(CONCURRENT)
+
+        async def one(item: str) -> None:
+            async with places:
+                await work(item)
+
+        await asyncio.gather(*map(one, items))
 
     async def pass_time(self, time: timedelta) -> None:
         """Move the clocks of the process and of IO on."""
@@ -88,6 +98,16 @@ class Bench:
 
 async def _nothing(bench: Bench, number: int) -> None:
     """Prepare nothing."""
+
+
+async def _throttled(bench: Bench, number: int) -> None:
+    await bench.control.faults({"operation": "submit_message", "kind": "429", "count": number})
+
+
+async def _sent_after_a_429(bench: Bench, number: int) -> None:
+    ids = await bench.send(number)
+    bench.ahead += timedelta(minutes=15)
+    await bench.deliver(ids, sequence=1)
 
 
 async def _sent_an_hour_ago(bench: Bench, number: int) -> None:
@@ -102,7 +122,7 @@ async def _sent_a_week_ago(bench: Bench, number: int) -> None:
     await bench.pass_time(due - bench.clock())
 
 
-type Work = Callable[[Bench, int], Awaitable[None]]
+type Work = Callable[[Bench, int], Awaitable[object]]
 
 
 @dataclass(frozen=True)
@@ -117,6 +137,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "basic": Kind(lambda bench, number: bench.send(number)),
     "premium payment": Kind(lambda bench, number: bench.send(number, **PREMIUM)),
     "skipped": Kind(lambda bench, number: bench.send(number, BLOCKED)),
+    "refused": Kind(lambda bench, number: bench.send(number, **TOO_MUCH)),
+    "deferred once": Kind(_sent_after_a_429, prepare=_throttled),
     "polled: read, paid": Kind(lambda bench, _: follow_due(bench.context), prepare=_sent_an_hour_ago),
     "reminded": Kind(lambda bench, _: remind_due(bench.context), prepare=_sent_a_week_ago),
 }
@@ -169,7 +191,7 @@ async def _floor(configured: settings.Settings, calls: list[Call], messages: int
         return await _timed(lambda: floor.repeat(session, calls), messages // RECORDED, share=RECORDED)
 
 
-async def _timed(work: Callable[[], Awaitable[None]], times: int, *, share: int = 1) -> dict[str, float]:
+async def _timed(work: Callable[[], Awaitable[object]], times: int, *, share: int = 1) -> dict[str, float]:
     gc.collect()
     cpu, wall = time.process_time(), time.perf_counter()
     for _ in range(times):
