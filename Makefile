@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 outage bench-budget bench-coldstart bench-cost bench-follow bench-reading bench-reminders check package sbom lock schemas
+.PHONY: help setup demo run test torture kill9 outage bench-budget bench-coldstart bench-cost bench-follow bench-reading bench-reminders bench-throughput check package sbom lock schemas
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ bench-reading: setup  ## what there is to read: files, lines, words, parameters,
 
 bench-reminders: setup  ## cost of a reminder, sent or not, from 10^4 to 10^5 messages; ten seconds
 	@python -m benchmarks.reminders
+
+bench-throughput: setup  ## messages a second of one and two processes, if IO sets no limit; five minutes
+	@python -m benchmarks.throughput
 
 check: setup  ## format, lint, types
 	@ruff format --check .

@@ -8,47 +8,34 @@ platform's work on the queues (take and delete a message) is not included.
 import argparse
 import asyncio
 import json
-import tempfile
-from pathlib import Path
+import os
+import sys
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.cost.worker import CITIZENS, KINDS
-from local.azurite import Azurite
-from tests.e2e.processes import ChildProcess
-from tests.e2e.simulator_control import SimulatorControl
-from tests.e2e.world import new_key
+from benchmarks.cost.surroundings import running_surroundings
+from benchmarks.cost.worker import KINDS
 
 COLUMNS: Final = ("", "CPU ms", "floor", "ratio", "wall ms", "floor", "storage", "IO", "bytes")
 
 
 async def run(messages: int, kinds: list[str]) -> list[dict[str, Any]]:
     """Measure each kind in a process of its own."""
-    folder = Path(tempfile.mkdtemp())
-    command = ["local.io_simulator", "--port", "0", "--rate-limit", "none"]
-    with Azurite() as azurite, ChildProcess("io", folder, command, {}) as simulator:
-        environ = {
-            "AzureWebJobsStorage": azurite.connection_string,
-            "ENCRYPTION_KEYS": new_key(),
-            "IO_API_BASE_URL": await simulator.address(),
-            "IO_API_KEY": "simulator-key",
-            "IO_RATE_LIMIT": "100000/5",
-        }
-        control = SimulatorControl(environ["IO_API_BASE_URL"].removesuffix("/api/v1"))
-        await control.citizens(CITIZENS)
-        await control.aclose()
-        return [{"kind": kind} | await _measured(kind, messages, folder, environ) for kind in kinds]
+    async with running_surroundings() as environ:
+        return [{"kind": kind} | await _measured(kind, messages, environ) for kind in kinds]
 
 
-async def _measured(kind: str, messages: int, folder: Path, environ: dict[str, str]) -> dict[str, Any]:
+async def _measured(kind: str, messages: int, environ: dict[str, str]) -> dict[str, Any]:
     arguments = ["benchmarks.cost.worker", kind, "--messages", str(messages)]
-    with ChildProcess(f"worker-{kind.replace(' ', '-')}", folder, arguments, environ) as worker:
-        await worker.says(r"(\{.*\})")
-        assert await worker.end() == 0, worker.output
-        measured: dict[str, Any] = json.loads(worker.output.strip().splitlines()[-1])
-        return measured
+    pipe = asyncio.subprocess.PIPE
+    command = [sys.executable, "-m", *arguments]
+    worker = await asyncio.create_subprocess_exec(*command, env=os.environ | environ, stdout=pipe)
+    output, _ = await worker.communicate()
+    assert worker.returncode == 0
+    measured: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return measured
 
 
 def show(console: Console, results: list[dict[str, Any]]) -> None:

@@ -51,6 +51,7 @@ class Bench:
     """The functions of one process, with a clock that can be moved on."""
 
     control: SimulatorControl
+    concurrent: int = CONCURRENT
     numbers: Iterator[int] = field(default_factory=itertools.count)
     ahead: timedelta = timedelta(0)
     context: Context = field(init=False)
@@ -81,8 +82,8 @@ class Bench:
         await check_recipient(body, self.context, redelivered=False)
 
     async def _together(self, items: list[str], work: Callable[[str], Awaitable[None]]) -> None:
-        """Work on 16 at a time, as a host does."""
-        places = asyncio.Semaphore(CONCURRENT)
+        """Work on so many at a time, as a host does."""
+        places = asyncio.Semaphore(self.concurrent)
 
         async def one(item: str) -> None:
             async with places:

@@ -1,0 +1,1 @@
+"""How many messages a process sends when IO sets no limit."""
