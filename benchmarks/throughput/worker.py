@@ -1,7 +1,7 @@
 """One process that sends as fast as it can, with storage in memory or on Azurite.
 
-`python -m benchmarks.throughput.worker STORAGE --concurrent N --messages M` reads the app's settings and prints
-a line of JSON: messages a second, and the resident memory at the start, in the middle and at the end.
+`python -m benchmarks.throughput.worker STORAGE --concurrent N --messages M` reads the app's settings and
+prints a line of JSON: messages a second, and the resident memory at the start, in the middle and at the end.
 """
 
 import argparse
