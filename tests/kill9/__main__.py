@@ -53,7 +53,7 @@ class Result:
     deliveries: int = 0
     kills: int = 0
     accepted: int = 0
-    looks: int = 0
+    polls: int = 0
     followed: int = 0
     in_doubt: Counter[str] = field(default_factory=Counter)
     in_doubt_but_accepted: int = 0
@@ -152,7 +152,7 @@ async def _judge(world: World, ids: list[str], result: Result) -> None:
         accepted[message["subject"].split()[-1]].append(message["id"])
     entries = await world.entries()
     result.accepted = len(accepted)
-    result.looks = (await world.io.calls())["get_message"]["received"]
+    result.polls = (await world.io.calls())["get_message"]["received"]
     rows = Counter(entry.request_id for entry in await world.due_entries())
     result.followed = rows.total()
     for each in ids:
@@ -197,7 +197,7 @@ def show(console: Console, results: list[Result]) -> None:
     for column in (
         *("seed", "deliveries", "kills", "accepted by IO", "in doubt: answer", "in doubt: kill"),
         *("of these accepted", "duplicates", "lost", "false rows", "unexplained", "left"),
-        *("looks", "still followed", "left the index", "rows too many", "seconds"),
+        *("polls", "still followed", "left the index", "rows too many", "seconds"),
     ):
         table.add_column(column, justify="right")
     for result in results:
@@ -208,7 +208,7 @@ def show(console: Console, results: list[Result]) -> None:
             *(str(number) for number in (result.in_doubt.total() - by_kill, by_kill)),
             str(result.in_doubt_but_accepted),
             *(str(result.broken[kind]) for kind in kinds),
-            *(str(number) for number in (result.looks, result.followed)),
+            *(str(number) for number in (result.polls, result.followed)),
             *(str(result.broken[kind]) for kind in ("left the index", "row too many")),
             f"{result.seconds:.0f}",
         )
