@@ -19,7 +19,7 @@ from io_api.account import IoAccount
 from storage.account import StorageAccount
 from storage.cipher import Cipher
 from tests.e2e.simulator_control import SimulatorControl
-from tests.fakes import FakeClock, FakeQueues, FakeTable
+from tests.fakes import FakeClock, FakeQueues, FakeTable, Steps
 
 STORAGES: Final = ("memory", "azurite")
 PARTS: Final = 20
@@ -34,7 +34,8 @@ class Memory:
 
     def __init__(self) -> None:
         self._tables: list[FakeTable] = []
-        self._queues = FakeQueues(FakeClock())
+        self._steps = Steps()
+        self._queues = FakeQueues(FakeClock(), self._steps)
 
     def context(self, configured: settings.Settings) -> Context:
         """Return a context over this memory."""
@@ -43,7 +44,7 @@ class Memory:
             self._queues,
             Cipher(configured.encryption_keys),
             _clock,
-            io=IoAccount.of(configured, FakeTable("ioaccount"), _clock),
+            io=IoAccount.of(configured, FakeTable("ioaccount", self._steps), _clock),
             policies={},
             most_per_day=2,
         )
@@ -53,9 +54,10 @@ class Memory:
         for table in self._tables:
             table.rows_by_key.clear()
         self._queues.messages.clear()
+        self._steps.done.clear()
 
     def _table(self, name: str) -> FakeTable:
-        self._tables.append(FakeTable(name))
+        self._tables.append(FakeTable(name, self._steps))
         return self._tables[-1]
 
 
