@@ -39,9 +39,7 @@ async def follow(due: DueEntry, backoff: Backoff, context: Context) -> None:
             next_at = await _poll(entry, due, backoff, context)
     if next_at is None and entry:
         await _end(entry, context)
-    if next_at and await context.due_index.put(due.request_id, next_at) == due:
-        return
-    await context.due_index.remove(due)
+    await context.due_index.reschedule(due, next_at)
 
 
 async def _end(before: Entry, stores: Stores) -> None:

@@ -72,7 +72,7 @@ def print_timeline(document: dict[str, Any]) -> None:
     print_facts(LABELS, document)
     typer.echo()
     print_table(
-        ("quando", "che cosa", "perché", "HTTP", "volte", "sollecito", "nota"),
+        HISTORY,
         map(_line, document["history"]),
     )
     if document["parked"]:

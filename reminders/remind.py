@@ -52,9 +52,7 @@ async def remind(due: DueEntry, backoff: Backoff, context: Context) -> None:
                 next_at = await _Message(entry, backoff, context).decide_all()
             except LostRace:
                 next_at = context.clock() + SOON
-    if next_at and await context.reminder_index.put(due.request_id, next_at) == due:
-        return
-    await context.reminder_index.remove(due)
+    await context.reminder_index.reschedule(due, next_at)
 
 
 @dataclass

@@ -85,6 +85,12 @@ class DueIndex:
         """Remove a row that has been handled."""
         await self._table.delete(entry.bucket, entry.key)
 
+    async def reschedule(self, entry: DueEntry, next_at: datetime | None) -> None:
+        """Put the next row of a request, then remove this one. None: the request is due no more."""
+        if next_at and await self.put(entry.request_id, next_at) == entry:
+            return
+        await self.remove(entry)
+
     async def due(self, since: str = _START) -> AsyncGenerator[DueEntry]:
         """Yield what is due by now, oldest minute first: one range of partitions, from the minute `since`.
 
