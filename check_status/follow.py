@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import telemetry
 from check_status.schedule import is_over, next_poll, next_poll_after_failure, postponed, stretch
 from context import Context
-from io_api.backoff import Backoff
 from io_api.errors import IoError, MessageForbidden, MessageNotFound, NotSent, Unavailable
 from io_api.observe import record
+from io_api.tick_backoff import Backoff
 from storage.due_index import DueEntry
 from storage.due_processing import process_due
 from storage.ledger import MISSING, UNCONFIRMED, Entry, Ledger, State, Step

@@ -11,9 +11,9 @@ from cli.printing import NOT_FOUND, WRONG, AsJson, fail, print_json, print_table
 from cli.selection import Change, Execute, Filters, grouped
 from cli.show import show as show_request
 from io_api.models import CreatedMessage
-from send_message.in_doubt import NotInDoubt, TooLate, is_resend, resend_at
-from send_message.in_doubt import resend as resend_one
-from send_message.in_doubt import settle as settle_one
+from send_message.resolve_in_doubt import NotInDoubt, TooLate, is_resend, resend_at
+from send_message.resolve_in_doubt import resend as resend_one
+from send_message.resolve_in_doubt import settle as settle_one
 from storage.ledger import Entry, LostRace, State
 
 app = typer.Typer(

@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Final
 
-from contract.reminder_policy import reports_payment
+from contract.policy_of_request import reports_payment
 from contract.reminders import ReminderPolicy, UnpaidReminders, UnreadReminders
 from contract.request import MessageRequest
 from reminders.calendar import DAY, days_later, instant_of, is_allowed_day, local_day, next_allowed, next_day

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 import telemetry
 from context import Context
-from contract.reminder_policy import policy_for
+from contract.policy_of_request import policy_for
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest
-from io_api.backoff import LONGEST_DELAY, Backoff
 from io_api.errors import NotSent, Unavailable
 from io_api.observe import record
 from io_api.rate_budget import Priority
+from io_api.tick_backoff import LONGEST_DELAY, Backoff
 from reminders.calendar import local_day, next_day
 from reminders.compose import compose
 from reminders.decide import AskIo, Decision, DoNotSend, Facts, Postpone, Send, daily_cap, decide, unanswered

@@ -9,8 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from context import Context
+from contract.policy_of_request import may_remind
 from contract.reference import AttemptResult
-from contract.reminder_policy import may_remind
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest
 from storage.dispatcher import reference_to

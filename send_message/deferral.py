@@ -18,8 +18,9 @@ LONGEST = timedelta(minutes=15)
 def deferral(entry: Entry, error: IoError, now: datetime) -> tuple[Step, dict[str, Any]]:
     """Return the step to DEFERRED and the columns that change with it.
 
-    The delay doubles with each failure, with full jitter. A 429 or a suspension sets its own delay. No
-    failure of IO is the message's fault: `failures` sets the delay and ends nothing.
+    The delay is 2 s plus a random part. The limit of that part doubles with each failure, up to 40 s for the
+    first ten failures and 15 min after that. A 429, a suspension or a wrong configuration sets its own delay.
+    No failure of IO is the message's fault: `failures` sets the delay and ends nothing.
     """
     failures = entry.failures + (not isinstance(error, RateLimited | Suspended | Misconfigured))
     changes = {

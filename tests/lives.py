@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from contract.reminder_policy import policy_for
+from contract.policy_of_request import policy_for
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest
 from io_api.models import MessageStatus

@@ -14,10 +14,10 @@ from check_status.follow import follow
 from context import Context
 from contract.request import MessageRequest
 from io_api.account import IoAccount
-from io_api.backoff import Backoff
+from io_api.tick_backoff import Backoff
 from poison.park import park
 from send_message.check_recipient import check_recipient
-from send_message.in_doubt import NotInDoubt, is_resend, resend
+from send_message.resolve_in_doubt import NotInDoubt, is_resend, resend
 from send_message.send_message import send_message
 from storage.cipher import Cipher
 from storage.due_index import DueEntry

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contract.reminder_policy import policy_for
+from contract.policy_of_request import policy_for
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest
 from local.demo.sample import new_sample

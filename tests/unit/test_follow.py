@@ -8,7 +8,6 @@ from datetime import timedelta
 import pytest
 
 from check_status.schedule import GRACE, HORIZON
-from io_api.backoff import LONGEST_DELAY, SHORTEST_DELAY
 from io_api.errors import (
     IoError,
     MessageNotFound,
@@ -20,6 +19,7 @@ from io_api.errors import (
     Unreachable,
 )
 from io_api.models import MessageStatus
+from io_api.tick_backoff import LONGEST_DELAY, SHORTEST_DELAY
 from storage.due_processing import CONCURRENCY
 from storage.ledger import State
 from storage.queues import MESSAGE_OUTCOMES

@@ -135,3 +135,21 @@ def test_parameters_are_documented() -> None:
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row[1])} <= set(MAIN.of_kind("param"))
     read = re.findall(r"'((?:POSTINO|AZURE)_\w+)'", (PROJECT / "infra/main.bicepparam").read_text())
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row[2])} <= set(read)
+
+
+def test_secrets_are_masked() -> None:
+    """Every setting whose type hides it is in Settings.secrets, which telemetry masks, but for one address.
+
+    The connection string of Application Insights authenticates nothing here: the app's identity does.
+    """
+    key = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+    secrets: dict[str, Any] = {
+        "AzureWebJobsStorage": "AccountName=a;AccountKey=" + "s" * 40,
+        "ENCRYPTION_KEYS": key,
+        "IO_SERVICES": '{"anagrafe": {"key": "first-of-anagrafe", "secondary_key": "second-of-anagrafe"}}',
+    }
+    single = {name for name, field in FIELDS.items() if is_secret(field.annotation)} - {*secrets}
+    single -= {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
+    configured = Settings(**secrets | {name: f"value-of-{name}-{'x' * 32}" for name in single})
+    visible = {key, "s" * 40, "first-of-anagrafe", "second-of-anagrafe"}
+    assert configured.secrets == visible | {f"value-of-{name}-{'x' * 32}" for name in single}

@@ -6,7 +6,7 @@ import pytest
 
 from io_api.errors import InDoubt, Refused
 from poison.redrive import AlreadyOnItsWay, drop, redrive
-from send_message.in_doubt import TooLate, resend
+from send_message.resolve_in_doubt import TooLate, resend
 from storage.ledger import State
 from storage.parked import ParkedMessage
 from storage.table import Changed

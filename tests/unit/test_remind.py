@@ -14,7 +14,7 @@ from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
 from reminders.decide import Send, daily_cap
 from reminders.plan import Kind
-from send_message.in_doubt import settle
+from send_message.resolve_in_doubt import settle
 from storage.ledger import State
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS
 from tests.fakes import Died, seen

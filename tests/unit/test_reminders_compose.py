@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contract.reminder_policy import policy_for
+from contract.policy_of_request import policy_for
 from contract.reminders import ReminderPolicy
 from contract.request import MessageRequest, parse_request
 from reminders.compose import compose

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from contract.fields import RequestId
 from contract.fiscal_code import contains_fiscal_code
-from contract.reminder_policy import policy_for
+from contract.policy_of_request import policy_for
 from contract.reminders import ReminderPolicy, UnpaidReminders, UnreadReminders
 from contract.request import MessageRequest
 from reminders.calendar import is_allowed_day, local_day, next_allowed

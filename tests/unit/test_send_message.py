@@ -18,7 +18,7 @@ from io_api.errors import (
     Unreachable,
 )
 from send_message.delivery import MAX_AGE, RECHECK_AFTER
-from send_message.in_doubt import resend
+from send_message.resolve_in_doubt import resend
 from send_message.send_message import LONGEST_POST
 from storage.ledger import LEASE, State
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contract.reminder_policy import policy_for
+from contract.policy_of_request import policy_for
 from contract.reminders import ReminderPolicy, Reminders, UnpaidReminders, UnreadReminders
 from tests.samples import a_request, payment
 

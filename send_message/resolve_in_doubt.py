@@ -1,4 +1,7 @@
-"""An operator's decisions on a request in doubt: resend the request, or record how it ended."""
+"""An operator's decisions on a request in doubt: resend the request, or record how it ended.
+
+The rules that put a request in doubt are in `io_api/answers.py`.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
