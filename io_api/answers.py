@@ -11,9 +11,9 @@ from a gateway or a firewall in front of IO and says nothing about the message (
 Unavailable on a read). A 403 in unknown words is Misconfigured: it stops the key. The same happens where IO
 answers a bare "Forbidden" instead of naming the cause, as the rewrite of its Messages API does.
 
-A POST is in doubt (InDoubt) after any answer that proves neither acceptance nor refusal, and after no answer at
-all: a timeout, a broken connection, an unknown exception (`client.py`, `_failure`). A request is also in doubt
-when its lease expires without a result (`send_message/delivery.py`, `next_action`).
+A POST is in doubt (InDoubt) after any answer that proves neither acceptance nor refusal, and after no answer
+at all: a timeout, a broken connection, an unknown exception (`client.py`, `_failure`). A request is also in
+doubt when its lease expires without a result (`send_message/delivery.py`, `next_action`).
 """
 
 import math
