@@ -1,5 +1,6 @@
 """The violations of a request: each names the field and the rule, and never shows a value."""
 
+import json
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from typing import Any
@@ -11,7 +12,7 @@ from contract.fiscal_code import FISCAL_CODE_SHAPE, MASK
 
 _LONGEST_NAME = 64
 _MOST_VIOLATIONS = 50
-_MOST_CHARACTERS = 20_000  # all of them share one column, which holds 32 K
+_MOST_CHARACTERS = 20_000  # all of them share one column, as ASCII JSON, which holds 32 K
 _BROKEN_RULES = "broken_rules"
 _BROKEN_RULES_BELOW = "broken_rules_below"
 _RULES = {
@@ -65,7 +66,7 @@ def broken_below(rules: Mapping[str, list[str]]) -> PydanticCustomError:
 def violations_of(error: ValidationError) -> list[Violation]:
     """Translate pydantic's errors into violations, as many as an outcome on a queue has room for."""
     found = [violation for detail in error.errors(include_url=False) for violation in _violations(detail)]
-    sizes = accumulate(len(one.model_dump_json()) for one in found[:_MOST_VIOLATIONS])
+    sizes = accumulate(len(json.dumps(one.model_dump())) for one in found[:_MOST_VIOLATIONS])
     room = sum(size <= _MOST_CHARACTERS for size in sizes)
     if room == len(found):
         return found

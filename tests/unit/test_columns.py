@@ -65,6 +65,18 @@ def _worst() -> dict[str, Any]:
     return {**json.loads(a_body()), "content": wrong, "translations": wrong, "service": "s" * 64}
 
 
+@pytest.mark.parametrize("character", ["x", "à", "\u2028", "\U0001f600"])
+async def test_violations_of_unknown_fields_in_any_script(character: str) -> None:
+    """Unknown fields fit in their column and in the outcome, however many bytes their names take."""
+    unknown = {f"{character * 70}{number}": number for number in range(60)}
+    app = FakeApp()
+    await app.check(json.dumps(json.loads(a_body()) | unknown, ensure_ascii=False))
+    await app.run()
+    assert 0 < _longest(app) < STRING
+    (message,) = [one async for one in app.parked.all()]
+    assert message.reason == "invalid"
+
+
 async def test_violations_of_a_body_in_which_all_is_wrong() -> None:
     """Hundreds of violations fit in their column; those left out are counted."""
     services = [f"servizio-con-un-nome-lungo-{number:037}" for number in range(60)]
