@@ -13,7 +13,7 @@ answers a bare "Forbidden" instead of naming the cause, as the rewrite of its Me
 
 A POST is in doubt (InDoubt) after any answer that proves neither acceptance nor refusal, and after no answer
 at all: a timeout, a broken connection, an unknown exception (`client.py`, `_failure`). A request is also in
-doubt when its lease expires without a result (`send_message/delivery.py`, `next_action`).
+doubt when its lease expires without a result (`send_message/delivery.py`, `next_action`; `poison/park.py`).
 """
 
 import math

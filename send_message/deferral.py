@@ -20,7 +20,8 @@ def deferral(entry: Entry, error: IoError, now: datetime) -> tuple[Step, dict[st
 
     The delay is 2 s plus a random part. The limit of that part doubles with each failure, up to 40 s for the
     first ten failures and 15 min after that. A 429, a suspension or a wrong configuration sets its own delay.
-    No failure of IO is the message's fault: `failures` sets the delay and ends nothing.
+    No failure of IO is the message's fault: `failures` sets only the delay. Age ends a message: after seven
+    days of waiting it is parked (`delivery.py`, MAX_AGE).
     """
     failures = entry.failures + (not isinstance(error, RateLimited | Suspended | Misconfigured))
     changes = {
