@@ -29,9 +29,7 @@ async def settle_payment(body: str, stores: Stores) -> None:
     try:
         settlement = parse_settlement(body)
         paid_at = settlement.paid_at or stores.clock()
-        # First: a request that is checked meanwhile either finds this record, or is found below.
-        await stores.notices.settle(settlement.notice_number or str(settlement.request_id), paid_at)
-        entries = await _entries_of(settlement, stores)
+        entries = await _entries_of(settlement, paid_at, stores)
     except (InvalidRequest, UnknownRequest) as error:
         log.warning("settlement not accepted: %s", type(error).__name__)
         await stores.queues.put(poison(MESSAGE_SETTLED), body)
@@ -41,17 +39,25 @@ async def settle_payment(body: str, stores: Stores) -> None:
         await stores.queues.put(MESSAGE_SETTLED, body, delay=RETRY_AFTER)
 
 
-async def _entries_of(settlement: Settlement, stores: Stores) -> list[Entry]:
-    """Return the entries that the settlement means.
+async def _entries_of(settlement: Settlement, paid_at: datetime, stores: Stores) -> list[Entry]:
+    """Return the entries that the settlement means, and keep the settlement for requests that come later."""
+    if settlement.notice_number:
+        return await _entries_with(settlement.notice_number, paid_at, stores)
+    request_id, ledger = str(settlement.request_id), stores.ledger
+    entry = await ledger.get(request_id) or await ledger.settle_ahead(request_id, paid_at)
+    if entry is None:
+        raise UnknownRequest(UnknownRequest.__doc__)
+    return [entry]
+
+
+async def _entries_with(notice_number: str, paid_at: datetime, stores: Stores) -> list[Entry]:
+    """Return the entries of the notice.
 
     A creditor reports all its notices, so a notice that no request carried is no error.
     """
-    if settlement.request_id:
-        entry = await stores.ledger.get(settlement.request_id)
-        if entry is None:
-            raise UnknownRequest(UnknownRequest.__doc__)
-        return [entry]
-    names = [name async for name in stores.notices.requests(settlement.notice_number or "")]
+    # First: a request that is checked meanwhile either finds this record, or is found below.
+    await stores.notices.settle(notice_number, paid_at)
+    names = [name async for name in stores.notices.requests(notice_number)]
     if not names:
         log.info("settlement of a notice that no request carried")
     found = [await stores.ledger.get(name) for name in names]

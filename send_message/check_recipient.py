@@ -44,15 +44,9 @@ async def _find(body: str, context: Context) -> tuple[Entry, Reference]:
 
 
 async def _note(entry: Entry, notice_number: str, context: Context) -> Entry:
-    """Record that the request carries the notice. The creditor may have settled the notice already.
-
-    Costs a write, and two reads for each key of the keyring.
-    """
-    await context.notices.note(notice_number, entry.request_id)
-    if entry.state not in WAITING or entry.settled_at:
-        return entry
-    paid_at = await context.notices.settled_at(notice_number, entry.request_id)
-    if paid_at is None:
+    """Record that the request carries the notice. The creditor may have settled the notice already."""
+    paid_at = await context.notices.note(notice_number, entry.request_id)
+    if paid_at is None or entry.state not in WAITING or entry.settled_at:
         return entry
     try:
         return await context.ledger.advance(entry, payment_status="PAID", settled_at=paid_at)

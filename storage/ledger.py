@@ -200,7 +200,7 @@ class Ledger:
     async def get(self, request_id: str) -> Entry | None:
         """Return the entry of a request, or None. Raises Unanswered."""
         row = await self._table.get(_partition(request_id), request_id)
-        return entry_of(row) if row else None
+        return entry_of(row) if row and _is_entry(row) else None
 
     async def progress(self, campaign: str | None = None) -> AsyncIterator[Progress]:
         """Yield the progress of all requests, or of a campaign's. Scans three columns. Raises Unanswered."""
@@ -208,7 +208,8 @@ class Ledger:
         columns = [item.name for item in fields(Progress)]
         async for row in self._table.rows(condition, columns=columns, **parameters):
             value = row.values.get
-            yield Progress(State(row.values["state"]), value("read_status"), value("payment_status"))
+            if _is_entry(row):
+                yield Progress(State(row.values["state"]), value("read_status"), value("payment_status"))
 
     async def pending(self) -> AsyncIterator[Pending]:
         """Yield requests that wait, are in doubt, or were accepted and not delivered. Scans three columns."""
@@ -223,21 +224,33 @@ class Ledger:
         """Yield the entries whose columns equal these values. Scans the table. Raises Unanswered."""
         condition = " and ".join(f"{column} eq @{column}" for column in equal)
         async for row in self._table.rows(condition, **equal):
-            yield entry_of(row)
+            if _is_entry(row):
+                yield entry_of(row)
 
     async def open(self, request: MessageRequest) -> Entry:
         """Record a request once. A repeated request gets the existing entry, with its history.
 
-        Raises DifferentContent, Unanswered.
+        A request that was settled before it came is PAID from its start. Raises DifferentContent, Unanswered.
         """
         entry = self._new(request)
-        try:
-            return await self._write(entry)
-        except AlreadyThere:
-            there = await self.get(request.request_id)
-        if there is None or not self.same_content(there, request):
-            raise DifferentContent(DifferentContent.__doc__)
-        return there
+        while True:
+            try:
+                return await self._write(entry)
+            except (AlreadyThere, Changed):
+                row = await self._table.get(_partition(request.request_id), request.request_id)
+            if row is None or _is_entry(row):
+                return self._opened(row, request)
+            entry = replace(entry, row=row, payment_status="PAID", settled_at=row.values["settled_at"])
+
+    async def settle_ahead(self, request_id: str, paid_at: datetime) -> Entry | None:
+        """Keep the settlement of a request that has not come yet, in the place of its entry.
+
+        Returns the entry if the request has come meanwhile. The first of several settlements counts. Raises
+        Unanswered.
+        """
+        if await self._table.write(_partition(request_id), request_id, None, {"settled_at": paid_at}):
+            return None
+        return await self.get(request_id)
 
     def draft(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
         """Return the entry as it will be after these steps. Raises IllegalStep."""
@@ -318,6 +331,12 @@ class Ledger:
             body=self._cipher.seal_properties("body", request.to_json().encode()),
         )
 
+    def _opened(self, row: Row | None, request: MessageRequest) -> Entry:
+        there = entry_of(row) if row else None
+        if there is None or not self.same_content(there, request):
+            raise DifferentContent(DifferentContent.__doc__)
+        return there
+
     async def _write(self, entry: Entry) -> Entry:
         values = _values(entry)
         if entry.row is None:
@@ -337,6 +356,11 @@ def is_full(entry: Entry) -> bool:
 def _partition(request_id: str) -> str:
     # 256 partitions; a table partition takes 2,000 rows per second (Azure Table scalability targets).
     return hashlib.sha256(request_id.encode()).hexdigest()[:2]
+
+
+def _is_entry(row: Row) -> bool:
+    """Return whether the row holds a request, or only a settlement that came before it."""
+    return row.values.get("state") is not None
 
 
 def _state_after(state: State, step: Step) -> State:

@@ -11,35 +11,50 @@ from storage.cipher import Cipher
 from storage.table import Table
 
 TABLE: Final = "notices"
-_SETTLED: Final = "@settled"  # not a request_id: those hold no @
+_GUARD: Final = "@settled"  # not a request_id: those hold no @
 
 
 class Notices:
-    """Holds one row per request with a notice, in the partition of a keyed hash of the notice number."""
+    """Holds the requests of each notice, in the partition of a keyed hash of the notice number.
+
+    The first request or settlement of a notice inserts its guard row. `request_id` of the guard is the first
+    request, `paid_at` the settlement. Each later request has a row of its own.
+    """
 
     def __init__(self, table: Table, cipher: Cipher) -> None:
         self._table = table
         self._cipher = cipher
 
-    async def note(self, notice_number: str, request_id: str) -> None:
-        """Record that a request carries the notice. Idempotent. Raises Unanswered."""
-        await self._table.upsert(self._cipher.digest(notice_number.encode()), request_id, {})
+    async def note(self, notice_number: str, request_id: str) -> datetime | None:
+        """Record that a request carries the notice. Return when a creditor said that the notice was paid.
+
+        Idempotent. The record comes before the read, so that a settlement is read here or finds the record.
+        Costs one transaction for the first request of an unpaid notice and three for any other, with one more
+        for each further key of the keyring. Raises Unanswered.
+        """
+        first, *others = self._cipher.digests(notice_number.encode())
+        if await self._table.write(first, _GUARD, None, {"request_id": request_id}):
+            return await self._paid_at(others)
+        await self._table.upsert(first, request_id, {})
+        return await self._paid_at([first, *others])
 
     async def requests(self, notice_number: str) -> AsyncIterator[str]:
         """Yield the request_id of every request that carried the notice, under any key. Raises Unanswered."""
+        found: set[str] = set()
         for digest in self._cipher.digests(notice_number.encode()):
             async for row in self._table.rows("PartitionKey eq @digest", digest=digest):
-                if row.key != _SETTLED:
-                    yield row.key
+                name = row.values.get("request_id") if row.key == _GUARD else row.key
+                if name and name not in found:
+                    found.add(name)
+                    yield name
 
-    async def settle(self, named: str, paid_at: datetime) -> None:
-        """Keep the settlement of a notice, or of a request that has not come yet. Raises Unanswered."""
-        await self._table.upsert(self._cipher.digest(named.encode()), _SETTLED, {"paid_at": paid_at})
+    async def settle(self, notice_number: str, paid_at: datetime) -> None:
+        """Keep the settlement of a notice, for the requests to come. Raises Unanswered."""
+        await self._table.merge(self._cipher.digest(notice_number.encode()), _GUARD, {"paid_at": paid_at})
 
-    async def settled_at(self, *named: str) -> datetime | None:
-        """Return when a notice or a request was paid, if a creditor has said so. Raises Unanswered."""
-        for name in named:
-            for digest in self._cipher.digests(name.encode()):
-                if row := await self._table.get(digest, _SETTLED):
-                    return row.values["paid_at"]  # type: ignore[no-any-return]
+    async def _paid_at(self, digests: list[str]) -> datetime | None:
+        for digest in digests:
+            guard = await self._table.get(digest, _GUARD)
+            if guard and "paid_at" in guard.values:
+                return guard.values["paid_at"]  # type: ignore[no-any-return]
         return None

@@ -126,6 +126,17 @@ class Table:
                 return await self.upsert(partition, key, values)
         return ETag.of(written)
 
+    async def merge(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
+        """Write these columns and keep the row's others; a missing row is inserted. Raises Unanswered."""
+        entity = {"PartitionKey": partition, "RowKey": key, **values}
+        with answers():
+            try:
+                written = await self._client.merge_entity(entity)
+            except ResourceNotFoundError:
+                await self._create()
+                return await self.merge(partition, key, values)
+        return ETag.of(written)
+
     async def delete(self, partition: str, key: str) -> None:
         """Remove the row if it exists. Raises Unanswered."""
         with answers():

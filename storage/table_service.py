@@ -187,11 +187,15 @@ class TableClient:
 
     async def update_entity(self, entity: Mapping[str, Any], *, etag: str) -> dict[str, Any]:
         """Replace a row that has this ETag. Raises ResourceModifiedError, ResourceNotFoundError."""
-        return await self._put(entity, {"If-Match": etag})
+        return await self._write("PUT", entity, {"If-Match": etag})
 
     async def upsert_entity(self, entity: Mapping[str, Any]) -> dict[str, Any]:
         """Replace a row, whatever its ETag, or insert it. Raises ResourceNotFoundError."""
-        return await self._put(entity, {})
+        return await self._write("PUT", entity)
+
+    async def merge_entity(self, entity: Mapping[str, Any]) -> dict[str, Any]:
+        """Write these columns of a row, whatever its ETag, or insert it. Raises ResourceNotFoundError."""
+        return await self._write("PATCH", entity)
 
     async def delete_entity(self, partition_key: str, row_key: str, *, etag: str = "*") -> None:
         """Delete a row, if it is there. Raises ResourceModifiedError if its ETag is another."""
@@ -231,9 +235,11 @@ class TableClient:
         """Create the table. Raises ResourceExistsError."""
         await self._service.call("POST", "Tables", entity={"TableName": self._name})
 
-    async def _put(self, entity: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
+    async def _write(
+        self, method: str, entity: Mapping[str, Any], headers: Mapping[str, str] = {}
+    ) -> dict[str, Any]:
         path = self._path(entity["PartitionKey"], entity["RowKey"])
-        answered, _ = await self._service.call("PUT", path, headers=headers, entity=_encoded(entity))
+        answered, _ = await self._service.call(method, path, headers=headers, entity=_encoded(entity))
         return _written(answered)
 
     def _path(self, partition: str, key: str) -> str:

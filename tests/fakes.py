@@ -126,6 +126,11 @@ class FakeTable(Table):
         with self._steps.step(f"{self.name}.upsert"):
             return self._put(partition, key, values)
 
+    async def merge(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
+        with self._steps.step(f"{self.name}.merge"):
+            there = self.rows_by_key.get((partition, key))
+            return self._put(partition, key, {**(there.values if there else {}), **values})
+
     async def delete(self, partition: str, key: str) -> None:
         with self._steps.step(f"{self.name}.delete"):
             self.rows_by_key.pop((partition, key), None)

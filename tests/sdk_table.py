@@ -35,6 +35,9 @@ class SdkTableClient(Ours):
     async def upsert_entity(self, entity: Mapping[str, Any]) -> dict[str, Any]:
         return dict(await self._sdk.upsert_entity(dict(entity), mode=UpdateMode.REPLACE))
 
+    async def merge_entity(self, entity: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(await self._sdk.upsert_entity(dict(entity), mode=UpdateMode.MERGE))
+
     async def delete_entity(self, partition_key: str, row_key: str, *, etag: str = "*") -> None:
         if etag == "*":
             await self._sdk.delete_entity(partition_key, row_key)

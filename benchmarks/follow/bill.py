@@ -59,6 +59,10 @@ class BilledTable(Table):
         self._bill.write(partition, key, values)
         return await self._inner.upsert(partition, key, values)
 
+    async def merge(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
+        self._bill.write(partition, key, values)
+        return await self._inner.merge(partition, key, values)
+
     async def delete(self, partition: str, key: str) -> None:
         self._bill.write(partition, key, {})
         await self._inner.delete(partition, key)

@@ -23,7 +23,7 @@ from storage import due_index, ledger
 from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.due_index import DueEntry, DueIndex
-from storage.ledger import Entry, entry_of
+from storage.ledger import Entry
 from storage.parked import ParkedMessage
 from storage.queues import INPUT_QUEUES, MESSAGE_OUTCOMES, MESSAGE_REQUESTS, POISON_QUEUES
 from storage.stores import Stores
@@ -167,8 +167,7 @@ class World:
 
     async def entries(self) -> dict[str, Entry]:
         """The ledger's entries, by request_id."""
-        rows = [entry_of(row) async for row in self.ledger_table.rows("")]
-        return {entry.request_id: entry for entry in rows}
+        return {entry.request_id: entry async for entry in self.stores.ledger.entries()}
 
     async def due_entries(self) -> list[DueEntry]:
         """The rows of the due index, oldest first."""

@@ -144,6 +144,24 @@ async def test_upsert_writes_whatever_was_there(table: Table) -> None:
         await table.replace(read, {"value": 3})
 
 
+async def test_merge_keeps_the_other_columns(table: Table) -> None:
+    """A merge creates the row or writes only its own columns, and makes an earlier ETag stale."""
+    await table.merge("p", "k", {"kept": "a", "value": 1})
+    read = await _read(table)
+    etag = await table.merge("p", "k", {"value": 2, "at": NOW})
+    assert await _read(table) == Row("p", "k", {"kept": "a", "value": 2, "at": NOW}, etag)
+    with pytest.raises(Changed):
+        await table.replace(read, {"value": 3})
+    with pytest.raises(AlreadyThere):
+        await table.insert("p", "k", {"value": 3})
+
+
+async def test_many_merges_of_one_row_keep_all_columns(table: Table) -> None:
+    """Merges of different columns at the same moment all count, on a new table too."""
+    await asyncio.gather(*(table.merge("p", "k", {f"column{number}": number}) for number in range(8)))
+    assert (await _read(table)).values == {f"column{number}": number for number in range(8)}
+
+
 async def test_row_without_values_is_a_row(table: Table) -> None:
     """A row may have keys only, as in the due index."""
     await table.upsert("p", "k", {})
@@ -269,6 +287,7 @@ async def test_storage_that_is_away_is_unanswered(nowhere: str) -> None:
             lambda: table.insert("p", "k", {}),
             lambda: table.replace(Row("p", "k", {}, 'W/"1"'), {}),
             lambda: table.upsert("p", "k", {}),
+            lambda: table.merge("p", "k", {}),
             lambda: table.delete("p", "k"),
             lambda: _keys(table.rows("")),
         ]
@@ -428,6 +447,20 @@ async def test_longest_request_takes_several_columns(ledger: Ledger) -> None:
     assert list(entry.body) == ["body0", "body1"]
     assert ledger.request_of(entry) == request
     assert await ledger.open(request) == entry
+
+
+async def test_settlement_ahead_of_its_request_is_replaced_by_it(ledger: Ledger) -> None:
+    """A settlement that came before its request is no entry, and is in the entry once the request comes."""
+    assert await ledger.settle_ahead("r-1", NOW) is None
+    assert await ledger.get("r-1") is None
+    assert [one async for one in ledger.progress()] == []
+    assert [one async for one in ledger.entries()] == []
+    opened = await asyncio.gather(*(ledger.open(a_request(content=payment())) for _ in range(8)))
+    entry = await ledger.get("r-1")
+    assert entry is not None
+    assert (entry.settled_at, entry.payment_status) == (NOW, "PAID")
+    assert all(one == entry for one in opened)
+    assert await ledger.settle_ahead("r-1", NOW) == entry
 
 
 async def test_race_for_a_request_has_one_winner(ledger: Ledger) -> None:

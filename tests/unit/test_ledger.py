@@ -1,6 +1,7 @@
 """The ledger: its allowed steps, its races, its lost answers, and its columns."""
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import product
@@ -145,6 +146,46 @@ async def test_open_whose_answer_was_lost_finds_its_own_row(app: FakeApp) -> Non
         await app.ledger.open(a_request())
     assert (await app.ledger.open(a_request())).state is State.REQUESTED
     assert app.history() == ["REQUESTED"]
+
+
+async def test_settlement_before_its_request_is_in_the_entry(app: FakeApp) -> None:
+    """A request that was settled before it came is opened as paid, at the first settlement's time."""
+    paid_at = app.clock() - timedelta(days=1)
+    assert await app.ledger.settle_ahead("r-1", paid_at) is None
+    assert await app.ledger.settle_ahead("r-1", app.clock()) is None
+    entry = await app.ledger.open(a_request(content=payment()))
+    assert entry == app.entry()
+    assert (entry.state, entry.settled_at, entry.payment_status) == (State.REQUESTED, paid_at, "PAID")
+    assert await app.ledger.open(a_request(content=payment())) == entry
+    with pytest.raises(DifferentContent):
+        await app.ledger.open(a_request())
+
+
+async def test_settlement_before_its_request_is_no_request(app: FakeApp) -> None:
+    """A settlement whose request has not come is not read as an entry, counted or listed."""
+    await app.ledger.settle_ahead("r-1", app.clock())
+    assert await app.ledger.get("r-1") is None
+    assert [one async for one in app.ledger.progress()] == []
+    assert [one async for one in app.ledger.pending()] == []
+    assert [one async for one in app.ledger.entries()] == []
+
+
+async def test_settlement_of_a_request_that_came_meanwhile_finds_it(app: FakeApp, entry: Entry) -> None:
+    """A settlement that is kept too late gets the entry, and changes nothing."""
+    assert await app.ledger.settle_ahead("r-1", app.clock()) == entry
+    assert app.entry() == entry
+
+
+@pytest.mark.parametrize("answer", [Unanswered(), Changed()])
+async def test_settled_request_whose_answer_was_lost_is_opened(app: FakeApp, answer: Exception) -> None:
+    """A request that replaced its settlement counts as opened, although the answer was lost."""
+    await app.ledger.settle_ahead("r-1", app.clock())
+    app.steps.fail_after(answer, skip=2)
+    with suppress(Unanswered):
+        await app.ledger.open(a_request())
+    assert app.steps.to_come == 0
+    assert await app.ledger.open(a_request()) == app.entry()
+    assert (app.entry().settled_at, app.history()) == (app.clock(), ["REQUESTED"])
 
 
 async def test_only_one_of_two_claims_wins(app: FakeApp) -> None:

@@ -22,7 +22,7 @@ PAID_AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 BY_NOTICE = json.dumps({"notice_number": NOTICE_NUMBER, "paid_at": "2026-11-24T08:30:00Z"})
 BY_REQUEST = json.dumps({"request_id": "r-1", "paid_at": "2026-11-24T08:30:00Z"})
 STEPS = [
-    "notices.upsert",
+    "notices.merge",
     "notices.rows",
     "notices.rows",
     "ledger.get",
@@ -245,13 +245,14 @@ async def test_notice_is_found_after_a_key_was_rotated() -> None:
 
 
 async def test_only_requests_with_a_notice_are_noted() -> None:
-    """Only requests with a notice are stored in the notices table, one row each."""
+    """Only requests with a notice are stored in the notices table, and each is found once."""
     app = FakeApp()
     await app.check(a_body(request_id="r-2"))
     assert app.notices_table.rows_by_key == {}
-    for _ in range(2):
-        await app.check(a_body(**PREMIUM))
-    assert [key for _, key in app.notices_table.rows_by_key] == ["r-1"]
+    await app.check(a_body(**PREMIUM))
+    assert len(app.notices_table.rows_by_key) == 1
+    await app.check(a_body(**PREMIUM))
+    assert [name async for name in app.notices.requests(NOTICE_NUMBER)] == ["r-1"]
 
 
 async def test_nothing_personal_shows_while_settling(caplog: pytest.LogCaptureFixture) -> None:
@@ -283,6 +284,26 @@ async def test_notice_paid_before_its_request_is_not_asked_for(word: str) -> Non
     await app.run()
     assert (_end(app), app.io.sent, app.entry().settled_at) == (PAID, [], PAID_AT)
     assert app.told()[-1].endswith("skipped")
+
+
+async def test_payment_of_an_unknown_request_is_kept_and_parked() -> None:
+    """A settlement of a request that has not come is kept for it, and goes to the poison queue each time."""
+    app = FakeApp()
+    for _ in range(2):
+        await app.settle(BY_REQUEST)
+    assert app.queues.bodies(poison(MESSAGE_SETTLED)) == [BY_REQUEST, BY_REQUEST]
+    assert app.steps.done.count("ledger.insert") == 2
+    assert app.notices_table.rows_by_key == {}
+    await app.check(a_body(**PREMIUM))
+    assert _end(app) == PAID
+
+
+async def test_payment_of_a_known_request_costs_no_record() -> None:
+    """A settlement of a known request reads and writes its entry, and nothing else."""
+    app = await _delivered()
+    before = len(app.steps.done)
+    await app.settle(BY_REQUEST)
+    assert app.steps.done[before:] == ["ledger.get", "message-outcomes.put", "ledger.replace"]
 
 
 @pytest.mark.parametrize("word", [BY_NOTICE, BY_REQUEST])
