@@ -94,11 +94,11 @@ def every_order(begin: Callable[[], list[Work]]) -> Iterator[int]:
 
 def _run(works: list[Work], plan: list[int]) -> list[tuple[int, int]]:
     """Follow the plan, then always take the first coroutine. Return each choice and how many there were."""
-    choices = []
+    choices: list[tuple[int, int]] = []
     works = [work for work in works if step(work)]
     while works:
         taken = plan[len(choices)] if len(choices) < len(plan) else 0
         choices.append((taken, len(works)))
         if not step(works[taken]):
-            works.pop(taken)
+            del works[taken]
     return choices

@@ -24,6 +24,7 @@ PLANS = {
     "IO refuses": Plan(answers=ANSWERS),
     "faults": Plan(answers=ANSWERS, faults=Faults(0.2)),
     # The longest stall outlives the quarantine of a resend.
+    "faults, settlements": Plan(answers=ANSWERS, faults=Faults(0.2), settlements=True),
     "faults, resends": Plan(answers=ANSWERS, faults=Faults(0.2, stalls=(150, 700, 1500, 5000)), resend=True),
 }
 

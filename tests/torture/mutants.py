@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-SEND, ATTEMPT_RESULT, DELIVERY, LEDGER, FOLLOW, BREAKERS, ACCOUNT = (
+SEND, ATTEMPT_RESULT, DELIVERY, LEDGER, NOTICES, FOLLOW, BREAKERS, ACCOUNT = (
     "send_message.send_message",
     "send_message.attempt_result",
     "send_message.delivery",
     "storage.ledger",
+    "storage.notices",
     "check_status.follow",
     "io_api.breakers",
     "io_api.account",
@@ -159,6 +160,30 @@ MUTANTS = (
                 ),
             )
         },
+    ),
+    Mutant(
+        "read the settlement before the request is noted",
+        {
+            NOTICES: (
+                (
+                    "        if await self._table.write(first, _GUARD, None, ",
+                    "        paid_at = await self._paid_at([first, *others])\n"
+                    "        if await self._table.write(first, _GUARD, None, ",
+                ),
+                ("        return await self._paid_at([first, *others])\n\n", "        return paid_at\n\n"),
+            )
+        },
+        plan="faults, settlements",
+    ),
+    Mutant(
+        "a settlement takes the place of the first request",
+        {NOTICES: (("self._table.merge(", "self._table.upsert("),)},
+        plan="faults, settlements",
+    ),
+    Mutant(
+        "a request forgets the settlement that came before it",
+        {LEDGER: (('settled_at=row.values["settled_at"])', "settled_at=None)"),)},
+        plan="faults, settlements",
     ),
     Mutant(
         "the breaker never opens",

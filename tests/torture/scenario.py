@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from check_status.follow import follow
+from check_status.settle import settle_payment
 from context import Context
 from contract.request import MessageRequest
 from io_api.account import IoAccount
@@ -24,8 +25,8 @@ from storage.due_index import DueEntry
 from storage.intake import MARK, PutBack
 from storage.ledger import DELIVERED, NEXT, Entry, State, entry_of
 from storage.outcomes import UNPUBLISHED
-from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, Queues, poison
-from storage.table import Row, Table
+from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, Queues, poison
+from storage.table import Row, Table, Unanswered
 from tests.fakes import FakeClock
 from tests.torture.world import (
     MAX_DEQUEUE_COUNT,
@@ -44,6 +45,8 @@ UNSENT = frozenset({State.REFUSED, State.DEAD, State.SKIPPED, State.EXPIRED, Sta
 PARKED = frozenset({State.REFUSED, State.DEAD})
 ENDS = DELIVERED | PARKED | {State.ACCEPTED, State.SKIPPED, State.EXPIRED, State.IN_DOUBT}
 TICK = timedelta(seconds=300)
+NOTICE_NUMBER = "302000100000012345"
+BY_NOTICE, BY_REQUEST = f'{{"notice_number": "{NOTICE_NUMBER}"}}', '{"request_id": "r0"}'
 STEPS_AT_MOST = 8000
 POSTS_AT_MOST = 60
 
@@ -66,13 +69,19 @@ class PlainCipher:
     def digest(self, plain: bytes) -> str:
         return str(hash(plain))
 
+    def digests(self, plain: bytes) -> list[str]:
+        return [self.digest(plain)]
+
     def matches(self, digest: str, plain: bytes) -> bool:
         return digest == str(hash(plain))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A scenario's parameters: requests, deliveries of each, workers, faults, IO's answers, and resends."""
+    """A scenario's parameters: requests, deliveries of each, workers, faults, IO's answers, and resends.
+
+    With `settlements`, all requests carry one notice, and the creditor reports its payment meanwhile.
+    """
 
     requests: int = 2
     deliveries: int = 3
@@ -80,6 +89,7 @@ class Plan:
     faults: Faults = field(default_factory=Faults)
     answers: dict[str, float] = field(default_factory=dict)
     resend: bool = False
+    settlements: bool = False
 
 
 @dataclass
@@ -90,6 +100,7 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
     resends: int = 0
+    abandoned: int = 0  # settlements that the platform gave up after five crashes
 
 
 class Scenario:
@@ -127,13 +138,16 @@ class Scenario:
         self.resent: set[str] = set()
         self.doubted: dict[str, int] = {}
         self.must_be_accepted: set[str] = set()
+        self.paid: set[str] = set()  # the requests that the creditor reports
 
     def run(self) -> Report:
         """Deliver, work and fail until nothing moves any more, then check what is left."""
-        requests = [_request(number) for number in range(self.plan.requests)]
+        requests = [_request(number, self.plan.settlements) for number in range(self.plan.requests)]
         for request in requests:
             for _ in range(self.rng.randint(1, self.plan.deliveries)):
                 self.queues.put_now(MESSAGE_REQUESTS, request.to_json())
+        if self.plan.settlements:
+            self._report_payments()
         faulty_steps = self.rng.randint(20, 120)
         for steps in range(STEPS_AT_MOST):
             self.scheduler.faulty = steps < faulty_steps
@@ -148,8 +162,16 @@ class Scenario:
         self.report.faults.update(self.scheduler.injected)
         self.report.resends = self.sanctioned.total()
         for request in requests:
-            self._judge(request.request_id)
+            self._judge(request)
         return self.report
+
+    def _report_payments(self) -> None:
+        """The creditor reports the notice, the first request or both, before or after it is sent."""
+        bodies = self.rng.choice(((BY_NOTICE,), (BY_REQUEST,), (BY_NOTICE, BY_REQUEST)))
+        self.paid = {f"r{number}" for number in range(self.plan.requests if BY_NOTICE in bodies else 1)}
+        for body in bodies:
+            delay = timedelta(seconds=self.rng.choice((0, 0, 5, 20, 60, 600)))
+            self.queues.put_now(MESSAGE_SETTLED, body, delay)
 
     # -- the platform
 
@@ -169,8 +191,7 @@ class Scenario:
 
     def _operate(self) -> bool:
         """The operator resends each request in doubt once, and repeats the command if it failed."""
-        for _, row in self.ledger_table.fake.rows_by_key.items():
-            entry = entry_of(row)
+        for entry in map(entry_of, self._rows()):
             if entry.request_id not in self.resent and (entry.state is State.IN_DOUBT or is_resend(entry)):
                 self._work("operator", self._resend(entry.request_id), lambda error: None)
                 return True
@@ -224,6 +245,7 @@ class Scenario:
             message.visible_at = self.clock() + RETRY_AFTER_FAILURE
 
     def _poison(self, queue: str, message: HostMessage) -> None:
+        self.report.abandoned += queue == MESSAGE_SETTLED
         self.queues.put_now(poison(queue), message.body)
         self.queues.messages[queue].remove(message)
 
@@ -232,6 +254,8 @@ class Scenario:
             return check_recipient(message.body, self.context, redelivered=message.dequeue_count > 1)
         if queue == MESSAGE_SENDS:
             return self._send(message)
+        if queue == MESSAGE_SETTLED:
+            return self._take_settlement(message)
         return park(message.body, queue.removesuffix("-poison"), self.context)
 
     async def _send(self, message: HostMessage) -> None:
@@ -242,6 +266,13 @@ class Scenario:
             await send_message(body, self.context, redelivered=redelivered)
         except PutBack as error:
             await self.queues.put(MESSAGE_SENDS, MARK + error.body)
+
+    async def _take_settlement(self, message: HostMessage) -> None:
+        """Enqueue a settlement again if storage did not answer, as storage/intake.py does."""
+        try:
+            await settle_payment(message.body, self.context)
+        except Unanswered:
+            await self.queues.put(MESSAGE_SETTLED, message.body)
 
     def _look(self, due: DueEntry) -> None:
         self.looked_at[due.bucket, due.key] = self.clock() + TICK
@@ -263,9 +294,17 @@ class Scenario:
     # -- checks during the run
 
     def _ledger_written(self, before: Row | None, row: Row) -> None:
+        before = before if before and "state" in before.values else None
+        if "state" not in row.values:  # a settlement before its request
+            self.report.broken["request overwritten"] += before is not None
+            return
         state = State(row.values["state"])
         was = State(before.values["state"]) if before else None
-        if was and state != was and state not in NEXT.get(was, ()):
+        # The delivery of a message whose payment is known already is two steps in one write.
+        allowed = (
+            NEXT.get(was, frozenset()) | ({State.PAID} if was is State.ACCEPTED else set()) if was else ()
+        )
+        if was and state != was and state not in allowed:
             self.report.broken["illegal step"] += 1
         if was is State.IN_DOUBT and state is State.DEFERRED:
             self.sanctioned[row.key] += 1
@@ -291,10 +330,15 @@ class Scenario:
     # -- checks at the end
 
     def _entry(self, request_id: str) -> Entry | None:
-        rows = [row for (_, key), row in self.ledger_table.fake.rows_by_key.items() if key == request_id]
+        rows = [row for row in self._rows() if row.key == request_id]
         return entry_of(rows[0]) if rows else None
 
-    def _judge(self, request_id: str) -> None:
+    def _rows(self) -> list[Row]:
+        """The ledger's rows of requests, without the settlements that came before theirs."""
+        return [row for row in self.ledger_table.fake.rows_by_key.values() if "state" in row.values]
+
+    def _judge(self, request: MessageRequest) -> None:
+        request_id = request.request_id
         entry, accepted = self._entry(request_id), self.io.accepted.get(request_id, [])
         broken = self.report.broken
         state = entry.state if entry else None
@@ -302,7 +346,7 @@ class Scenario:
         broken["duplicate"] += len(accepted) > 1 + self.sanctioned[request_id]
         broken["too many POSTs"] += self.posts[request_id] > POSTS_AT_MOST
         if entry is None or state not in ENDS:
-            broken["lost"] += 1
+            broken["lost"] += entry is not None or not self._is_parked_whole(request)
             return
         # The row holds its last attempt only; an earlier doubt and resend are in the history.
         by_attempt = [each.message_id for each in accepted if each.attempt == entry.attempt]
@@ -316,13 +360,23 @@ class Scenario:
         )
         broken["not parked"] += state in PARKED and not self._is_parked(request_id)
         broken["not followed"] += state is State.ACCEPTED and entry.message_id is not None
+        broken["not settled"] += self._awaits_settlement(entry)
         broken["not published"] += not self._is_told(entry)
         if not self.scheduler.injected:
             broken["in doubt without a fault"] += state is State.IN_DOUBT
             broken["given up without a fault"] += state is State.DEAD
 
+    def _awaits_settlement(self, entry: Entry) -> bool:
+        """Whether a settlement missed the request; a dead one may have died before it was noted."""
+        taken = entry.request_id in self.paid and not self.report.abandoned
+        return taken and entry.settled_at is None and entry.state is not State.DEAD
+
     def _is_parked(self, request_id: str) -> bool:
         return any(key == request_id for _, key in self.parked_table.fake.rows_by_key)
+
+    def _is_parked_whole(self, request: MessageRequest) -> bool:
+        """Whether the platform gave up the request before any worker could store it."""
+        return self._is_parked(self.context.parked.id_of(request.to_json()))
 
     def _is_told(self, entry: Entry) -> bool:
         told = {json.loads(body)["type"].rpartition(".")[2] for body in self.queues.told}
@@ -330,11 +384,9 @@ class Scenario:
         return not last or last[-1].lower() in told
 
 
-def _request(number: int) -> MessageRequest:
+def _request(number: int, with_notice: bool = False) -> MessageRequest:
+    content = {"subject": f"Avviso numero r{number}", "markdown": "Testo del messaggio. " * 5}
+    notice = {"payment_data": {"amount": 12345, "notice_number": NOTICE_NUMBER}} if with_notice else {}
     return MessageRequest.model_validate(
-        {
-            "request_id": f"r{number}",
-            "fiscal_code": "RSSMRA80A01H501U",
-            "content": {"subject": f"Avviso numero r{number}", "markdown": "Testo del messaggio. " * 5},
-        }
+        {"request_id": f"r{number}", "fiscal_code": "RSSMRA80A01H501U", "content": content | notice}
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from io_api.errors import InDoubt, Misconfigured, RateLimited, Refused, Suspended, Unavailable, Unreachable
 from io_api.models import MessageStatus, NewMessage, Profile
-from storage.table import ETag, Row, Unanswered
+from storage.table import ETag, Row, Table, Unanswered
 from tests.fakes import FakeClock, FakeTable
 
 VISIBILITY = timedelta(seconds=600)
@@ -61,8 +61,17 @@ class SteppedTable:
     async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> None:
         return await self._step("upsert", self.fake.upsert(partition, key, values), (partition, key))
 
+    async def merge(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
+        return await self._step("merge", self.fake.merge(partition, key, values), (partition, key))
+
+    write = Table.write
+
     async def delete(self, partition: str, key: str) -> None:
         return await self._step("delete", self.fake.delete(partition, key))
+
+    async def rows(self, condition: str, **parameters: str) -> AsyncIterator[Row]:
+        for row in await self._step("rows", _all(self.fake.rows(condition, **parameters))):
+            yield row
 
     async def _step(
         self, name: str, operation: Coroutine[Any, Any, Any], at: tuple[str, str] | None = None
@@ -78,6 +87,10 @@ class SteppedTable:
             return await Step(f"{self._name}.{name}", effect, _unanswered, _unanswered)
         finally:
             operation.close()
+
+
+async def _all(rows: AsyncIterator[Row]) -> list[Row]:
+    return [row async for row in rows]
 
 
 def at_once(operation: Coroutine[Any, Any, Any]) -> Any:
