@@ -50,7 +50,7 @@ outage: setup  ## what an outage of each kind costs, with one host and with four
 bench-coldstart: setup  ## import of the app, next to its third-party packages alone; half a minute
 	@python -m benchmarks.coldstart
 
-bench-cost: setup  ## CPU, storage transactions and calls a message, next to the same calls alone; two minutes
+bench-cost: setup  ## CPU, storage transactions, calls and euros of a message, next to the same calls alone; two minutes
 	@python -m benchmarks.cost
 
 bench-follow: setup  ## cost of a tick from 10^4 to 10^7 messages; calls and lag by schedule; a few minutes

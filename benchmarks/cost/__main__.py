@@ -2,7 +2,7 @@
 
 One process sends; Azurite and the simulated IO are other processes. The floor makes the same calls, signed,
 with the same bodies, one after the other, and does nothing else. CPU is the sending process's own. The
-platform's work on the queues (take and delete a message) is not included.
+platform's work on the queues (take and delete a message) is not included, except in the euros as an estimate.
 """
 
 import argparse
@@ -10,15 +10,28 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import asdict, astuple, fields
 from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cost.euros import Prices, of_a_million
 from benchmarks.cost.surroundings import running_surroundings
 from benchmarks.cost.worker import KINDS
 
 COLUMNS: Final = ("", "CPU ms", "floor", "ratio", "wall ms", "floor", "storage", "IO", "bytes")
+EURO_COLUMNS: Final = (
+    "",
+    "tables",
+    "queues",
+    "platform",
+    "executions",
+    "GB-s busy",
+    "alone",
+    "sum busy",
+    "alone",
+)
 
 
 async def run(messages: int, kinds: list[str]) -> list[dict[str, Any]]:
@@ -53,8 +66,24 @@ def show(console: Console, results: list[dict[str, Any]]) -> None:
         )
     console.print(table)
     for one in results:
-        calls = ", ".join(f"{count:g} {name}" for name, count in one["calls"].items())
+        calls = ", ".join(
+            f"{count:.2f}".rstrip("0").rstrip(".") + f" {name}" for name, count in one["calls"].items()
+        )
         console.print(f"{one['kind']}: {calls}", highlight=False)
+
+
+def show_euros(console: Console, results: list[dict[str, Any]], prices: Prices) -> None:
+    """Print the euros for a million messages of each kind."""
+    table = Table(title="Euros for 1,000,000 messages")
+    for column in EURO_COLUMNS:
+        table.add_column(column, justify="left" if not column else "right", no_wrap=not column)
+    for one in results:
+        euros = of_a_million(one, prices)
+        figures = (*astuple(euros), euros.total, euros.total_alone)
+        table.add_row(one["kind"], *(f"{figure:.2f}" for figure in figures))
+    console.print(table)
+    named = ", ".join(f"{name} {value:g}" for name, value in asdict(prices).items())
+    console.print(f"Prices in US dollars (docs/cost.md): {named}", highlight=False)
 
 
 def main() -> None:
@@ -63,12 +92,19 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=200)
     parser.add_argument("--kinds", nargs="*", choices=KINDS, default=[*KINDS])
     parser.add_argument("--json", action="store_true")
+    for price in fields(Prices):
+        option = f"--{price.name.replace('_', '-')}"
+        parser.add_argument(option, type=float, default=price.default, help=price.metadata["help"])
     arguments = parser.parse_args()
+    prices = Prices(**{price.name: getattr(arguments, price.name) for price in fields(Prices)})
     results = asyncio.run(run(arguments.messages, arguments.kinds))
     if arguments.json:
-        print(json.dumps(results, indent=2))
+        euros = {one["kind"]: asdict(of_a_million(one, prices)) for one in results}
+        print(json.dumps({"results": results, "euros": euros, "prices": asdict(prices)}, indent=2))
     else:
-        show(Console(), results)
+        console = Console(width=None if sys.stdout.isatty() else 140)
+        show(console, results)
+        show_euros(console, results, prices)
 
 
 if __name__ == "__main__":
