@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.cost.euros import Prices, of_a_million
-from benchmarks.cost.surroundings import running_surroundings
+from benchmarks.cost.surroundings import NO_LIMIT, running_surroundings
 from benchmarks.cost.worker import KINDS
 
 COLUMNS: Final = ("", "CPU ms", "floor", "ratio", "wall ms", "floor", "storage", "IO", "bytes")
@@ -34,9 +34,9 @@ EURO_COLUMNS: Final = (
 )
 
 
-async def run(messages: int, kinds: list[str]) -> list[dict[str, Any]]:
+async def run(messages: int, kinds: list[str], rate_limit: str) -> list[dict[str, Any]]:
     """Measure each kind in a process of its own."""
-    async with running_surroundings() as environ:
+    async with running_surroundings(rate_limit) as environ:
         return [{"kind": kind} | await _measured(kind, messages, environ) for kind in kinds]
 
 
@@ -91,13 +91,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cost", description=__doc__)
     parser.add_argument("--messages", type=int, default=200)
     parser.add_argument("--kinds", nargs="*", choices=KINDS, default=[*KINDS])
+    parser.add_argument(
+        "--rate-limit", default=NO_LIMIT, help="calls/seconds; IO's is 150/5, and takes longer"
+    )
     parser.add_argument("--json", action="store_true")
     for price in fields(Prices):
         option = f"--{price.name.replace('_', '-')}"
         parser.add_argument(option, type=float, default=price.default, help=price.metadata["help"])
     arguments = parser.parse_args()
     prices = Prices(**{price.name: getattr(arguments, price.name) for price in fields(Prices)})
-    results = asyncio.run(run(arguments.messages, arguments.kinds))
+    results = asyncio.run(run(arguments.messages, arguments.kinds, arguments.rate_limit))
     if arguments.json:
         euros = {one["kind"]: asdict(of_a_million(one, prices)) for one in results}
         print(json.dumps({"results": results, "euros": euros, "prices": asdict(prices)}, indent=2))

@@ -32,8 +32,8 @@ from tests.e2e.sample import as_text, fiscal_code, payment, request
 from tests.e2e.simulator_control import SimulatorControl
 
 CONCURRENT: Final = 16  # batchSize of host.json
-# The row of the rate budget is read and written once for each half second of calls. A shorter run would put
-# too much of that on each message.
+# The calls that wait together share a read and a write of the rate budget's row. In a shorter run its first
+# read and the others of a start would weigh too much.
 RECORDED: Final = 96
 PREMIUM: Final[Mapping[str, Any]] = {
     "feature_level_type": "ADVANCED",

@@ -22,12 +22,14 @@ PROCESSES: Final = (1, 2)
 COLUMNS: Final = ("storage", "processes", "concurrent", "messages/s", "MiB at start", "middle", "end")
 
 
-async def run(messages: int, storages: list[str], concurrents: list[int]) -> list[dict[str, Any]]:
+async def run(
+    messages: int, storages: list[str], counts: list[int], concurrents: list[int]
+) -> list[dict[str, Any]]:
     """Measure each combination."""
     rows = []
     async with running_surroundings() as environ:
         for storage in storages:
-            for processes in PROCESSES:
+            for processes in counts:
                 for concurrent in concurrents:
                     work = (_worker(storage, concurrent, messages, environ) for _ in range(processes))
                     found = await asyncio.gather(*work)
@@ -53,10 +55,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
     parser.add_argument("--messages", type=int, default=2000, help="of each process")
     parser.add_argument("--storages", nargs="*", choices=STORAGES, default=[*STORAGES])
+    parser.add_argument("--processes", nargs="*", type=int, default=[*PROCESSES])
     parser.add_argument("--concurrent", nargs="*", type=int, default=[*CONCURRENT])
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    rows = asyncio.run(run(arguments.messages, arguments.storages, arguments.concurrent))
+    rows = asyncio.run(run(arguments.messages, arguments.storages, arguments.processes, arguments.concurrent))
     if arguments.json:
         print(json.dumps(rows, indent=2))
         return

@@ -206,14 +206,14 @@ REQUESTS = [_request(name) for name in ("r-1", "r-2", "r-3")]
 @settings(max_examples=200, deadline=None)
 @given(
     bodies=st.lists(st.sampled_from([*REQUESTS, BY_REQUEST]), min_size=1, max_size=4),
-    turns=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=60),
+    choices=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3)), max_size=60),
 )
-def test_crash_at_any_access_loses_no_settlement(bodies: list[str], turns: list[tuple[int, int]]) -> None:
+def test_crash_at_any_access_loses_no_settlement(bodies: list[str], choices: list[tuple[int, int]]) -> None:
     """Whatever crashes between two accesses and is delivered again, no request of a paid notice is sent."""
     app = PausingApp()
     works = [(body, _started(app, body)) for body in (*bodies, BY_NOTICE)]
     while works:
-        number, crash = turns.pop() if turns else (0, 0)
+        number, crash = choices.pop() if choices else (0, 0)
         body, work = works.pop(number % len(works))
         if not step(work):
             continue
