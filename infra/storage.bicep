@@ -24,7 +24,11 @@ var tableNames = [
   'parked'
   'reminderdays'
   'reminders'
+  'remotecontents'
 ]
+
+// As in storage/documents.py: the PDF files that citizens open.
+var documentContainer = 'documents'
 
 var packageContainer = 'app-package'
 
@@ -80,6 +84,11 @@ resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01'
 resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
   parent: blobService
   name: packageContainer
+}
+
+resource documents 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
+  parent: blobService
+  name: documentContainer
 }
 
 // Writes only: they show the puts on poison queues. Every poll of a queue is a read; logs of reads would cost more

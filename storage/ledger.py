@@ -124,6 +124,7 @@ class Entry:
     has_payment: bool = False
     campaign: str | None = None
     in_reply_to: str | None = None
+    remote_content_id: str | None = None  # third_party_data.id: cannot be guessed
     due_date: datetime | None = None
     expires_at: datetime | None = None
     traceparent: str | None = None
@@ -310,6 +311,7 @@ class Ledger:
             has_payment=request.content.payment_data is not None,
             campaign=request.campaign,
             in_reply_to=request.in_reply_to,
+            remote_content_id=secrets.token_urlsafe(32) if request.remote_content else None,
             due_date=request.content.due_date,
             expires_at=request.expires_at,
             next_at=request.not_before,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from storage import campaigns, due_index, ledger, notices, parked, reminder_days
+from storage import campaigns, due_index, ledger, notices, parked, reminder_days, remote_contents
 from storage.campaigns import Campaigns
 from storage.cipher import Cipher
 from storage.dispatcher import Dispatcher
@@ -16,6 +16,7 @@ from storage.outcomes import Outcomes
 from storage.parked import Parked
 from storage.queues import Queues
 from storage.reminder_days import ReminderDays
+from storage.remote_contents import RemoteContents
 from storage.table import Table
 
 
@@ -30,6 +31,7 @@ class Stores:
     notices: Notices
     campaigns: Campaigns
     reminder_days: ReminderDays
+    remote_contents: RemoteContents
     due_index: DueIndex
     reminder_index: DueIndex
     outcomes: Outcomes
@@ -56,6 +58,7 @@ class Stores:
             notices=Notices(tables(notices.TABLE), cipher),
             campaigns=Campaigns(tables(campaigns.TABLE), clock),
             reminder_days=ReminderDays(tables(reminder_days.TABLE)),
+            remote_contents=RemoteContents(tables(remote_contents.TABLE), cipher),
             due_index=due,
             reminder_index=reminders,
             outcomes=outcomes,

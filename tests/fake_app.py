@@ -20,10 +20,11 @@ from storage.ledger import Entry, entry_of
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
 from storage.stores import Stores
 from storage.table import Table
-from tests.fakes import Died, FakeClock, FakeIo, FakeQueues, FakeTable, QueuedMessage, Steps
+from tests.fakes import Died, FakeClock, FakeDocuments, FakeIo, FakeQueues, FakeTable, QueuedMessage, Steps
 from tests.samples import KEYS, a_body
 
 MAX_DEQUEUE_COUNT = 5
+CONFIGURATION_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 LEASE_OF_THE_PLATFORM = timedelta(minutes=10)
 
 
@@ -42,6 +43,8 @@ class FakeApp:
         self.cipher = Cipher(KEYS)
         self.policies: dict[str, ReminderPolicy] = {}
         self.most_per_day = 2
+        self.documents = FakeDocuments(self.steps)
+        self.configuration_ids = {"default": CONFIGURATION_ID}
         stores = Stores.on(self._table, self.queues, self.cipher, self.clock)
         self.stores = stores
         self.ledger, self.parked, self.notices = stores.ledger, stores.parked, stores.notices
@@ -60,7 +63,12 @@ class FakeApp:
     def context(self) -> Context:
         """The context that the functions get."""
         return Context(
-            **vars(self.stores), io=self.io, policies=self.policies, most_per_day=self.most_per_day
+            **vars(self.stores),
+            io=self.io,
+            policies=self.policies,
+            most_per_day=self.most_per_day,
+            documents=self.documents,
+            configuration_ids=self.configuration_ids,
         )
 
     async def check(self, body: str, *, redelivered: bool = False) -> None:

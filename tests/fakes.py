@@ -18,6 +18,7 @@ from io_api.rate_budget import Priority, Slot
 from io_api.rate_limiter import Permit, RateLimiter
 from settings import RateLimit
 from storage.cipher import PROPERTY_BYTES
+from storage.documents import Document, Documents, NoDocument
 from storage.queues import LONGEST_DELAY, Queues, fits
 from storage.table import AlreadyThere, Changed, ETag, Row, Table, Unanswered
 from tests.pagopa.codecs import check_sent
@@ -220,6 +221,34 @@ class FakeQueues(Queues):
         """The only message on the queue."""
         (message,) = self.messages.get(queue, [])
         return message
+
+
+class FakeDocuments(Documents):
+    """A container of documents in memory, read in pieces of `piece` bytes; `blobs` is its content."""
+
+    def __init__(self, steps: Steps | None = None, *, piece: int = 1024) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self._steps = steps or Steps()
+        self._piece = piece
+
+    async def open(self, blob: str) -> Document:
+        with self._steps.step("documents.open"):
+            if blob not in self.blobs:
+                raise NoDocument(NoDocument.__doc__)
+            content = self.blobs[blob]
+        return Document(len(content), self._pieces(content))
+
+    async def put(self, blob: str, content: bytes) -> None:
+        with self._steps.step("documents.put"):
+            self.blobs[blob] = content
+
+    async def delete(self, blob: str) -> None:
+        with self._steps.step("documents.delete"):
+            self.blobs.pop(blob, None)
+
+    async def _pieces(self, content: bytes) -> AsyncIterator[bytes]:
+        for at in range(0, len(content), self._piece):
+            yield content[at : at + self._piece]
 
 
 async def _nothing() -> None:
