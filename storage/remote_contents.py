@@ -75,8 +75,8 @@ class RemoteContents:
         """Return whether this person is the recipient. The time does not depend on the answer."""
         return self._cipher.matches(content.recipient, fiscal_code.encode())
 
-    def _sealed(self, remote_content: RemoteContent) -> dict[str, bytes]:
-        return self._cipher.seal_properties("content", remote_content.model_dump_json().encode())
+    def _sealed(self, content: RemoteContent) -> dict[str, bytes]:
+        return self._cipher.seal_properties("content", content.model_dump_json().encode())
 
 
 def _values(content: KeptContent) -> dict[str, Any]:
