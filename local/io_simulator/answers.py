@@ -140,6 +140,9 @@ CONFIGURATION_NOT_FOUND = problem(
     "Remote Content Configuration NOT FOUND",
     "Cannot find any Remote Content Configuration with the given id",
 )
+NO_SUCH_CONFIGURATION = problem(
+    404, "Configuration not found", "Cannot find any remote-content configuration"
+)
 ATTACHMENTS_FORBIDDEN = problem(
     403,
     "Attachments call forbidden",
