@@ -1,7 +1,8 @@
 """A stateful simulator of PagoPA's IO API, for tests, load tests and the local demo.
 
-`python -m local.io_simulator [--port P] [--keys NAME=KEY,...] [--manage-keys NAME=KEY,...] [--rate-limit 150/5]
-[--processing-delay S]` serves it on 127.0.0.1; `running_simulator()` runs it inside a test.
+`python -m local.io_simulator [--port P] [--keys NAME=KEY,...] [--manage-keys NAME=KEY,...]
+[--rate-limit 150/5] [--processing-delay S]` serves it on 127.0.0.1; `running_simulator()` runs it inside a
+test.
 
 It answers like the public specifications (Messages API 2.1.9, functions-services 4.1.1 for profiles) and the
 code behind them. It also gives the answers that the specifications leave out (404 on submission, 400 and 500
