@@ -1,5 +1,6 @@
 """/messages-sending/remote-contents/configurations (io-messages, apps/rc-func)."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ from local.io_simulator.answers import (
     NO_SUCH_CONFIGURATION,
     Answer,
     RefusedError,
+    invalid_configuration_id,
     success,
 )
 from local.io_simulator.backend import Call
@@ -15,6 +17,7 @@ from local.io_simulator.new_message import parse
 from local.io_simulator.remote_configurations import Configured, RemoteConfiguration
 from local.io_simulator.services import Group
 from local.io_simulator.simulator import Simulator
+from local.io_simulator.ulid import PATTERN
 
 GROUP: Group = "ApiRemoteContentConfigurationWrite"
 
@@ -35,20 +38,29 @@ def list_configurations(simulator: Simulator, call: Call) -> Answer:
 
 def get_configuration(simulator: Simulator, call: Call) -> Answer:
     """Return a 200 with a configuration. Raises RefusedError otherwise."""
+    configuration_id = _id_in_path(call)
     call.require_manager(GROUP)
-    return success(200, _with_owner(_owned(simulator, call)))
+    return success(200, _with_owner(_owned(simulator, call, configuration_id)))
 
 
 def update_configuration(simulator: Simulator, call: Call) -> Answer:
     """Replace a configuration and return a 204. Raises RefusedError otherwise."""
+    configuration_id = _id_in_path(call)
     content = RemoteConfiguration.decode(parse(call.body))
     call.require_manager(GROUP)
-    simulator.remote_configurations.put(replace(_owned(simulator, call), content=content))
+    simulator.remote_configurations.put(replace(_owned(simulator, call, configuration_id), content=content))
     return Answer(204, b"")
 
 
-def _owned(simulator: Simulator, call: Call) -> Configured:
-    found = simulator.remote_configurations.find(call.path["configuration_id"])
+def _id_in_path(call: Call) -> str:
+    configuration_id = call.path["configuration_id"]
+    if not re.fullmatch(PATTERN, configuration_id):
+        raise RefusedError(invalid_configuration_id(configuration_id))
+    return configuration_id
+
+
+def _owned(simulator: Simulator, call: Call, configuration_id: str) -> Configured:
+    found = simulator.remote_configurations.find(configuration_id)
     if found is None:
         raise RefusedError(NO_SUCH_CONFIGURATION)
     if found.account != call.service.account:

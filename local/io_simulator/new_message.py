@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails, from_json
 from local.io_simulator.answers import MALFORMED_JSON, RefusedError, problem
 from local.io_simulator.clock import iso
 from local.io_simulator.fiscal_code import FiscalCode
+from local.io_simulator.ulid import PATTERN as ULID
 
 TIMESTAMP = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?")
 
@@ -89,7 +90,7 @@ class ThirdPartyData(Payload):
     """Remote content. `configuration_id` is optional here; a later check requires it."""
 
     id: NonEmpty
-    configuration_id: Annotated[str | None, Field(pattern="^[0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{26}$")] = None
+    configuration_id: Annotated[str | None, Field(pattern=ULID)] = None
     has_attachments: bool = False
     has_remote_content: bool = False
     has_precondition: Literal["ALWAYS", "ONCE", "NEVER"] | None = None
