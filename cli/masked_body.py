@@ -12,6 +12,7 @@ SHOWN: Final = frozenset(
         *("request_id", "service", "feature_level_type", "campaign"),
         *("not_before", "expires_at", "due_date", "paid_at", "traceparent"),
         *("reference", "sequence", "language"),
+        *("has_precondition",),
         *("in_reply_to", "after_days", "times", "days_between", "days_before_due"),
     }
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # the client is imported only where documents are served (acc
     from azure.storage.blob.aio import BlobServiceClient
 
 CONTAINER: Final = "documents"
+# In bytes. A citizen opens the document on a phone.
+LARGEST_DOCUMENT: Final = 50_000_000
 
 
 class NoDocument(Exception):
@@ -26,7 +28,7 @@ class Document:
     """A document that is being read: its size in bytes, and its bytes in pieces."""
 
     size: int
-    pieces: AsyncIterator[bytes]
+    pieces: AsyncGenerator[bytes]
 
 
 class Documents:
@@ -64,7 +66,7 @@ class Documents:
             raise _unanswered(error) from None
 
 
-async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     try:
         async for chunk in chunks:
             yield chunk

@@ -50,6 +50,7 @@ class State(StrEnum):
 
 
 GIVEN_UP = frozenset({State.REFUSED, State.DEAD})  # an operator must decide
+NEVER_SENT = frozenset({State.SKIPPED, State.EXPIRED})
 WAITING = frozenset({State.REQUESTED, State.DEFERRED})
 DELIVERED = frozenset({State.PROCESSED, State.READ, State.PAID})
 MISSING: Final = "MISSING"
@@ -359,7 +360,9 @@ def _recorded(
     line |= {"reminder": step.reminder} if step.reminder else {}
     earlier = history[:-1] if history and history[-1]["what"] == State.SENDING else history
     if step.what == State.DEFERRED and earlier and _same_deferral(earlier[-1], step):
-        return (*earlier[:-1], {**line, "times": earlier[-1].get("times", 1) + 1})
+        last = earlier[-1]
+        repeated = {"since": last.get("since", last["at"]), "times": last.get("times", 1) + 1}
+        return (*earlier[:-1], line | repeated)
     return _folded((*history, line))
 
 

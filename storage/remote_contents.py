@@ -19,13 +19,18 @@ _CURRENT: Final = "current"
 
 @dataclass(frozen=True)
 class KeptContent:
-    """One version of a remote content. `recipient` is the keyed hash of the fiscal code. Times are UTC."""
+    """One version of a remote content. `recipient` is the keyed hash of the fiscal code. Times are UTC.
+
+    undeclared: how many documents do not say that they are PDF/A; None if nobody has looked.
+    """
 
     remote_content_id: str
     request_id: str
     recipient: str
     since: datetime
     version: int = 1
+    attachments: int = 0
+    undeclared: int | None = None
     sealed: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     row: Row | None = field(default=None, repr=False, compare=False)
 
@@ -39,7 +44,7 @@ class RemoteContents:
 
     async def keep(self, content: KeptContent, remote_content: RemoteContent) -> None:
         """Keep the first version, unless there is one. Idempotent. Raises Unanswered."""
-        values = _values(replace(content, sealed=self._sealed(remote_content)))
+        values = _values(self._sealed(content, remote_content))
         try:
             await self._table.insert(content.remote_content_id, _CURRENT, values)
         except AlreadyThere:
@@ -55,17 +60,29 @@ class RemoteContents:
         async for row in self._table.rows("PartitionKey eq @id", id=remote_content_id):
             yield _content(row)
 
-    async def correct(self, content: KeptContent, remote_content: RemoteContent, at: datetime) -> KeptContent:
+    async def correct(
+        self,
+        content: KeptContent,
+        remote_content: RemoteContent,
+        at: datetime,
+        *,
+        undeclared: int | None = None,
+    ) -> KeptContent:
         """Replace a version that was read, and keep it under its number. Returns the new version.
 
-        Raises Changed if another correction came first, Unanswered.
+        `undeclared` is as in KeptContent. Raises Changed if another correction came first, Unanswered.
         """
         assert content.row, "only what was read is corrected"
         await self._table.upsert(content.remote_content_id, f"{content.version:06}", _values(content))
-        sealed = self._sealed(remote_content)
-        after = replace(content, version=content.version + 1, since=at, sealed=sealed)
+        newer = replace(content, version=content.version + 1, since=at, undeclared=undeclared)
+        after = self._sealed(newer, remote_content)
         etag = await self._table.replace(content.row, _values(after))
         return replace(after, row=Row(content.row.partition, content.row.key, _values(after), etag))
+
+    async def forget(self, remote_content_id: str) -> None:
+        """Remove every version. Idempotent. Raises Unanswered."""
+        async for row in self._table.rows("PartitionKey eq @id", columns=["version"], id=remote_content_id):
+            await self._table.delete(row.partition, row.key)
 
     def content_of(self, content: KeptContent) -> RemoteContent:
         """Return the remote content itself. Raises Undecipherable."""
@@ -75,14 +92,15 @@ class RemoteContents:
         """Return whether this person is the recipient. The time does not depend on the answer."""
         return self._cipher.matches(content.recipient, fiscal_code.encode())
 
-    def _sealed(self, content: RemoteContent) -> dict[str, bytes]:
-        return self._cipher.seal_properties("content", content.model_dump_json().encode())
+    def _sealed(self, kept: KeptContent, content: RemoteContent) -> KeptContent:
+        sealed = self._cipher.seal_properties("content", content.model_dump_json().encode())
+        return replace(kept, attachments=len(content.attachments), sealed=sealed)
 
 
 def _values(content: KeptContent) -> dict[str, Any]:
     columns = {item.name: getattr(content, item.name) for item in fields(content)}
     del columns["sealed"], columns["row"]
-    return {**columns, **content.sealed}
+    return {name: value for name, value in (columns | {**content.sealed}).items() if value is not None}
 
 
 def _content(row: Row) -> KeptContent:

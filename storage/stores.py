@@ -49,6 +49,7 @@ class Stores:
         """Build the stores of an account. `tables` gives a table by name; `others`: fields of a subclass."""
         due = DueIndex(tables(due_index.TABLE), clock)
         reminders = DueIndex(tables(due_index.REMINDERS_TABLE), clock)
+        contents = RemoteContents(tables(remote_contents.TABLE), cipher)
         outcomes = Outcomes(queues)
         return cls(
             clock=clock,
@@ -58,10 +59,10 @@ class Stores:
             notices=Notices(tables(notices.TABLE), cipher),
             campaigns=Campaigns(tables(campaigns.TABLE), clock),
             reminder_days=ReminderDays(tables(reminder_days.TABLE)),
-            remote_contents=RemoteContents(tables(remote_contents.TABLE), cipher),
+            remote_contents=contents,
             due_index=due,
             reminder_index=reminders,
             outcomes=outcomes,
-            dispatcher=Dispatcher(queues, due, reminders, outcomes, clock),
+            dispatcher=Dispatcher(queues, due, reminders, contents, outcomes, clock),
             **others,
         )

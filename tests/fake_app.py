@@ -44,6 +44,7 @@ class FakeApp:
         self.policies: dict[str, ReminderPolicy] = {}
         self.most_per_day = 2
         self.documents = FakeDocuments(self.steps)
+        self.serves_documents = True
         self.configuration_ids = {"default": CONFIGURATION_ID}
         stores = Stores.on(self._table, self.queues, self.cipher, self.clock)
         self.stores = stores
@@ -51,9 +52,11 @@ class FakeApp:
         self.campaigns, self.days = stores.campaigns, stores.reminder_days
         self.due_index, self.reminder_index = stores.due_index, stores.reminder_index
         self.outcomes, self.dispatcher = stores.outcomes, stores.dispatcher
+        self.remote_contents = stores.remote_contents
         self.ledger_table, self.due_table = self.tables["ledger"], self.tables["due"]
         self.parked_table, self.notices_table = self.tables["parked"], self.tables["notices"]
         self.reminders_table = self.tables["reminders"]
+        self.contents_table = self.tables["remotecontents"]
 
     def _table(self, name: str) -> Table:
         self.tables[name] = FakeTable(name, self.steps)
@@ -67,7 +70,7 @@ class FakeApp:
             io=self.io,
             policies=self.policies,
             most_per_day=self.most_per_day,
-            documents=self.documents,
+            documents=self.documents if self.serves_documents else None,
             configuration_ids=self.configuration_ids,
         )
 
@@ -173,7 +176,8 @@ class FakeApp:
 
         Poison queues hold what the upstream system wrote, so they may contain personal data.
         """
-        for table in (self.ledger_table, self.due_table, self.parked_table, self.notices_table):
+        kept = (self.ledger_table, self.due_table, self.parked_table, self.notices_table, self.contents_table)
+        for table in kept:
             for row in table.rows_by_key.values():
                 yield f"keys of {table.name}", f"{row.partition} {row.key}"
                 for column, value in row.values.items():

@@ -4,7 +4,7 @@ Each fake extends the class that it replaces, so the type checker compares their
 its code. `tests/integration/test_storage.py` checks that the fake table and queues behave as the real ones.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -246,9 +246,11 @@ class FakeDocuments(Documents):
         with self._steps.step("documents.delete"):
             self.blobs.pop(blob, None)
 
-    async def _pieces(self, content: bytes) -> AsyncIterator[bytes]:
+    async def _pieces(self, content: bytes) -> AsyncGenerator[bytes]:
         for at in range(0, len(content), self._piece):
-            yield content[at : at + self._piece]
+            with self._steps.step("documents.piece"):
+                piece = content[at : at + self._piece]
+            yield piece
 
 
 async def _nothing() -> None:
