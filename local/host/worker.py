@@ -108,7 +108,7 @@ class Worker:
         return Outcome(outputs=outputs | ({"$return": answer.return_value} if answer.return_value else {}))
 
     def stop(self) -> None:
-        # The real host kills its worker. Here the worker's HTTP server is cancelled, which it logs as an error.
+        # The real host kills its worker. Here the worker's HTTP server is cancelled, and logs an error.
         logging.getLogger("uvicorn.error").disabled = True
         runtime.stop_threadpool_executor()
 
