@@ -176,12 +176,14 @@ async def test_connection_that_breaks_in_a_document_is_unanswered(blob: str, pie
         start, end = (int(number) for number in request.headers["x-ms-range"].split("=")[1].split("-"))
         response = web.StreamResponse(status=206)
         response.content_length = end - start + 1
-        response.headers |= {
-            "Content-Range": f"bytes {start}-{end}/{size}",
-            "ETag": '"1"',
-            "x-ms-blob-type": "BlockBlob",
-            "Last-Modified": "Tue, 24 Nov 2026 09:00:00 GMT",
-        }
+        response.headers.update(
+            {
+                "Content-Range": f"bytes {start}-{end}/{size}",
+                "ETag": '"1"',
+                "x-ms-blob-type": "BlockBlob",
+                "Last-Modified": "Tue, 24 Nov 2026 09:00:00 GMT",
+            }
+        )
         await response.prepare(request)
         await response.write(bytes(PIECE if start < pieces_before * PIECE else PIECE // 2))
         if start >= pieces_before * PIECE and request.transport:

@@ -112,7 +112,8 @@ async def test_longest_request_with_a_remote_content() -> None:
     kept = await app.remote_contents.get(message.content.third_party_data.id)
     assert kept
     content = app.ledger.request_of(app.entry()).remote_content
+    assert content
     assert app.remote_contents.content_of(kept) == content
-    corrected = await app.remote_contents.correct(kept, content, app.clock())  # type: ignore[arg-type]
+    corrected = await app.remote_contents.correct(kept, content, app.clock())
     assert app.remote_contents.content_of(corrected) == content
     assert 0 < _longest(app) < STRING
