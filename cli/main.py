@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from cli import in_doubt, keys, parked, reminders
+from cli import in_doubt, keys, parked, reminders, remote_content
 from cli.doctor import doctor
 from cli.pauses import pause, resume
 from cli.show import show
@@ -20,6 +20,7 @@ app.add_typer(parked.app, name="parked")
 app.add_typer(in_doubt.app, name="in-doubt")
 app.add_typer(reminders.app, name="reminders")
 app.add_typer(keys.app, name="keys")
+app.add_typer(remote_content.app, name="remote-content")
 
 
 @app.callback()

@@ -15,7 +15,8 @@ if TYPE_CHECKING:  # the client is imported only where documents are served (acc
     from azure.storage.blob.aio import BlobServiceClient
 
 CONTAINER: Final = "documents"
-# In bytes. A citizen opens the document on a phone.
+# In bytes. IO documents no limit, but its backend holds a document whole in memory and a phone downloads it
+# (docs/decisions/0016).
 LARGEST_DOCUMENT: Final = 50_000_000
 
 

@@ -19,7 +19,7 @@ NOUNS = WIRING | {"contract", "io_api", "ncrontab", "storage", "settings", "tele
 DEPLOYED = VERBS | NOUNS | {"function_app"}
 NOT_DEPLOYED = {"local", "cli", "tests", "benchmarks"}
 
-TRIGGERS = ("azure.functions",)
+TRIGGERS = ("azure.functions", "azurefunctions", "fastapi", "starlette", "uvicorn")
 STORAGE_CLIENTS = ("azure.storage", "azure.data", "azure.identity", "azure.core")
 HTTP_CLIENTS = ("httpx", "aiohttp", "httpx_aiohttp", "requests", "urllib.request", "http.client")
 ENVIRONMENT = ("os.environ", "os.getenv", "os.environb", "pydantic_settings", "dotenv")

@@ -1,0 +1,75 @@
+"""The HTTP triggers that IO calls when a citizen opens a message.
+
+The platform streams answers only with the extension that this module imports (docs/decisions/0016).
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+import azure.functions as func
+from azurefunctions.extensions.http.fastapi import Request, Response, StreamingResponse
+from pydantic import SecretStr
+
+import telemetry
+from context import Context
+from remote_content.access import Access, Call, caller_of
+from remote_content.refusals import Refusals
+from remote_content.serve import Answer, attachment, details, precondition
+from storage.cipher import Cipher
+from storage.readiness import Readiness
+
+type Serve = Callable[[Call, Request], Awaitable[Answer]]
+
+
+def blueprint(
+    readiness: Readiness, context: Context, cipher: Cipher, keys: Sequence[SecretStr], key_header: str
+) -> func.Blueprint:
+    """Register the three endpoints. A call is authorised by one of `keys` in the header `key_header`."""
+    documents = context.documents
+    assert documents, "remote contents are switched on"
+    access = Access(context.remote_contents, readiness, keys, Refusals(cipher.digest))
+    functions = func.Blueprint()
+    # The extension's server writes the path of each request, and with it an id, to the standard output.
+    logging.getLogger("uvicorn.access").addFilter(lambda record: False)
+
+    def on_get(name: str, route: str, serve: Serve) -> None:
+        @functions.function_name(name)
+        @functions.route(route, "request", methods=["GET"], auth_level=func.AuthLevel.ANONYMOUS)
+        async def _answer(request: Request) -> Response:
+            with telemetry.serving(route) as answered:
+                answer = await serve(_call(request, key_header), request)
+                answered(answer.status)
+            return _response(answer)
+
+    on_get("remote_content_details", "messages/{id}", lambda call, _: details(call, access))
+    on_get(
+        "remote_content_precondition",
+        "messages/{id}/precondition",
+        lambda call, _: precondition(call, access),
+    )
+    on_get(
+        "remote_content_attachment",
+        "messages/{id}/{attachment_url}",
+        lambda call, request: attachment(call, request.path_params["attachment_url"], access, documents),
+    )
+    return functions
+
+
+def _call(request: Request, key_header: str) -> Call:
+    def header(name: str) -> str:
+        return ", ".join(request.headers.getlist(name))
+
+    return Call(
+        request.path_params["id"],
+        fiscal_code=header("fiscal_code"),
+        key=header(key_header),
+        caller=caller_of(header("x-forwarded-for")),
+    )
+
+
+def _response(answer: Answer) -> Response:
+    headers = dict(answer.headers)
+    if isinstance(answer.body, bytes):
+        return Response(answer.body, answer.status, headers, answer.content_type)
+    headers["Content-Length"] = str(answer.body.size)
+    return StreamingResponse(answer.body.pieces, answer.status, headers, answer.content_type)
