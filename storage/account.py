@@ -27,6 +27,8 @@ IMPATIENT_BLOBS: dict[str, Any] = {
     "initial_backoff": 1,
     "max_single_get_size": PIECE,
     "max_chunk_get_size": PIECE,
+    "max_single_put_size": 4 * PIECE,
+    "max_block_size": 4 * PIECE,
 }
 
 # The defaults of the SDK's queue client. By default its table client waits for five minutes.
