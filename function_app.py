@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 import check_status.functions
+import expire_documents.functions
 import lifetime
 import measure_backlog.functions
 import poison.functions
@@ -44,6 +45,7 @@ app.register_functions(
 app.register_functions(reminders.functions.blueprint(readiness, context, configured.reminders_schedule))
 app.register_functions(poison.functions.blueprint(intake, context))
 app.register_functions(measure_backlog.functions.blueprint(readiness, context))
+app.register_functions(expire_documents.functions.blueprint(readiness, context))
 if keys := configured.remote_content_keys:
     # The extension that streams documents takes half a second to import, and makes the worker an HTTP server.
     import remote_content.functions

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Annotated, Any, NamedTuple, Self, cast
 
 from cryptography.fernet import Fernet
@@ -188,6 +189,9 @@ class Settings(BaseSettings):
     remote_content_api_key_header: str = Field("X-Api-Key", validation_alias="REMOTE_CONTENT_API_KEY_HEADER")
     remote_content_configuration_id: ConfigurationId = Field(
         None, validation_alias="REMOTE_CONTENT_CONFIGURATION_ID"
+    )
+    document_retention_days: int | None = Field(
+        None, ge=30, le=3650, validation_alias="DOCUMENT_RETENTION_DAYS"
     )
     io_rate_limit: Annotated[RateLimit, NoDecode] = Field(RateLimit(150, 5), validation_alias="IO_RATE_LIMIT")
     reminders: Annotated[ReminderPolicy, NoDecode] = Field(ReminderPolicy(), validation_alias="REMINDERS")
@@ -441,6 +445,11 @@ class Settings(BaseSettings):
         """Return the keys by which IO may fetch remote contents; two during a rotation."""
         keys = (self.remote_content_api_key, self.remote_content_api_secondary_key)
         return tuple(key for key in keys if key)
+
+    @property
+    def document_retention(self) -> timedelta | None:
+        """Return how long documents are kept after IO's acceptance; None for ever."""
+        return timedelta(days=self.document_retention_days) if self.document_retention_days else None
 
     @property
     def configuration_ids(self) -> dict[str, str]:

@@ -56,7 +56,7 @@ var alerts = [
     name: 'days-behind'
     severity: 2
     window: 'PT30M'
-    says: 'Status polling or reminders have a lag of more than a day.'
+    says: 'Status polling, reminders or the removal of documents have a lag of more than a day.'
     query: loadTextContent('alerts/days-behind.kql')
   }
   {

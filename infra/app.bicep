@@ -23,6 +23,7 @@ var defaultSettings = {
   IO_API_BASE_URL: 'https://api.io.pagopa.it/api/v1'
   IO_RATE_LIMIT: '150/5'
   DOCTOR_THRESHOLDS: ''
+  DOCUMENT_RETENTION_DAYS: ''
   REMINDERS: ''
   REMOTE_CONTENT_API_KEY_HEADER: 'X-Api-Key'
   REMOTE_CONTENT_CONFIGURATION_ID: ''

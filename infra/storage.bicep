@@ -16,6 +16,7 @@ var queueNames = concat(triggerQueues, poisonQueues, ['message-outcomes'])
 var tableNames = [
   'audit'
   'campaigns'
+  'documentends'
   'due'
   'ioaccount'
   'keys'

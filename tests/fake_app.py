@@ -10,6 +10,7 @@ from check_status.follow import follow_due
 from check_status.settle import settle_payment
 from context import Context
 from contract.reminders import ReminderPolicy
+from expire_documents.expire_documents import expire_documents
 from poison.park import park
 from reminders.remind import remind_due
 from send_message.check_recipient import check_recipient
@@ -34,7 +35,7 @@ class FakeApp:
     A test may replace `io`, `policies` and `most_per_day`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, document_retention: timedelta | None = None) -> None:
         self.clock = FakeClock()
         self.steps = Steps()
         self.io = FakeIo(steps=self.steps)
@@ -46,7 +47,9 @@ class FakeApp:
         self.documents = FakeDocuments(self.steps)
         self.serves_documents = True
         self.configuration_ids = {"default": CONFIGURATION_ID}
-        stores = Stores.on(self._table, self.queues, self.cipher, self.clock)
+        stores = Stores.on(
+            self._table, self.queues, self.cipher, self.clock, document_retention=document_retention
+        )
         self.stores = stores
         self.ledger, self.parked, self.notices = stores.ledger, stores.parked, stores.notices
         self.campaigns, self.days = stores.campaigns, stores.reminder_days
@@ -56,7 +59,7 @@ class FakeApp:
         self.ledger_table, self.due_table = self.tables["ledger"], self.tables["due"]
         self.parked_table, self.notices_table = self.tables["parked"], self.tables["notices"]
         self.reminders_table = self.tables["reminders"]
-        self.contents_table = self.tables["remotecontents"]
+        self.contents_table, self.ends_table = self.tables["remotecontents"], self.tables["documentends"]
 
     def _table(self, name: str) -> Table:
         self.tables[name] = FakeTable(name, self.steps)
@@ -89,6 +92,10 @@ class FakeApp:
     async def follow(self) -> None:
         """Run one tick of the status timer."""
         await follow_due(self.context)
+
+    async def expire_documents(self) -> None:
+        """Run one tick of the timer of documents."""
+        await expire_documents(self.context)
 
     async def settle(self, body: str) -> None:
         """Deliver a body of message-settled."""

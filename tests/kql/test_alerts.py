@@ -62,8 +62,8 @@ FIRES: dict[str, list[list[dict[str, Any]]]] = {
     "circuit-open": [[suspended("invalid_key")], [suspended("io_unavailable"), suspended("paused")]],
     "timers-silent": [
         [],
-        timers(check_status=30, remind=600),
-        timers(check_status=3700, remind=600, measure_backlog=5),
+        timers(check_status=30, remind=600, expire_documents=9),
+        timers(check_status=3700, remind=600, measure_backlog=5, expire_documents=9),
     ],
     "old-poison": [[age(5 * DAY + 1, POISON)], [age(5 * DAY + 1, POISON), age(0, "message-requests-poison")]],
     "remote-content-refused": [[refusals(20, "key")], [refusals(12, "recipient"), refusals(8, "recipient")]],
@@ -78,8 +78,11 @@ SILENT: dict[str, list[list[dict[str, Any]]]] = {
     "days-behind": [[], [metric("due.lag", DAY, index="due")]],
     "circuit-open": [[], [suspended("paused")]],
     "timers-silent": [
-        timers(check_status=30, remind=600, measure_backlog=5),
-        [*timers(check_status=30, remind=600, measure_backlog=5), *timers(check_status=9999)],
+        timers(check_status=30, remind=600, measure_backlog=5, expire_documents=1700),
+        [
+            *timers(check_status=30, remind=600, measure_backlog=5, expire_documents=1700),
+            *timers(check_status=9999),
+        ],
     ],
     "old-poison": [[], [age(4 * DAY, POISON)], [age(6 * DAY, SENDS)]],
     "remote-content-refused": [[], [refusals(19, "key"), refusals(19, "id")], [refusals(99, "malformed")]],
@@ -149,10 +152,10 @@ def test_metrics_and_attributes_are_those_of_the_code() -> None:
 
 def test_every_timer_is_counted() -> None:
     """timers-silent waits for as many timers as the app has."""
-    folders = ("check_status", "reminders", "measure_backlog")
+    folders = ("check_status", "reminders", "measure_backlog", "expire_documents")
     source = "".join((PROJECT / folder / "functions.py").read_text() for folder in folders)
     timers = re.findall(r'on_timer\(functions, readiness, "(\w+)"', source)
-    assert len(timers) == source.count("on_timer(") == 3
+    assert len(timers) == source.count("on_timer(") == 4
     assert f"Running < {len(timers)}" in (ALERTS / "timers-silent.kql").read_text()
 
 
