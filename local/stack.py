@@ -75,18 +75,14 @@ class Stack:
 type Prepare = Callable[[str, str], Awaitable[Mapping[str, str]]]
 
 
-async def _nothing_more(io: str, host: str) -> Mapping[str, str]:
-    return {}
-
-
 @asynccontextmanager
 async def running_stack(
     place: Place,
     *,
     keys: Mapping[str, str],
     settings: Mapping[str, str],
-    manage_key: str = "simulator-manage-key",
-    prepare: Prepare = _nothing_more,
+    manage_key: str,
+    prepare: Prepare,
 ) -> AsyncIterator[Stack]:
     """Start each part when the one before it answers, and stop the parts in reverse order.
 
