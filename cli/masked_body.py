@@ -42,7 +42,9 @@ def _masked(name: str, value: object) -> object:
 
 def _masked_text(name: str, value: str) -> str:
     masked_text = mask_fiscal_codes(value)
-    if name in SHOWN or masked_text == MASK:
-        return masked_text
-    # IO and the violations count in the same way.
-    return f"[{len(value.encode('utf-16-le', 'surrogatepass')) // 2} UTF-16 code units]"
+    return masked_text if name in SHOWN or masked_text == MASK else length_of(value)
+
+
+def length_of(text: str) -> str:
+    """Return the length of a text in its place, as IO and the violations count it."""
+    return f"[{len(text.encode('utf-16-le', 'surrogatepass')) // 2} UTF-16 code units]"

@@ -2,7 +2,7 @@
 
 import typer
 
-from cli import configurations
+from cli import configurations, corrections
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -12,3 +12,5 @@ app.command("list")(configurations.list_)
 app.command()(configurations.show)
 app.command()(configurations.create)
 app.command()(configurations.update)
+app.command()(corrections.correct)
+app.command()(corrections.versions)

@@ -79,7 +79,7 @@ def print_timeline(document: dict[str, Any]) -> None:
         map(_line, document["history"]),
     )
     if document["remote_content"]:
-        _print_remote_content(document["remote_content"])
+        _print_remote_content(document["request_id"], document["remote_content"])
     if document["parked"]:
         _print_parked(document["parked"], document["parked_ids"])
 
@@ -91,9 +91,11 @@ def _line(step: dict[str, Any]) -> tuple[object, ...]:
     return at, step["what"], reason, step.get("http_status"), step.get("times"), step.get("reminder"), note
 
 
-def _print_remote_content(kept: dict[str, Any]) -> None:
+def _print_remote_content(request_id: str, kept: dict[str, Any]) -> None:
     version, since, attachments = (shown(kept[name]) for name in ("version", "since", "attachments"))
     typer.echo(f"\nContenuto remoto: versione {version} del {since}, documenti: {attachments}")
+    if kept["version"] > 1:
+        typer.echo(f"  corretto: postino remote-content versions {request_id}")
     if kept["undeclared"]:
         typer.echo(f"  non dichiarano di essere PDF/A, come IO raccomanda: {kept['undeclared']}")
 

@@ -80,6 +80,13 @@ var alerts = [
     says: 'A message has been on a -poison queue for five days; the platform deletes it after seven.'
     query: loadTextContent('alerts/old-poison.kql')
   }
+  {
+    name: 'remote-content-refused'
+    severity: 1
+    window: 'PT15M'
+    says: 'Somebody tries keys, recipients or ids of remote contents, or IO has an old key.'
+    query: loadTextContent('alerts/remote-content-refused.kql')
+  }
 ]
 
 resource people 'Microsoft.Insights/actionGroups@2023-01-01' = {

@@ -124,4 +124,5 @@ resource tableLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = 
 }
 
 output name string = account.name
+output documentContainer string = documents.name
 output packageUri string = '${account.properties.primaryEndpoints.blob}${package.name}'

@@ -49,7 +49,7 @@ async def examine(entry: Entry, request: MessageRequest, context: Context) -> No
     content = context.remote_contents.content_of(kept) if kept else request.remote_content
     most = SEARCHED if kept is None else len(HEADER)
     declared = [
-        await _read(entry.request_id, attachment.blob, context.documents, most)
+        await read_document(entry.request_id, attachment.blob, context.documents, most)
         for attachment in content.attachments
     ]
     if kept is None:
@@ -80,8 +80,8 @@ def third_party_data(
     )
 
 
-async def _read(request_id: str, blob: str, documents: Documents, most: int) -> bool | None:
-    """Return whether the document says that it is PDF/A; None if `most` bytes do not tell.
+async def read_document(request_id: str, blob: str, documents: Documents, most: int) -> bool | None:
+    """Examine one document. Return whether it says that it is PDF/A; None if `most` bytes do not tell.
 
     Raises NotSent, Refused.
     """

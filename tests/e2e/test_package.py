@@ -13,7 +13,7 @@ from tests.e2e.processes import PROJECT, ChildProcess
 from tests.e2e.sample import fiscal_code, request
 from tests.e2e.world import World
 
-OF_THE_PLATFORM = ("azure-functions-runtime", "azurefunctions-extensions-base", "azure-storage-blob")
+OF_THE_PLATFORM = ("azure-functions-runtime",)
 
 
 def run(*command: str | Path) -> None:
