@@ -32,7 +32,7 @@ LEASE_OF_THE_PLATFORM = timedelta(minutes=10)
 class FakeApp:
     """The product's own parts over the fakes, with the methods that drive a message through them.
 
-    A test may replace `io`, `policies` and `most_per_day`.
+    A test may replace `io`, `policies`, `most_per_day`, `retention` and what concerns documents.
     """
 
     def __init__(self, *, document_retention: timedelta | None = None) -> None:
@@ -55,7 +55,7 @@ class FakeApp:
         self.campaigns, self.days = stores.campaigns, stores.reminder_days
         self.due_index, self.reminder_index = stores.due_index, stores.reminder_index
         self.outcomes, self.dispatcher = stores.outcomes, stores.dispatcher
-        self.remote_contents = stores.remote_contents
+        self.remote_contents, self.retention = stores.remote_contents, stores.retention
         self.ledger_table, self.due_table = self.tables["ledger"], self.tables["due"]
         self.parked_table, self.notices_table = self.tables["parked"], self.tables["notices"]
         self.reminders_table = self.tables["reminders"]
@@ -69,7 +69,7 @@ class FakeApp:
     def context(self) -> Context:
         """The context that the functions get."""
         return Context(
-            **vars(self.stores),
+            **{**vars(self.stores), "retention": self.retention},
             io=self.io,
             policies=self.policies,
             most_per_day=self.most_per_day,

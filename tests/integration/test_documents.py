@@ -314,3 +314,37 @@ async def test_rows_hold_nothing_in_clear(contents: RemoteContents, kept: KeptCo
     with pytest.raises(Undecipherable):
         stranger.content_of(read)
     assert not stranger.is_for(read, FISCAL_CODE)
+
+
+async def test_end_of_a_content_removes_its_documents(azurite: Azurite, kept: KeptContent) -> None:
+    """A document goes with the last content that refers to it, whichever version does, on real storage too."""
+    own, shared, former = (f"{uuid.uuid4().hex}.pdf" for _ in range(3))
+    other = replace(kept, remote_content_id=uuid.uuid4().hex)
+    async with on(azurite.connection_string) as account:
+        documents = account.documents()
+        contents = RemoteContents(account.table(remote_contents.TABLE), Cipher(KEYS))
+        for blob in (own, shared, former):
+            await documents.put(blob, PDF_A)
+        await contents.keep(kept, RemoteContent.model_validate(remote_content(former, shared)))
+        await contents.keep(other, RemoteContent.model_validate(remote_content(shared)))
+        read = await contents.get(kept.remote_content_id)
+        assert read
+        await contents.correct(read, RemoteContent.model_validate(remote_content(own, shared)), NOW)
+        for _ in range(2):
+            await contents.forget(kept.remote_content_id, documents)
+            assert await _versions(contents, kept.remote_content_id) == []
+            assert [await _is_there(documents, blob) for blob in (own, former, shared)] == [
+                False,
+                False,
+                True,
+            ]
+        await contents.forget(other.remote_content_id, documents)
+        assert not await _is_there(documents, shared)
+
+
+async def _is_there(documents: Documents, blob: str) -> bool:
+    try:
+        await documents.open(blob)
+    except NoDocument:
+        return False
+    return True
