@@ -81,11 +81,11 @@ var alerts = [
     query: loadTextContent('alerts/old-poison.kql')
   }
   {
-    name: 'remote-content-refused'
+    name: 'remote-content-denied'
     severity: 1
     window: 'PT15M'
     says: 'Somebody tries keys, recipients or ids of remote contents, or IO has an old key.'
-    query: loadTextContent('alerts/remote-content-refused.kql')
+    query: loadTextContent('alerts/remote-content-denied.kql')
   }
 ]
 

@@ -1,4 +1,4 @@
-"""Decides whether a caller may read a remote content. Every refusal looks the same and takes the same work.
+"""Decides whether a caller may read a remote content. Every denial looks the same and takes the same work.
 
 The key shows that the caller is IO. The fiscal code is the only authorisation of the citizen
 (IO's guide, "OpenAPI Endpoint for Retrieving Remote Content").
@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from contract.fiscal_code import FISCAL_CODE_PATTERN
 from contract.remote_content import RemoteContent
-from remote_content.refusals import Refusals
+from remote_content.denials import Denials
 from storage.cipher import Undecipherable
 from storage.readiness import Readiness
 from storage.remote_contents import KeptContent, RemoteContents
@@ -33,11 +33,11 @@ _WITH_PORT: Final = re.compile(r"(?:\[(.+)\]|([^:]+))(?::\d+)?")
 _NOBODYS: Final = KeptContent("", "", recipient="0" * 64, since=datetime.min.replace(tzinfo=UTC))
 
 
-class Refused(Exception):
+class Denied(Exception):
     """The caller may not read this. The answer is `status`: 404, or 400 for a header that IO never sends."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"refused with {status}")
+        super().__init__(f"denied with {status}")
         self.status = status
 
 
@@ -62,19 +62,19 @@ class Access:
     """Gives a remote content to the callers that may read it. Any of `keys` is valid."""
 
     def __init__(
-        self, contents: RemoteContents, readiness: Readiness, keys: Sequence[SecretStr], refusals: Refusals
+        self, contents: RemoteContents, readiness: Readiness, keys: Sequence[SecretStr], denials: Denials
     ) -> None:
         self._contents = contents
         self._readiness = readiness
         self._keys = [_digest(key.get_secret_value()) for key in keys]
-        self._refusals = refusals
+        self._denials = denials
 
     async def kept(self, call: Call) -> KeptContent:
-        """Return the content that this caller may read. Raises Refused, Unavailable."""
+        """Return the content that this caller may read. Raises Denied, Unavailable."""
         if not _FISCAL_CODE.fullmatch(call.fiscal_code):
-            raise self._refused(call, "malformed", 400)
+            raise self._denied(call, "malformed", 400)
         if not _ID.fullmatch(call.remote_content_id):
-            raise self._refused(call, "malformed")
+            raise self._denied(call, "malformed")
         found = await self._found(call.remote_content_id)
         is_key = self._is_key(call.key)
         is_recipient = self._contents.is_for(found or _NOBODYS, call.fiscal_code)
@@ -83,7 +83,7 @@ class Access:
         # Without one of its keys, this process would take a recipient for somebody else.
         if not await self._readiness.holds():
             raise Unavailable(Unavailable.__doc__)
-        raise self._refused(call, "id" if is_key and not found else "recipient" if is_key else "key")
+        raise self._denied(call, "id" if is_key and not found else "recipient" if is_key else "key")
 
     def opened(self, kept: KeptContent) -> RemoteContent:
         """Decrypt a content. Raises Unavailable."""
@@ -94,9 +94,9 @@ class Access:
             log.error("remote content not served: ENCRYPTION_KEYS lacks its key request=%s", kept.request_id)
             raise Unavailable(Unavailable.__doc__) from None
 
-    def no_such_path(self, call: Call) -> Refused:
-        """Return the refusal of a path that Postino never gave to IO."""
-        return self._refused(call, "malformed")
+    def no_such_path(self, call: Call) -> Denied:
+        """Return the denial of a path that Postino never gave to IO."""
+        return self._denied(call, "malformed")
 
     async def _found(self, remote_content_id: str) -> KeptContent | None:
         try:
@@ -110,9 +110,9 @@ class Access:
         given = _digest(key)
         return sum(hmac.compare_digest(given, valid) for valid in self._keys) > 0
 
-    def _refused(self, call: Call, cause: str, status: int = 404) -> Refused:
-        self._refusals.add(cause, call.caller)
-        return Refused(status)
+    def _denied(self, call: Call, cause: str, status: int = 404) -> Denied:
+        self._denials.add(cause, call.caller)
+        return Denied(status)
 
 
 def caller_of(forwarded_for: str) -> str:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 import telemetry
 from context import Context
 from remote_content.access import Access, Call, caller_of
-from remote_content.refusals import Refusals
+from remote_content.denials import Denials
 from remote_content.serve import Answer, attachment, details, precondition
 from storage.cipher import Cipher
 from storage.readiness import Readiness
@@ -27,7 +27,7 @@ def blueprint(
     """Register the three endpoints. A call is authorised by one of `keys` in the header `key_header`."""
     documents = context.documents
     assert documents, "remote contents are switched on"
-    access = Access(context.remote_contents, readiness, keys, Refusals(cipher.digest))
+    access = Access(context.remote_contents, readiness, keys, Denials(cipher.digest))
     functions = func.Blueprint()
     # The extension's server writes the path of each request, and with it an id, to the standard output.
     logging.getLogger("uvicorn.access").addFilter(lambda record: False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from contract.remote_content import RemoteContent
-from remote_content.access import Access, Call, Refused, Unavailable
+from remote_content.access import Access, Call, Denied, Unavailable
 from storage.documents import Document, Documents, NoDocument
 from storage.table import Unanswered
 
@@ -88,8 +88,8 @@ async def attachment(call: Call, url: str, access: Access, documents: Documents)
 async def _or_problem(answer: Callable[[], Awaitable[Answer]], *, when_unavailable: int) -> Answer:
     try:
         return await answer()
-    except Refused as refused:
-        return _problem(refused.status)
+    except Denied as denied:
+        return _problem(denied.status)
     except Unavailable:
         return _problem(when_unavailable)
 

@@ -15,7 +15,7 @@ from telemetry.measures import (
     io_utilisation,
     queue_depth,
     queue_oldest_age,
-    remote_content_refusals,
+    remote_content_denials,
 )
 from telemetry.spans import handling, io_call, outcome, processing, serving, ticking, traceparent
 
@@ -35,7 +35,7 @@ __all__ = [
     "processing",
     "queue_depth",
     "queue_oldest_age",
-    "remote_content_refusals",
+    "remote_content_denials",
     "serving",
     "ticking",
     "traceparent",

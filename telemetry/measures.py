@@ -36,10 +36,10 @@ remote_content_answers: Final = _METER.create_counter(
     unit="{call}",
     description="Calls of IO that fetch a remote content, by route and HTTP status",
 )
-remote_content_refusals: Final = _METER.create_counter(
-    "postino.remote_content.refusals",
+remote_content_denials: Final = _METER.create_counter(
+    "postino.remote_content.denials",
     unit="{call}",
-    description="Refused calls for a remote content, by cause",
+    description="Denied calls for a remote content, by cause",
 )
 queue_depth: Final = _METER.create_gauge(
     "postino.queue.depth", unit="{message}", description="Messages on a queue, invisible ones included"

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from contract.remote_content import Attachment, Precondition, RemoteContent
 from remote_content.access import Access, Call
-from remote_content.refusals import Refusals
+from remote_content.denials import Denials
 from storage.cipher import Cipher
 from storage.key_checks import KeyChecks
 from storage.readiness import Readiness
@@ -44,7 +44,7 @@ def kept_content(cipher: Cipher, number: int = 0, fiscal_code: str = FISCAL_CODE
 
 
 class RemoteContentApp(FakeApp):
-    """A FakeApp that serves remote contents with two keys. `seconds` is the clock of the refusals."""
+    """A FakeApp that serves remote contents with two keys. `seconds` is the clock of the denials."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,8 +58,8 @@ class RemoteContentApp(FakeApp):
         tables = {"remotecontents": self.remote_contents_table}
         readiness = Readiness(tables, KeyChecks(self.keys_table, cipher), monotonic=lambda: self.seconds)
         contents = RemoteContents(self.remote_contents_table, cipher)
-        refusals = Refusals(cipher.digest, monotonic=lambda: self.seconds)
-        return Access(contents, readiness, [SecretStr(KEY), SecretStr(SECOND_KEY)], refusals)
+        denials = Denials(cipher.digest, monotonic=lambda: self.seconds)
+        return Access(contents, readiness, [SecretStr(KEY), SecretStr(SECOND_KEY)], denials)
 
     async def keep(self, content: RemoteContent = CONTENT, number: int = 0, of: str = FISCAL_CODE) -> None:
         """Keep a remote content, and put its documents."""

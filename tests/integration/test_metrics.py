@@ -202,7 +202,7 @@ async def test_timer_that_did_not_end_did_not_run(collect: Collect) -> None:
 
 
 async def test_calls_for_remote_contents_are_counted(collect: Collect) -> None:
-    """Answers are counted by route and status, and refused calls by their cause."""
+    """Answers are counted by route and status, and denied calls by their cause."""
     app = RemoteContentApp()
     await app.keep()
     function = functions_of(app)[DETAILS]
@@ -217,11 +217,11 @@ async def test_calls_for_remote_contents_are_counted(collect: Collect) -> None:
     assert answers == {"200": 1, "404": 3, "400": 1}
 
 
-async def test_causes_of_refusals_are_counted(collect: Collect) -> None:
+async def test_causes_of_denials_are_counted(collect: Collect) -> None:
     """A wrong key, a wrong recipient, an unknown id and a malformed call are told apart."""
     app = RemoteContentApp()
     await app.keep()
     for one in (a_call(key="x"), a_call(fiscal_code=SOMEBODY_ELSE), a_call(9), a_call(fiscal_code="x")):
         await details(one, app.access)
-    causes = {point.attributes["cause"]: point.value for point in collect("postino.remote_content.refusals")}
+    causes = {point.attributes["cause"]: point.value for point in collect("postino.remote_content.denials")}
     assert causes == dict.fromkeys(("key", "recipient", "id", "malformed"), 1)

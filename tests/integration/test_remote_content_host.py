@@ -121,7 +121,7 @@ def test_each_citizen_gets_their_own_document_and_no_other(server: Server) -> No
     """Of all pairs of ten citizens and ten messages, 10 are served byte for byte, and 90 look missing."""
     missing = server.get(f"{remote_content_id(99)}/1.pdf", CITIZENS[20])[:2]
     assert missing[0] == 404
-    served = refused = 0
+    served = denied = 0
     for number in CITIZENS:
         for fiscal_code in CITIZENS.values():
             status, body, headers = server.get(f"{remote_content_id(number)}/1.pdf", fiscal_code)
@@ -132,8 +132,8 @@ def test_each_citizen_gets_their_own_document_and_no_other(server: Server) -> No
                 served += 1
             else:
                 assert (status, body) == missing
-                refused += 1
-    assert (served, refused) == (10, 90)
+                denied += 1
+    assert (served, denied) == (10, 90)
 
 
 @pytest.mark.parametrize("path", ["", "/precondition", "/1.pdf"])

@@ -41,8 +41,8 @@ def suspended(reason: str) -> dict[str, Any]:
     return metric("io.suspended", 1, service="default", operation="submit_message", reason=reason)
 
 
-def refusals(number: int, cause: str) -> dict[str, Any]:
-    return metric("remote_content.refusals", number, cause=cause)
+def denials(number: int, cause: str) -> dict[str, Any]:
+    return metric("remote_content.denials", number, cause=cause)
 
 
 def timers(**ages: float) -> list[dict[str, Any]]:
@@ -66,7 +66,7 @@ FIRES: dict[str, list[list[dict[str, Any]]]] = {
         timers(check_status=3700, remind=600, measure_backlog=5, expire_documents=9),
     ],
     "old-poison": [[age(5 * DAY + 1, POISON)], [age(5 * DAY + 1, POISON), age(0, "message-requests-poison")]],
-    "remote-content-refused": [[refusals(20, "key")], [refusals(12, "recipient"), refusals(8, "recipient")]],
+    "remote-content-denied": [[denials(20, "key")], [denials(12, "recipient"), denials(8, "recipient")]],
 }
 SILENT: dict[str, list[list[dict[str, Any]]]] = {
     "poison": [[], [put(SENDS)], [put(POISON, "GetMessages")], [put("message-requests")]],
@@ -85,7 +85,7 @@ SILENT: dict[str, list[list[dict[str, Any]]]] = {
         ],
     ],
     "old-poison": [[], [age(4 * DAY, POISON)], [age(6 * DAY, SENDS)]],
-    "remote-content-refused": [[], [refusals(19, "key"), refusals(19, "id")], [refusals(99, "malformed")]],
+    "remote-content-denied": [[], [denials(19, "key"), denials(19, "id")], [denials(99, "malformed")]],
 }
 
 

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from contract.remote_content import RemoteContent
 from remote_content.access import Call, caller_of
-from remote_content.refusals import MOST_CALLERS, MOST_IN_A_WINDOW, OTHERS, WINDOW_SECONDS, Refusals
+from remote_content.denials import MOST_CALLERS, MOST_IN_A_WINDOW, OTHERS, WINDOW_SECONDS, Denials
 from remote_content.serve import Answer, attachment, details, precondition
 from storage.cipher import Cipher
 from storage.table import Unanswered
@@ -26,7 +26,7 @@ from tests.remote import (
 )
 from tests.samples import KEYS, personal_data_in
 
-REFUSED_CALLS = {
+DENIED_CALLS = {
     "wrong key": a_call(key="x" * 40),
     "no key": a_call(key=""),
     "two keys in a header": a_call(key=f"{SECOND_KEY}, {SECOND_KEY}"),
@@ -101,8 +101,8 @@ async def test_what_a_content_lacks_is_left_out() -> None:
     assert document.status == 404
 
 
-@pytest.mark.parametrize("call", REFUSED_CALLS.values(), ids=REFUSED_CALLS)
-async def test_refusals_look_the_same_and_take_the_same_steps(app: RemoteContentApp, call: Call) -> None:
+@pytest.mark.parametrize("call", DENIED_CALLS.values(), ids=DENIED_CALLS)
+async def test_denials_look_the_same_and_take_the_same_steps(app: RemoteContentApp, call: Call) -> None:
     """A wrong key, a wrong recipient and a missing id give one answer, after the same calls to storage."""
     missing = await every_answer(app, a_call(9))
     before = len(app.steps.done)
@@ -166,7 +166,7 @@ async def test_storage_that_gives_no_answer_is_temporary(app: RemoteContentApp) 
         assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
 
 
-async def test_recipient_is_not_refused_for_want_of_a_key_of_the_ring(app: RemoteContentApp) -> None:
+async def test_recipient_is_not_denied_for_want_of_a_key_of_the_ring(app: RemoteContentApp) -> None:
     """A process without the key that sealed a content says that it is unavailable, not missing."""
     assert (await details(a_call(9), app.access)).status == 404  # which proves and notes the ring of this app
     other = SecretStr(Fernet.generate_key().decode())
@@ -191,9 +191,9 @@ async def test_nothing_personal_is_logged(app: RemoteContentApp, caplog: pytest.
     """No log line of any answer holds personal data, a key, an address or an id of a content."""
     caplog.set_level(logging.DEBUG)
     app.documents.blobs.clear()
-    for call in [a_call(), *REFUSED_CALLS.values()] * (MOST_IN_A_WINDOW + 1):
+    for call in [a_call(), *DENIED_CALLS.values()] * (MOST_IN_A_WINDOW + 1):
         await every_answer(app, call)
-    assert "refused calls" in caplog.text
+    assert "denied calls" in caplog.text
     assert personal_data_in(caplog.text) == []
     for secret in (SOMEBODY_ELSE, SECOND_KEY, a_call().key, "192.0.2.1", remote_content_id()):
         assert secret not in caplog.text
@@ -201,7 +201,7 @@ async def test_nothing_personal_is_logged(app: RemoteContentApp, caplog: pytest.
 
 
 class Clock:
-    """The seconds of the refusals."""
+    """The seconds of the denials."""
 
     now = 0.0
 
@@ -209,39 +209,39 @@ class Clock:
         return self.now
 
 
-def _refusals(clock: Clock) -> Refusals:
-    return Refusals(Cipher(KEYS).digest, monotonic=clock)
+def _denials(clock: Clock) -> Denials:
+    return Denials(Cipher(KEYS).digest, monotonic=clock)
 
 
-def test_caller_with_many_refusals_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+def test_caller_with_many_denials_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     """The threshold is per caller and minute; above it, one line a minute names the caller by a hash."""
     clock = Clock()
-    refusals = _refusals(clock)
+    denials = _denials(clock)
     for number in range(MOST_IN_A_WINDOW * 3):
-        refusals.add("key", f"192.0.2.{number % 3}")
+        denials.add("key", f"192.0.2.{number % 3}")
     assert caplog.records == []
     for _ in range(10):
-        refusals.add("recipient", "192.0.2.1")
-        refusals.add("recipient", "192.0.2.2")
+        denials.add("recipient", "192.0.2.1")
+        denials.add("recipient", "192.0.2.2")
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert Cipher(KEYS).digest(b"192.0.2.1")[:12] in record.getMessage()
     clock.now += WINDOW_SECONDS
     for _ in range(MOST_IN_A_WINDOW):
-        refusals.add("id", "192.0.2.1")
+        denials.add("id", "192.0.2.1")
     assert len(caplog.records) == 1
-    refusals.add("id", "192.0.2.1")
+    denials.add("id", "192.0.2.1")
     assert len(caplog.records) == 2
 
 
 def test_callers_beyond_the_memory_are_counted_together(caplog: pytest.LogCaptureFixture) -> None:
     """However many callers there are, a process remembers a bounded number, and the others as one."""
-    refusals = _refusals(Clock())
+    denials = _denials(Clock())
     for number in range(MOST_CALLERS + MOST_IN_A_WINDOW + 1):
-        refusals.add("key", f"10.0.{number // 256}.{number % 256}")
+        denials.add("key", f"10.0.{number // 256}.{number % 256}")
     (record,) = caplog.records
     assert f"caller={OTHERS}" in record.getMessage()
-    assert len(vars(refusals)["_by_caller"]) == MOST_CALLERS + 1
+    assert len(vars(denials)["_by_caller"]) == MOST_CALLERS + 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import settings
 from context import Context
 from io_api import rate_limiter
 from remote_content.access import Access, Call
-from remote_content.refusals import Refusals
+from remote_content.denials import Denials
 from remote_content.serve import attachment
 from storage.account import StorageAccount
 from storage.cipher import Cipher
@@ -23,7 +23,7 @@ access = Access(
     context.remote_contents,
     Readiness.of(account, cipher, rate_limiter.TABLE),
     configured.remote_content_keys,
-    Refusals(cipher.digest),
+    Denials(cipher.digest),
 )
 lifetime.close_at_the_end(context.io.aclose, account.aclose)
 app = func.FunctionApp()

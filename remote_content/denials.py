@@ -1,4 +1,4 @@
-"""Counts refused calls: by cause for the metrics, and by caller in the memory of this process."""
+"""Counts denied calls: by cause for the metrics, and by caller in the memory of this process."""
 
 import logging
 import time
@@ -16,8 +16,8 @@ MOST_CALLERS: Final = 1000
 OTHERS: Final = "others"
 
 
-class Refusals:
-    """The refused calls of the current minute. `digest`: a keyed hash, in place of a caller's address."""
+class Denials:
+    """The denied calls of the current minute. `digest`: a keyed hash, in place of a caller's address."""
 
     def __init__(
         self, digest: Callable[[bytes], str], *, monotonic: Callable[[], float] = time.monotonic
@@ -29,8 +29,8 @@ class Refusals:
         self._is_logged = False
 
     def add(self, cause: str, caller: str) -> None:
-        """Count a refused call. If one caller has too many in a minute, log that once in the minute."""
-        telemetry.remote_content_refusals.add(1, {"cause": cause})
+        """Count a denied call. If one caller has too many in a minute, log that once in the minute."""
+        telemetry.remote_content_denials.add(1, {"cause": cause})
         if self._monotonic() - self._since >= WINDOW_SECONDS:
             self._since, self._is_logged = self._monotonic(), False
             self._by_caller.clear()
@@ -41,6 +41,6 @@ class Refusals:
         if self._by_caller[who] > MOST_IN_A_WINDOW and not self._is_logged:
             self._is_logged = True
             log.warning(
-                "remote content: more than %d refused calls in a minute caller=%s cause=%s",
+                "remote content: more than %d denied calls in a minute caller=%s cause=%s",
                 MOST_IN_A_WINDOW, who, cause,
             )  # fmt: skip
