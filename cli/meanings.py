@@ -40,7 +40,7 @@ REASONS: Final[Mapping[str, str]] = {
     "document_missing": "un documento non è arrivato in 24 ore nel contenitore `documents`",
     "document_not_pdf": "un documento non è un PDF: i suoi primi byte non sono %PDF-",
     "document_empty": "un documento è vuoto",
-    "document_too_large": f"un documento supera i {LARGEST_DOCUMENT // 1_000_000} MB",
+    "document_too_large": f"un documento supera i {LARGEST_DOCUMENT // 1024**2} MB",
     "remote_content_not_configured": "al servizio manca la configurazione dei contenuti remoti, o all'app "
     "REMOTE_CONTENT_API_KEY",
 }

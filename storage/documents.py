@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # the client is imported only where documents are served (acc
 CONTAINER: Final = "documents"
 # In bytes. IO documents no limit, but its backend holds a document whole in memory and a phone downloads it
 # (docs/decisions/0016).
-LARGEST_DOCUMENT: Final = 50_000_000
+LARGEST_DOCUMENT: Final = 50 * 1024 * 1024
 
 
 class NoDocument(Exception):

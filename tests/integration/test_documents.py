@@ -317,7 +317,7 @@ async def test_rows_hold_nothing_in_clear(contents: RemoteContents, kept: KeptCo
 
 
 async def test_end_of_a_content_removes_its_documents(azurite: Azurite, kept: KeptContent) -> None:
-    """A document goes with the last content that refers to it, whichever version does, on real storage too."""
+    """A document goes with the last content that refers to it, in whichever version, on real storage."""
     own, shared, former = (f"{uuid.uuid4().hex}.pdf" for _ in range(3))
     other = replace(kept, remote_content_id=uuid.uuid4().hex)
     async with on(azurite.connection_string) as account:
