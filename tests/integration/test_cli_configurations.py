@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import Result
+from typer.testing import CliRunner, Result
 
 from cli.connection import Operator, ask
+from cli.main import app
 from local.io_simulator import Fault, RunningSimulator, Service, running_simulator
 from tests.integration.cli_account import CliAccount
 
@@ -120,6 +121,15 @@ async def test_test_users_come_from_a_file_and_are_not_shown(at: At, tmp_path: P
         assert FISCAL_CODE not in output.upper()
         assert OWN_KEY not in output
     assert json.loads(listed.stdout)[0]["test_environment"]["test_users"] == 2
+
+
+async def test_test_users_can_be_written_in(at: At) -> None:
+    """With "-" the fiscal codes come from standard input, so that no file holds them."""
+    options = ("--test-base-url", TEST_BASE_URL, "--test-users", "-", "--execute")
+    command = ["remote-content", *CREATE, *options]
+    result = await asyncio.to_thread(CliRunner().invoke, app, command, input=f"{FISCAL_CODE}\n")
+    assert result.exit_code == 0, result.output
+    assert at.held()[0]["test_environment"]["test_users"] == [FISCAL_CODE]
 
 
 @pytest.mark.parametrize("url", [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from storage import queues
+from storage import documents, queues
 from tests.bicep import BicepFile, string_in, strings_in, walk
 
 PROJECT = Path(__file__).parents[2]
@@ -156,6 +156,13 @@ def test_tables_are_those_of_the_code() -> None:
     sources = [*PROJECT.glob("storage/*.py"), *PROJECT.glob("io_api/*.py")]
     found = [re.findall(r'^(?:\w+_)?TABLE: Final = "(\w+)"', file.read_text(), re.M) for file in sources]
     assert value("storage.bicep", "tableNames") == sorted(name for names in found for name in names)
+
+
+def test_documents_are_where_the_code_reads_them() -> None:
+    """The container of documents has the name of the code, and the roles on documents are on it."""
+    assert value("storage.bicep", "documentContainer") == [documents.CONTAINER]
+    granted = BY_NAME["access.bicep"].of_kind("resource")["onDocuments"]
+    assert "scope: documents\n" in granted.text
 
 
 @pytest.mark.parametrize(
