@@ -65,6 +65,7 @@ async def call(
 
     if hasattr(response, "body_iterator"):
         pieces += [piece async for piece in response.body_iterator]
+        await response.background()
     else:
         await response(scope, receive, send)
     return response.status_code, dict(response.headers), b"".join(pieces)

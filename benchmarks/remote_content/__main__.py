@@ -3,6 +3,8 @@
 Two hosts serve the same documents from the emulator: the product, and `plain/`, which differs only in the way
 out. In both, host and Python worker are one process, so its memory is that of both. The real host adds
 to the plain way the copies of its gRPC messages. The caller and the emulator use the same cores.
+
+Exits 1 if the memory grows by more than 10 MB while a document of 50 MB is streamed.
 """
 
 import argparse
@@ -39,19 +41,27 @@ APPS: Final = {"streamed": HERE, "plain HttpResponse": Path(__file__).parent / "
 MB: Final = 1024 * 1024
 LARGE, SMALL, WARM = "1.pdf", "2.pdf", "3.pdf"
 SIZES: Final = {LARGE: 50 * MB, SMALL: 200_000, WARM: MB}
+GROWTH: Final = "50 MB: growth of RSS while it is served, MB"
+LARGEST_GROWTH: Final = 10.0
 HEADERS: Final = {"fiscal_code": FISCAL_CODE, "X-Api-Key": KEY}
 
 
-def main() -> None:
-    """Measure and print."""
+def main() -> int:
+    """Measure, print and judge. Return the exit code."""
     parser = argparse.ArgumentParser(prog="make bench-remote-content", description=__doc__)
     parser.add_argument("--calls", type=int, default=500, help="of the small document")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
     arguments = parser.parse_args()
     found = measure(arguments.calls)
+    growth = found["streamed"][GROWTH]
     if arguments.json:
         print(json.dumps(found, indent=2))
-        return
+    else:
+        _print(found)
+    return int(growth > LARGEST_GROWTH)
+
+
+def _print(found: dict[str, dict[str, float]]) -> None:
     table = Table(title="A served document")
     table.add_column("")
     for name in found:
@@ -123,15 +133,18 @@ def _figures(process: int, address: str, calls: int) -> dict[str, float]:
         _get(connection, LARGE)
         seconds = time.perf_counter() - began
         peak, after = _memory(process, "VmHWM"), _memory(process, "VmRSS")
+        cpu = _cpu(process)
         times = [_timed(connection, SMALL) for _ in range(calls)]
+        cpu = _cpu(process) - cpu
         at_the_end = _memory(process, "VmRSS")
     cuts = statistics.quantiles(times, n=20)
     return {
-        "50 MB: growth of RSS while it is served, MB": peak - before,
+        GROWTH: peak - before,
         "50 MB: growth of RSS after it was served, MB": after - before,
         "50 MB: seconds": seconds,
         "200 kB: p50, ms": statistics.median(times) * 1000,
         "200 kB: p95, ms": cuts[-1] * 1000,
+        "200 kB: CPU, ms": cpu * 1000 / calls,
         "growth of RSS by a call, kB": (at_the_end - after) * 1024 / calls,
     }
 
@@ -159,10 +172,17 @@ def _memory(process: int, name: str) -> float:
     return int(line.split()[1]) / 1024
 
 
+def _cpu(process: int) -> float:
+    """Return the CPU seconds of a process so far."""
+    after_the_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    user, system = after_the_name[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def _forget_peak(process: int) -> None:
     """Let VmHWM begin again (Linux, proc_pid_clear_refs)."""
     Path(f"/proc/{process}/clear_refs").write_text("5")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

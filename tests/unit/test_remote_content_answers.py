@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from azure_functions_runtime.http_v2 import http_coordinator
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
@@ -24,7 +25,8 @@ from tests.remote import (
     a_call,
     remote_content_id,
 )
-from tests.samples import KEYS, personal_data_in
+from tests.remote_functions import ATTACHMENT, DETAILS, HEADER, PRECONDITION, call, functions_of
+from tests.samples import FISCAL_CODE, KEYS, personal_data_in
 
 DENIED_CALLS = {
     "wrong key": a_call(key="x" * 40),
@@ -136,11 +138,10 @@ async def test_document_that_is_not_listed_is_404(app: RemoteContentApp, url: st
     assert (await attachment(a_call(), url, app.access, app.documents)).status == 404
 
 
-@pytest.mark.parametrize("answers", ["good", "bad", "document"])
+@pytest.mark.parametrize("answers", ["good", "bad"])
 async def test_nothing_may_be_cached(app: RemoteContentApp, answers: str) -> None:
     """No answer is kept by a proxy, and none is sniffed."""
-    call = a_call(9) if answers == "bad" else a_call()
-    for answer in await every_answer(app, call):
+    for answer in await every_answer(app, a_call(9) if answers == "bad" else a_call()):
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
@@ -157,9 +158,9 @@ async def test_document_that_is_not_there_yet_is_503(app: RemoteContentApp) -> N
 
 async def test_storage_that_gives_no_answer_is_temporary(app: RemoteContentApp) -> None:
     """Without storage a document is 503, and the others are 500, which is all that IO's interface has."""
-    for call, status in ((details, 500), (precondition, 500)):
+    for serve in (details, precondition):
         app.steps.fail_before(Unanswered())
-        assert (await call(a_call(), app.access)).status == status
+        assert (await serve(a_call(), app.access)).status == 500
     for skip in (0, 1):
         app.steps.fail_before(Unanswered(), skip=skip)
         answer = await attachment(a_call(), "1.pdf", app.access, app.documents)
@@ -193,13 +194,30 @@ async def test_nothing_personal_is_logged(app: RemoteContentApp, caplog: pytest.
     """No log line of any answer holds personal data, a key, an address or an id of a content."""
     caplog.set_level(logging.DEBUG)
     app.documents.blobs.clear()
-    for call in [a_call(), *DENIED_CALLS.values()] * (MOST_IN_A_WINDOW + 1):
-        await every_answer(app, call)
+    for one in [a_call(), *DENIED_CALLS.values()] * (MOST_IN_A_WINDOW + 1):
+        await every_answer(app, one)
     assert "denied calls" in caplog.text
     assert personal_data_in(caplog.text) == []
     for secret in (SOMEBODY_ELSE, SECOND_KEY, a_call().key, "192.0.2.1", remote_content_id()):
         assert secret not in caplog.text
     assert SECOND_KEY not in repr(a_call(key=SECOND_KEY))
+
+
+@pytest.mark.parametrize(("route", "status"), [(DETAILS, 200), (ATTACHMENT, 200), (PRECONDITION, 404)])
+async def test_runtime_keeps_nothing_of_an_answered_call(
+    app: RemoteContentApp, route: str, status: int
+) -> None:
+    """After an answer, the platform's coordinator holds nothing of the invocation, as it would for ever."""
+    params = {"id": remote_content_id(), "attachment_url": "1.pdf"}
+    headers = {"fiscal_code": FISCAL_CODE, HEADER.lower(): a_call().key if status == 200 else "x"}
+    sent = [
+        (name.encode(), value.encode()) for name, value in {"x-ms-invocation-id": "i-1", **headers}.items()
+    ]
+    http_coordinator.set_http_request("i-1", object())
+    kept = http_coordinator._context_references
+    assert "i-1" in kept
+    assert (await call(functions_of(app)[route], params, sent))[0] == status
+    assert "i-1" not in kept
 
 
 class Clock:
