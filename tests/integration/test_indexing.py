@@ -175,11 +175,12 @@ def test_host_runs_the_app_to_the_first_call_of_io(
     assert SECRET not in host.stdout + host.stderr
 
 
+@pytest.mark.parametrize("key", ["", "k" * 40], ids=["without remote contents", "with remote contents"])
 def test_host_that_ends_leaves_no_connection_open(
-    app: TheApp, start_host: StartHost, queues: Mapping[str, QueueClient], good: dict[str, str]
+    app: TheApp, start_host: StartHost, queues: Mapping[str, QueueClient], good: dict[str, str], key: str
 ) -> None:
     """A host that is stopped closes its connections to storage and IO, and logs no error."""
-    host = start_host(app, ready=True, **good)
+    host = start_host(app, ready=True, **good, REMOTE_CONTENT_API_KEY=key)
     queues[MESSAGE_REQUESTS].send_message(a_body())
     eventually(lambda: host.counts("check_recipient")["ok"])
     assert host.stop() == 0
