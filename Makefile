@@ -6,10 +6,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 outage bench-budget bench-coldstart bench-cost bench-follow bench-reading bench-reminders bench-throughput check package sbom lock schemas
+.PHONY: help setup demo run test torture kill9 outage bench-budget bench-coldstart bench-cost bench-follow bench-reading bench-reminders bench-remote-content bench-throughput check package sbom lock schemas
 
 help:  ## list the commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
 
 setup: .venv/.done node_modules/.done  ## virtual environment in .venv, npm parts
 
@@ -61,6 +61,9 @@ bench-reading: setup  ## what there is to read: files, lines, words, parameters,
 
 bench-reminders: setup  ## cost of a reminder, sent or not, from 10^4 to 10^5 messages; ten seconds
 	@python -m benchmarks.reminders
+
+bench-remote-content: setup  ## memory and time of a served document, streamed and not; a minute
+	@python -m benchmarks.remote_content
 
 bench-throughput: setup  ## messages a second of one and two processes, if IO sets no limit; five minutes
 	@python -m benchmarks.throughput

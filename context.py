@@ -1,4 +1,4 @@
-"""What every function needs: the stores, the institution's account at IO, and the reminder settings."""
+"""What every function needs: the stores, the institution's account at IO, and settings by service."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,16 +11,23 @@ from io_api.account import IoAccount
 from settings import Settings
 from storage.account import StorageAccount
 from storage.cipher import Cipher
+from storage.documents import Documents
 from storage.stores import Stores
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context(Stores):
-    """The stores and IO. `policies`: reminder policies by service; `most_per_day`: reminders per citizen."""
+    """The stores and IO. `policies`: reminder policies by service; `most_per_day`: reminders per citizen.
+
+    `documents`: None where remote contents are switched off (REMOTE_CONTENT_API_KEY). `configuration_ids`:
+    the services' configurations of remote contents at IO, by service.
+    """
 
     io: IoAccount
     policies: Mapping[str, ReminderPolicy]
     most_per_day: int
+    documents: Documents | None
+    configuration_ids: Mapping[str, str]
 
     @classmethod
     def of(
@@ -43,4 +50,7 @@ class Context(Stores):
             io=IoAccount.of(configured, account.table(rate_limiter.TABLE), io_clock or clock),
             policies=configured.reminder_policies,
             most_per_day=configured.reminders_per_citizen_per_day,
+            document_retention=configured.document_retention,
+            documents=account.documents() if configured.remote_content_keys else None,
+            configuration_ids=configured.configuration_ids,
         )

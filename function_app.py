@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 import check_status.functions
+import expire_documents.functions
 import lifetime
 import measure_backlog.functions
 import poison.functions
@@ -30,7 +31,8 @@ configured = settings.load()
 telemetry.export(configured)
 
 account = StorageAccount(configured)
-readiness = Readiness.of(account, Cipher(configured.encryption_keys), rate_limiter.TABLE)
+cipher = Cipher(configured.encryption_keys)
+readiness = Readiness.of(account, cipher, rate_limiter.TABLE)
 context = Context.of(configured, account, clock)
 intake = Intake(readiness, context.queues)
 lifetime.close_at_the_end(context.io.aclose, account.aclose)
@@ -43,3 +45,10 @@ app.register_functions(
 app.register_functions(reminders.functions.blueprint(readiness, context, configured.reminders_schedule))
 app.register_functions(poison.functions.blueprint(intake, context))
 app.register_functions(measure_backlog.functions.blueprint(readiness, context))
+app.register_functions(expire_documents.functions.blueprint(readiness, context))
+if keys := configured.remote_content_keys:
+    # The extension that streams documents takes half a second to import, and makes the worker an HTTP server.
+    import remote_content.functions
+
+    header = configured.remote_content_api_key_header
+    app.register_functions(remote_content.functions.blueprint(readiness, context, cipher, keys, header))

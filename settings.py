@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Annotated, Any, NamedTuple, Self, cast
 
 from cryptography.fernet import Fernet
@@ -29,6 +30,7 @@ from storage.address import Service
 DEVELOPMENT_STORAGE = (
     "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;"
     "AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;"
+    "BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1;"
     "QueueEndpoint=http://127.0.0.1:10001/devstoreaccount1;"
     "TableEndpoint=http://127.0.0.1:10002/devstoreaccount1;"
 )
@@ -70,6 +72,9 @@ PLAINER_MESSAGES = {
         "is not taken; use a managed identity, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
     ),
 }
+# The keys by which IO calls the institution are the institution's own.
+SHORTEST_OWN_KEY = 32
+NEW_API_KEY = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
 class SettingsError(Exception):
@@ -126,14 +131,24 @@ def _usable_key(key: SecretStr | None) -> SecretStr | None:
 IoKey = Annotated[SecretStr, AfterValidator(_usable_key)]
 
 
+def _ulid(text: str | None) -> str | None:
+    if text is not None and not re.fullmatch(r"[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}", text):
+        raise ValueError("must be the configuration_id of a remote content at IO: 26 letters and digits")
+    return text
+
+
+ConfigurationId = Annotated[str | None, AfterValidator(_ulid)]
+
+
 class IoService(BaseModel):
-    """One IO service: its API keys ("use" keys, one pair a service: IO guide, Authorizations) and its
-    reminders for requests that name none."""
+    """One IO service: its API keys ("use" keys, one pair a service: IO guide, Authorizations), its
+    configuration of remote contents at IO, and its reminders for requests that name none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     key: IoKey = Field(min_length=1)
     secondary_key: IoKey | None = None
+    configuration_id: ConfigurationId = None
     reminders: ReminderPolicy = ReminderPolicy()
 
 
@@ -164,6 +179,20 @@ class Settings(BaseSettings):
     io_services: Annotated[dict[ServiceName, IoService], NoDecode] = Field({}, validation_alias="IO_SERVICES")
     io_api_secondary_key: IoKey | None = Field(None, validation_alias="IO_API_SECONDARY_KEY")
     io_api_key: IoKey | None = Field(None, validation_alias="IO_API_KEY", validate_default=True)
+    io_manage_api_key: IoKey | None = Field(None, validation_alias="IO_MANAGE_API_KEY")
+    remote_content_api_secondary_key: IoKey | None = Field(
+        None, validation_alias="REMOTE_CONTENT_API_SECONDARY_KEY"
+    )
+    remote_content_api_key: IoKey | None = Field(
+        None, validation_alias="REMOTE_CONTENT_API_KEY", validate_default=True
+    )
+    remote_content_api_key_header: str = Field("X-Api-Key", validation_alias="REMOTE_CONTENT_API_KEY_HEADER")
+    remote_content_configuration_id: ConfigurationId = Field(
+        None, validation_alias="REMOTE_CONTENT_CONFIGURATION_ID"
+    )
+    document_retention_days: int | None = Field(
+        None, ge=30, le=3650, validation_alias="DOCUMENT_RETENTION_DAYS"
+    )
     io_rate_limit: Annotated[RateLimit, NoDecode] = Field(RateLimit(150, 5), validation_alias="IO_RATE_LIMIT")
     reminders: Annotated[ReminderPolicy, NoDecode] = Field(ReminderPolicy(), validation_alias="REMINDERS")
     reminders_schedule: str = Field("0 */15 * * * *", validation_alias="REMINDERS_SCHEDULE")
@@ -260,6 +289,33 @@ class Settings(BaseSettings):
             raise ValueError("missing; set the key of your IO service here, or several in IO_SERVICES")
         if value is not None and "default" in (services or {}):
             raise ValueError("is the key of service 'default', which IO_SERVICES sets too; keep one of them")
+        return value
+
+    @field_validator("remote_content_api_key")
+    @classmethod
+    def _check_remote_content(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is None:
+            if info.data.get("remote_content_api_secondary_key"):
+                raise ValueError("missing; REMOTE_CONTENT_API_SECONDARY_KEY alone opens nothing")
+            return None
+        if len(value.get_secret_value()) < SHORTEST_OWN_KEY:
+            raise ValueError(f"must have at least {SHORTEST_OWN_KEY} characters: {NEW_API_KEY}")
+        if info.data.get("storage_queue_uri") and not info.data.get("storage_blob_uri"):
+            raise ValueError("needs AzureWebJobsStorage__blobServiceUri: documents are blobs")
+        return value
+
+    @field_validator("remote_content_api_key_header")
+    @classmethod
+    def _check_header(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", value):
+            raise ValueError("must be the name of an HTTP header: letters, digits and -")
+        return value
+
+    @field_validator("remote_content_configuration_id")
+    @classmethod
+    def _check_configuration(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value and info.data.get("io_api_key", "wrong") is None:
+            raise ValueError("is for the service of IO_API_KEY; others have configuration_id in IO_SERVICES")
         return value
 
     @field_validator("io_rate_limit", mode="before")
@@ -361,8 +417,10 @@ class Settings(BaseSettings):
     def secrets(self) -> set[str]:
         """Return every key that must never be visible."""
         services = self.services.values()
+        single = (self.io_manage_api_key, *self.remote_content_keys)
         keys = {
             *self.encryption_keys,
+            *(key for key in single if key),
             *(key for one in services for key in (one.key, one.secondary_key) if key),
         }
         storage = self.storage_connection.get_secret_value() if self.storage_connection else ""
@@ -375,9 +433,29 @@ class Settings(BaseSettings):
         if not self.io_api_key:
             return self.io_services
         default = IoService(
-            key=self.io_api_key, secondary_key=self.io_api_secondary_key, reminders=self.reminders
+            key=self.io_api_key,
+            secondary_key=self.io_api_secondary_key,
+            configuration_id=self.remote_content_configuration_id,
+            reminders=self.reminders,
         )
         return {"default": default, **self.io_services}
+
+    @property
+    def remote_content_keys(self) -> tuple[SecretStr, ...]:
+        """Return the keys by which IO may fetch remote contents; two during a rotation."""
+        keys = (self.remote_content_api_key, self.remote_content_api_secondary_key)
+        return tuple(key for key in keys if key)
+
+    @property
+    def document_retention(self) -> timedelta | None:
+        """Return how long documents are kept after IO's acceptance; None for ever."""
+        return timedelta(days=self.document_retention_days) if self.document_retention_days else None
+
+    @property
+    def configuration_ids(self) -> dict[str, str]:
+        """Return the configuration of remote contents at IO of each service that has one, by service."""
+        found = {name: service.configuration_id for name, service in self.services.items()}
+        return {name: configuration_id for name, configuration_id in found.items() if configuration_id}
 
     @property
     def reminder_policies(self) -> dict[str, ReminderPolicy]:

@@ -20,6 +20,7 @@ from storage import audit, key_checks
 from storage.account import StorageAccount
 from storage.audit import Audit
 from storage.cipher import Cipher, Undecipherable
+from storage.documents import Documents
 from storage.key_checks import KeyChecks
 from storage.readiness import Readiness
 from storage.stores import Stores
@@ -31,7 +32,10 @@ NOTICE_SECONDS = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Operator(Stores):
-    """The stores that a command may read or change, and the parts that only operators need."""
+    """The stores that a command may read or change, and the parts that only operators need.
+
+    `documents` imports the blob client, which takes half a second, so only some commands call it.
+    """
 
     audit: Audit
     suspensions: SuspensionStore
@@ -43,6 +47,8 @@ class Operator(Stores):
     thresholds: Thresholds
     readiness: Readiness
     key_checks: KeyChecks
+    configured: Settings
+    documents: Callable[[], Documents]
 
 
 def clock() -> datetime:
@@ -93,6 +99,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Op
         account.queues(),
         cipher,
         clock,
+        document_retention=configured.document_retention,
         audit=Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
         suspensions=SuspensionStore(shared, clock),
         breakers=Breakers(shared, clock),
@@ -105,6 +112,8 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Op
         thresholds=configured.doctor_thresholds,
         readiness=Readiness.of(account, cipher, rate_limiter.TABLE),
         key_checks=KeyChecks(account.table(key_checks.TABLE), cipher),
+        configured=configured,
+        documents=account.documents,
     )
 
 

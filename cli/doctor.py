@@ -17,7 +17,10 @@ from io_api.breakers import Breakers
 from io_api.rate_budget import USED, Budget
 from io_api.suspensions import Circuit, Key, Suspensions
 from settings import RateLimit
+from storage.documents import NoDocument
 from storage.queues import POISON_QUEUES
+from storage.readiness import REFUSED
+from storage.table import Unanswered
 
 CIRCUIT_COLUMNS: Final = {
     "service": "servizio",
@@ -47,6 +50,7 @@ TOPICS: Final = {
     "circuits": "le chiavi",
     "breakers": "le risposte di IO",
     "budget": "il ritmo verso IO",
+    "documents": "il contenitore dei documenti",
     "queues": "le code poison",
     "parked": "i messaggi parcheggiati",
     "health": "ciò che è in dubbio, in ritardo o senza servizio",
@@ -54,14 +58,15 @@ TOPICS: Final = {
 # Without calls, a rate stays where an old cut left it, so only a recent cut counts.
 RECENT = timedelta(hours=1)
 SLOW: Final = 0.75
+NO_BLOB: Final = "-doctor"
 
 
 def doctor(as_json: AsJson = False) -> None:
     """Dice che cosa è fermo, perché, e che cosa fare.
 
     Guarda le tabelle e le chiavi di cifratura, senza le quali non si decide nulla; poi le impostazioni, le
-    pause, le chiavi e i permessi che IO rifiuta, il ritmo verso IO, i messaggi parcheggiati, le code, ciò che
-    è in dubbio, in ritardo, fermo presso IO o di un servizio che non c'è più.
+    pause, le chiavi e i permessi che IO rifiuta, il ritmo verso IO, i documenti, i messaggi parcheggiati, le
+    code, ciò che è in dubbio, in ritardo, fermo presso IO o di un servizio che non c'è più.
     Esce con 0 se va tutto bene, con 1 se qualcosa richiede attenzione.
     """
     suspensions, document = ask(_examine)
@@ -84,6 +89,7 @@ async def _examine(stores: Operator) -> tuple[Suspensions, dict[str, Any]]:
         "circuits": [fact for keys in stores.keys.values() for fact in _circuits(suspensions, keys)],
         "breakers": await _breakers(stores.breakers),
         "budget": _budget(await stores.rate_limiter.budget(), stores.limit, clock()),
+        "documents": await _documents(stores),
         "campaigns": await stopped_campaigns(stores),
         **await waiting(stores),
         "health": await health(stores),
@@ -108,6 +114,19 @@ async def _breakers(breakers: Breakers) -> list[dict[str, Any]]:
         for operation, breaker in known.items()
         if breaker.opened_at
     ]
+
+
+async def _documents(stores: Operator) -> list[dict[str, Any]]:
+    """Return why documents cannot be read, if remote contents are switched on."""
+    if not stores.configured.remote_content_keys:
+        return []
+    try:
+        await stores.documents().open(NO_BLOB)
+    except Unanswered as error:
+        return [{"http_status": error.status}]
+    except NoDocument:
+        return []
+    return []
 
 
 def _budget(budget: Budget, limit: RateLimit, now: datetime) -> dict[str, Any]:
@@ -140,6 +159,7 @@ def _print_for_people(suspensions: Suspensions, document: dict[str, Any]) -> Non
     _print_breakers(document["breakers"])
     typer.echo()
     _print_budget(document["budget"])
+    _print_documents(document["documents"])
     typer.echo()
     print_stopped(document["campaigns"])
     typer.echo()
@@ -171,6 +191,17 @@ def _print_breakers(breakers: list[dict[str, Any]]) -> None:
         "\nIO non risponde a queste chiamate: i messaggi aspettano, e ripartono da soli quando "
         "IO torna. Se dura, guarda lo stato di IO o chiedi alla sua assistenza."
     )
+
+
+def _print_documents(facts: list[dict[str, Any]]) -> None:
+    for fact in facts:
+        refused = fact["http_status"] in REFUSED
+        what = "rifiuta l'accesso" if refused else "non risponde"
+        advice = "controlla il ruolo sui blob" if refused else "controlla lo storage account e la rete"
+        typer.echo(
+            f"\nIl contenitore dei documenti {what}: {advice}. "
+            "I messaggi con documenti aspettano, gli altri partono."
+        )
 
 
 def _advice(circuit: dict[str, Any]) -> str:

@@ -48,6 +48,8 @@ async def health(stores: Operator) -> list[dict[str, Any]]:
     now = clock()
     pending = [one async for one in stores.ledger.pending()]
     indexes = {"check_status": stores.due_index, "remind": stores.reminder_index}
+    if stores.retention.period:
+        indexes["expire_documents"] = stores.retention.index
     behind = {name: await index.lag() for name, index in indexes.items()}
     runs = {name: await index.last_lease_end() for name, index in indexes.items()}
     oldest = {queue: await stores.queues.oldest(queue) for queue in INPUT_QUEUES}

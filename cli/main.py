@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from cli import in_doubt, keys, parked, reminders
+from cli import in_doubt, keys, parked, reminders, remote_content
 from cli.doctor import doctor
 from cli.pauses import pause, resume
 from cli.show import show
@@ -20,6 +20,7 @@ app.add_typer(parked.app, name="parked")
 app.add_typer(in_doubt.app, name="in-doubt")
 app.add_typer(reminders.app, name="reminders")
 app.add_typer(keys.app, name="keys")
+app.add_typer(remote_content.app, name="remote-content")
 
 
 @app.callback()
@@ -28,7 +29,8 @@ def postino() -> None:
 
     Legge dall'ambiente le stesse impostazioni della function app: AzureWebJobsStorage (oppure
     AzureWebJobsStorage__accountName, o AzureWebJobsStorage__queueServiceUri e
-    AzureWebJobsStorage__tableServiceUri), ENCRYPTION_KEYS e IO_API_KEY o IO_SERVICES.
+    AzureWebJobsStorage__tableServiceUri), ENCRYPTION_KEYS e IO_API_KEY o IO_SERVICES. `remote-content` vuole
+    anche IO_MANAGE_API_KEY e REMOTE_CONTENT_API_KEY, per le configurazioni su IO.
 
     Codici di uscita: 0 fatto, 1 non trovato (doctor: qualcosa richiede attenzione), 2 uso o impostazioni
     sbagliate, oppure lo storage non risponde.

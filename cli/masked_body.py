@@ -12,6 +12,7 @@ SHOWN: Final = frozenset(
         *("request_id", "service", "feature_level_type", "campaign"),
         *("not_before", "expires_at", "due_date", "paid_at", "traceparent"),
         *("reference", "sequence", "language"),
+        *("has_precondition",),
         *("in_reply_to", "after_days", "times", "days_between", "days_before_due"),
     }
 )
@@ -41,7 +42,9 @@ def _masked(name: str, value: object) -> object:
 
 def _masked_text(name: str, value: str) -> str:
     masked_text = mask_fiscal_codes(value)
-    if name in SHOWN or masked_text == MASK:
-        return masked_text
-    # IO and the violations count in the same way.
-    return f"[{len(value.encode('utf-16-le', 'surrogatepass')) // 2} UTF-16 code units]"
+    return masked_text if name in SHOWN or masked_text == MASK else length_of(value)
+
+
+def length_of(text: str) -> str:
+    """Return the length of a text in its place, as IO and the violations count it."""
+    return f"[{len(text.encode('utf-16-le', 'surrogatepass')) // 2} UTF-16 code units]"

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Final
 
+from storage.documents import LARGEST_DOCUMENT
+
 STATES: Final[Mapping[str, str]] = {
     "REQUESTED": "ricevuta, da inviare",
     "SENDING": "invio in corso",
@@ -35,6 +37,12 @@ REASONS: Final[Mapping[str, str]] = {
     "payment_amount_not_allowed": "l'importo supera il massimo del servizio su IO",
     "invalid_message": "IO non accetta il contenuto così com'è",
     "recipient_forbidden": "l'account può scrivere solo a destinatari di prova",
+    "document_missing": "un documento non è arrivato in 24 ore nel contenitore `documents`",
+    "document_not_pdf": "un documento non è un PDF: i suoi primi byte non sono %PDF-",
+    "document_empty": "un documento è vuoto",
+    "document_too_large": f"un documento supera i {LARGEST_DOCUMENT // 1024**2} MB",
+    "remote_content_not_configured": "al servizio manca la configurazione dei contenuti remoti, o all'app "
+    "REMOTE_CONTENT_API_KEY",
 }
 OPERATIONS: Final[Mapping[str, str]] = {
     "*": "tutte",
@@ -81,6 +89,8 @@ NOTES: Final[Mapping[str | None, str]] = {
     "campaign_stopped": "non sollecitato: i solleciti della campagna sono fermi",
     "citizen_reminded_enough": "non sollecitato: il cittadino aveva già ricevuto abbastanza solleciti",
     "reminded_lately": "non sollecitato: troppo vicino al sollecito prima",
+    "document_missing": "un documento non è nel contenitore `documents`: si aspettano 24 ore in tutto",
+    "documents_unanswered": "i blob non rispondono: con HTTP 403 manca il ruolo sui blob",
     "too_long": "non sollecitato: con tutte le traduzioni il testo è troppo lungo per una coda",
     "quiet_time": "non sollecitato: di notte, di domenica o in un giorno festivo",
     "rejected": "non sollecitato: IO non ha consegnato il messaggio",

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from typing import Annotated, Any, get_type_hints
 
@@ -75,16 +75,13 @@ class Change:
     as_json: AsJson = False
 
 
-GROUPS = (Filters, ParkedFilters, Change)
-
-
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace each parameter whose type is a group by one option a field, for Typer to read."""
+    """Replace each parameter whose type is a group, a dataclass, by one option a field, for Typer to read."""
     parameters: list[inspect.Parameter] = []
     groups: dict[str, type] = {}
     for name, parameter in inspect.signature(command).parameters.items():
         hint = get_type_hints(command, include_extras=True)[name]
-        if hint in GROUPS:
+        if is_dataclass(hint) and isinstance(hint, type):
             groups[name] = hint
             parameters += _options(hint)
         else:

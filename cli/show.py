@@ -12,6 +12,7 @@ from cli.timeline import timeline
 from contract.fields import RequestId
 from storage.ledger import Entry
 from storage.parked import ParkedMessage
+from storage.remote_contents import KeptContent
 
 LABELS = {
     "service": "servizio",
@@ -46,18 +47,20 @@ def show(
 ) -> None:
     """Mostra tutto ciò che si sa di una richiesta, mai il codice fiscale né il testo."""
 
-    async def find(stores: Operator) -> tuple[Entry | None, list[ParkedMessage]]:
-        found = await stores.parked.find(request_id)
-        return await stores.ledger.get(request_id), [one for one in found if one.request_id == request_id]
+    async def find(stores: Operator) -> tuple[Entry | None, list[ParkedMessage], KeptContent | None]:
+        found = [one for one in await stores.parked.find(request_id) if one.request_id == request_id]
+        entry = await stores.ledger.get(request_id)
+        fetched = entry.remote_content_id if entry else None
+        return entry, found, await stores.remote_contents.get(fetched) if fetched else None
 
-    entry, parked = ask(find)
+    entry, parked, kept = ask(find)
     if entry is None and not parked:
         fail(
             NOT_FOUND,
             f"Nessuna richiesta con request_id {request_id}: controlla maiuscole e minuscole, "
             "o se è ancora in coda con `postino status`.",
         )
-    document = timeline(request_id, entry, parked)
+    document = timeline(request_id, entry, parked, kept)
     if as_json:
         print_json(document)
     else:
@@ -75,6 +78,8 @@ def print_timeline(document: dict[str, Any]) -> None:
         HISTORY,
         map(_line, document["history"]),
     )
+    if document["remote_content"]:
+        _print_remote_content(document["request_id"], document["remote_content"])
     if document["parked"]:
         _print_parked(document["parked"], document["parked_ids"])
 
@@ -84,6 +89,15 @@ def _line(step: dict[str, Any]) -> tuple[object, ...]:
     reason = step.get("reason")
     note = NOTES.get(reason) or NOTES.get(step["what"])
     return at, step["what"], reason, step.get("http_status"), step.get("times"), step.get("reminder"), note
+
+
+def _print_remote_content(request_id: str, kept: dict[str, Any]) -> None:
+    version, since, attachments = (shown(kept[name]) for name in ("version", "since", "attachments"))
+    typer.echo(f"\nContenuto remoto: versione {version} del {since}, documenti: {attachments}")
+    if kept["version"] > 1:
+        typer.echo(f"  corretto: postino remote-content versions {request_id}")
+    if kept["undeclared"]:
+        typer.echo(f"  non dichiarano di essere PDF/A, come IO raccomanda: {kept['undeclared']}")
 
 
 def _print_parked(parked: dict[str, Any], parked_ids: list[str]) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from storage.ledger import Entry
 from storage.parked import ParkedMessage
+from storage.remote_contents import KeptContent
 
 FROM_LEDGER = (
     *("state", "service", "campaign", "in_reply_to", "feature_level_type"),
@@ -11,19 +12,24 @@ FROM_LEDGER = (
     *("attempt", "failures", "sequence", "next_at"),
     *("created_at", "updated_at", "expires_at", "due_date", "history"),
 )
+FROM_REMOTE_CONTENT = ("version", "since", "attachments", "undeclared")
 FROM_PARKED = ("parked_id", "queue", "reason", "violations", "times", "first_at", "last_at")
 
 
-def timeline(request_id: str, entry: Entry | None, parked: list[ParkedMessage]) -> dict[str, Any]:
+def timeline(
+    request_id: str, entry: Entry | None, parked: list[ParkedMessage], kept: KeptContent | None = None
+) -> dict[str, Any]:
     """Return the timeline of a request. The ledger or the parked messages must know the request.
 
-    `parked` is the newest parked message; `parked_ids` names all.
+    `parked` is the newest parked message; `parked_ids` names all. `remote_content` describes the version that
+    IO fetches now.
     """
     by_age = sorted(parked, key=lambda message: message.last_at)
     known = {name: getattr(entry, name) for name in FROM_LEDGER} if entry else _never_entered(by_age)
     return {
         "request_id": request_id,
         **known,
+        "remote_content": {name: getattr(kept, name) for name in FROM_REMOTE_CONTENT} if kept else None,
         "parked": _parked(by_age[-1]) if by_age else None,
         "parked_ids": [message.parked_id for message in by_age],
     }

@@ -183,4 +183,17 @@ def usable_request_id(document: Mapping[str, object]) -> str | None:
 def fields_with_own_fiscal_code(document: Mapping[str, object]) -> list[str]:
     """Return the names of the free fields that hold the body's own fiscal code, however disguised."""
     code = str(document.get("fiscal_code", ""))
-    return [name for name in _FREE if is_person_in(str(document.get(name) or ""), code)]
+    free = {name: document.get(name) for name in _FREE} | _blobs(document)
+    return [name for name, value in free.items() if is_person_in(str(value or ""), code)]
+
+
+def _blobs(document: Mapping[str, object]) -> dict[str, object]:
+    """Return the names of blobs in a body that may have any shape, by the path of their field."""
+    content = document.get("remote_content")
+    attachments = content.get("attachments") if isinstance(content, dict) else None
+    found = attachments if isinstance(attachments, list) else []
+    return {
+        f"remote_content.attachments.{number}.blob": attachment.get("blob")
+        for number, attachment in enumerate(found)
+        if isinstance(attachment, dict)
+    }

@@ -25,6 +25,7 @@ from contract.fields import (
     usable_request_id,
 )
 from contract.reminders import Reminders
+from contract.remote_content import RemoteContent
 from contract.text import Text
 from contract.violations import InvalidRequest, Violation, broken, broken_below, violations_of
 
@@ -106,6 +107,12 @@ class MessageRequest(BaseModel):
         description="The same text in other languages. Postino sends the first of the recipient's preferred "
         "languages that is here, otherwise the Italian text of content.",
     )
+    remote_content: RemoteContent | None = Field(
+        default=None,
+        repr=False,
+        description="Text and PDF documents that IO fetches from Postino at each opening. Needs "
+        "feature_level_type ADVANCED, and a service with a configuration of remote contents.",
+    )
     campaign: Campaign | None = Field(
         default=None,
         description="Label to follow many requests together. No fiscal code is allowed in it.",
@@ -151,6 +158,13 @@ class MessageRequest(BaseModel):
         if unmet:
             raise broken_below(unmet)
         return reminders
+
+    @field_validator("remote_content")
+    @classmethod
+    def _premium(cls, remote_content: RemoteContent | None, info: ValidationInfo) -> RemoteContent | None:
+        if remote_content is not None and info.data.get("feature_level_type") == "STANDARD":
+            raise broken(["needs feature_level_type ADVANCED: IO takes no remote content without it"])
+        return remote_content
 
     @field_validator("expires_at")
     @classmethod

@@ -24,6 +24,7 @@ _RULES = {
     "model_type": "must be an object, is {found}",
     "dict_type": "must be an object, is {found}",
     "list_type": "must be an array, is {found}",
+    "tuple_type": "must be an array, is {found}",
     "too_short": "must have at least {min_length} values, has {actual_length}",
     "too_long": "must have at most {max_length} values, has {actual_length}",
     "literal_error": "must be {expected}",

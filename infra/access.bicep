@@ -1,6 +1,7 @@
 // Every role of the deployment. No other file of this folder grants a role.
 
 param storageName string
+param documentContainer string
 param vaultName string
 param insightsName string
 param appPrincipalId string
@@ -12,7 +13,9 @@ param operatorsPrincipalId string
 var roles = {
   'Key Vault Secrets User': '4633458b-17de-408a-b874-0445c86b69e6'
   'Monitoring Metrics Publisher': '3913510d-42f4-4e42-8a64-420c390055eb'
+  'Storage Blob Data Contributor': 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
   'Storage Blob Data Owner': 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
+  'Storage Blob Data Reader': '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
   'Storage Queue Data Contributor': '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
   'Storage Queue Data Message Processor': '8a0f0c08-91a1-4084-bc3d-661d67233fed'
   'Storage Queue Data Message Sender': 'c6a89b2d-59bc-44d0-9896-0f6e12d7b80a'
@@ -40,6 +43,13 @@ var outsiders = [
   { principalId: creditorPrincipalId, queue: 'message-settled', role: 'Storage Queue Data Message Sender' }
 ]
 
+// The back office puts the PDF files that citizens open. Operators only read them, to check a correction. The account's
+// other containers hold the host's keys and the package.
+var documentRoles = [
+  { principalId: backOfficePrincipalId, principalType: 'ServicePrincipal', role: 'Storage Blob Data Contributor' }
+  { principalId: operatorsPrincipalId, principalType: 'Group', role: 'Storage Blob Data Reader' }
+]
+
 resource storage 'Microsoft.Storage/storageAccounts@2024-01-01' existing = {
   name: storageName
 }
@@ -53,6 +63,16 @@ resource outsiderQueues 'Microsoft.Storage/storageAccounts/queueServices/queues@
   parent: queueService
   name: outsider.queue
 }]
+
+resource blobService 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' existing = {
+  parent: storage
+  name: 'default'
+}
+
+resource documents 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' existing = {
+  parent: blobService
+  name: documentContainer
+}
 
 resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
   name: vaultName
@@ -99,6 +119,16 @@ resource outsidersOnQueues 'Microsoft.Authorization/roleAssignments@2022-04-01' 
     principalId: outsider.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[outsider.role])
+  }
+}]
+
+resource onDocuments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for one in documentRoles: if (!empty(one.principalId)) {
+  scope: documents
+  name: guid(documents.id, one.principalId, roles[one.role])
+  properties: {
+    principalId: one.principalId
+    principalType: one.principalType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[one.role])
   }
 }]
 

@@ -56,7 +56,7 @@ var alerts = [
     name: 'days-behind'
     severity: 2
     window: 'PT30M'
-    says: 'Status polling or reminders have a lag of more than a day.'
+    says: 'Status polling, reminders or the removal of documents have a lag of more than a day.'
     query: loadTextContent('alerts/days-behind.kql')
   }
   {
@@ -79,6 +79,13 @@ var alerts = [
     window: 'PT30M'
     says: 'A message has been on a -poison queue for five days; the platform deletes it after seven.'
     query: loadTextContent('alerts/old-poison.kql')
+  }
+  {
+    name: 'remote-content-denied'
+    severity: 1
+    window: 'PT15M'
+    says: 'Somebody tries keys, recipients or ids of remote contents, or IO has an old key.'
+    query: loadTextContent('alerts/remote-content-denied.kql')
   }
 ]
 

@@ -43,7 +43,7 @@ param privateNetwork bool = false
 @description('A /24 or larger; only with privateNetwork.')
 param addressSpace string = '10.90.0.0/24'
 
-@description('Object id of the service principal that puts requests on message-requests.')
+@description('Object id of the service principal that puts requests on message-requests and PDF files into documents.')
 param backOfficePrincipalId string = ''
 
 @description('Object id of the service principal that reads message-outcomes; may be the same.')
@@ -120,6 +120,7 @@ module access 'access.bicep' = {
   name: 'access'
   params: {
     storageName: storage.outputs.name
+    documentContainer: storage.outputs.documentContainer
     vaultName: vault.outputs.name
     insightsName: monitoring.outputs.insightsName
     appPrincipalId: identity.properties.principalId

@@ -16,6 +16,7 @@ var queueNames = concat(triggerQueues, poisonQueues, ['message-outcomes'])
 var tableNames = [
   'audit'
   'campaigns'
+  'documentends'
   'due'
   'ioaccount'
   'keys'
@@ -24,7 +25,11 @@ var tableNames = [
   'parked'
   'reminderdays'
   'reminders'
+  'remotecontents'
 ]
+
+// As in storage/documents.py: the PDF files that citizens open.
+var documentContainer = 'documents'
 
 var packageContainer = 'app-package'
 
@@ -82,6 +87,11 @@ resource package 'Microsoft.Storage/storageAccounts/blobServices/containers@2024
   name: packageContainer
 }
 
+resource documents 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
+  parent: blobService
+  name: documentContainer
+}
+
 // Writes only: they show the puts on poison queues. Every poll of a queue is a read; logs of reads would cost more
 // than the messages.
 resource queueLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
@@ -114,4 +124,5 @@ resource tableLogs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = 
 }
 
 output name string = account.name
+output documentContainer string = documents.name
 output packageUri string = '${account.properties.primaryEndpoints.blob}${package.name}'

@@ -2,8 +2,8 @@
 
 A row matches a status and the beginning of the answer's title (IO), message (API Management) or detail. The
 first row that matches wins. The words come from the code that answers: pagopa/io-messages apps/services-func
-(CreateMessage, GetMessage) at 88d155d5, pagopa/io-functions-services (profiles) at 72b2ff3d,
-pagopa/io-ts-commons src/responses.ts, and API Management's own bodies.
+(CreateMessage, GetMessage) and apps/rc-func (configurations) at 88d155d5, pagopa/io-functions-services
+(profiles) at 72b2ff3d, pagopa/io-ts-commons src/responses.ts, and API Management's own bodies.
 
 IO makes every check that ends in 400, 403 or 404 before it creates a message, so on a send these statuses
 prove that IO created nothing. Only IO's own words refuse a message. A 4xx without IO's problem body comes
@@ -137,6 +137,13 @@ GET_MESSAGE = (
     Row(403, "You are not allowed to read this", MessageForbidden, "not_this_service"),
     Row(403, "Forbidden", MessageForbidden, "forbidden"),
     Row(500, "Error retrieving Payment Status", PaymentLookupFailed, "payment_lookup_failed"),
+    *EVERY_CALL,
+)
+
+CONFIGURATIONS = (
+    Row(400, ANY, Refused, "invalid_configuration"),
+    Row(403, ANY, Misconfigured, "configurations_not_allowed"),
+    Row(404, "Configuration not found", Refused, "configuration_not_found"),
     *EVERY_CALL,
 )
 

@@ -30,7 +30,7 @@ _HEADER_VALUE = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
-class _Call:
+class Call:
     """One call: `ids` fill the route's braces; `unproven` is the error if the request may have left.
 
     Telemetry gets only the route.
@@ -93,7 +93,7 @@ class IoClient:
         Raises NotSent, Refused (IO does not accept the fiscal code) or Unavailable.
         """
         body = json.dumps({"fiscal_code": fiscal_code}).encode()
-        answer = await self._make(_Call("POST", PROFILES, body), key)
+        answer = await self.make(Call("POST", PROFILES, body), key)
         if answer.says(404, "Profile not found"):
             return None
         if answer.status != 200:
@@ -106,8 +106,8 @@ class IoClient:
         Any 201 means that IO created the message: do not send it again, even without an id.
         Raises NotSent, Refused or InDoubt. IO has no idempotency key: repeat only after NotSent.
         """
-        call = _Call("POST", MESSAGES, message.body(), unproven=InDoubt)
-        answer = await self._make(call, key, timeout_seconds=self._submit_timeout_seconds)
+        call = Call("POST", MESSAGES, message.body(), unproven=InDoubt)
+        answer = await self.make(call, key, timeout_seconds=self._submit_timeout_seconds)
         if answer.status != 201:
             raise error_in(answer, SUBMIT_MESSAGE, InDoubt)
         return CreatedMessage.in_body(answer.body).id
@@ -117,8 +117,8 @@ class IoClient:
 
         Raises NotSent or Unavailable (PaymentLookupFailed, MessageNotFound, MessageForbidden).
         """
-        call = _Call("GET", MESSAGE, ids={"fiscal_code": fiscal_code, "id": message_id})
-        answer = await self._make(call, key)
+        call = Call("GET", MESSAGE, ids={"fiscal_code": fiscal_code, "id": message_id})
+        answer = await self.make(call, key)
         if answer.status != 200:
             raise error_in(answer, GET_MESSAGE, Unavailable)
         return _read(answer, MessageStatus)
@@ -126,22 +126,22 @@ class IoClient:
     async def answers_reads(self, *, key: SecretStr) -> bool:
         """Return whether the program that takes messages answers a GET of a message that does not exist."""
         ids = {"fiscal_code": _NO_CITIZEN, "id": _NO_MESSAGE}
-        return await self._is_answered(_Call("GET", MESSAGE, ids=ids), key)
+        return await self._is_answered(Call("GET", MESSAGE, ids=ids), key)
 
     async def answers_sends(self, *, key: SecretStr) -> bool:
         """Return whether the program that takes messages answers a POST /messages that it must refuse.
 
         IO decodes the body before it creates anything (pagopa/io-messages, CreateMessage: 400).
         """
-        return await self._is_answered(_Call("POST", MESSAGES, b"{}"), key)
+        return await self._is_answered(Call("POST", MESSAGES, b"{}"), key)
 
-    async def _is_answered(self, call: _Call, key: SecretStr) -> bool:
+    async def _is_answered(self, call: Call, key: SecretStr) -> bool:
         try:
-            return _is_of_the_backend(await self._make(call, key))
+            return _is_of_the_backend(await self.make(call, key))
         except IoError:
             return False
 
-    async def _make(self, call: _Call, key: SecretStr, *, timeout_seconds: float | None = None) -> Answer:
+    async def make(self, call: Call, key: SecretStr, *, timeout_seconds: float | None = None) -> Answer:
         """Return IO's answer. Raises Unreachable, or the call's `unproven` if the request may have left."""
         if not _HEADER_VALUE.fullmatch(key.get_secret_value()):
             raise Misconfigured(reason="invalid_key")
@@ -153,7 +153,7 @@ class IoClient:
             span.failed(answer.reason)
         raise answer  # outside every handler: a chained exception could hold the address
 
-    async def _answer(self, call: _Call, key: SecretStr, timeout_seconds: float) -> Answer | IoError:
+    async def _answer(self, call: Call, key: SecretStr, timeout_seconds: float) -> Answer | IoError:
         """Return IO's answer, or the error that a missing answer means."""
         headers = {"Ocp-Apim-Subscription-Key": key.get_secret_value()}
         if call.body:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from cryptography.fernet import Fernet
 
 from local.child import ChildError
+from local.demo.document import RemoteContentAtIo
 from local.demo.simulated_io import SimulatedIo
 from local.interruption import EXIT_CODE, interruption, treat_sigterm_as_ctrl_c
 from local.stack import PROJECT, Place, Stack, running_stack
@@ -51,6 +52,9 @@ and see what becomes of it (the simulated citizen reads within seconds):
 
 .venv/bin/postino show {request_id}
 
+Documents work too (docs/remote-content.md): `.venv/bin/postino remote-content list` shows the configuration,
+and a POST of {{"id": message_id}} to {simulator}/open shows what the citizen sees.
+
 Ctrl-C stops it all. Logs: {logs}/*.log"""
 
 
@@ -58,12 +62,24 @@ async def run() -> None:
     """Start everything, print how to use it, and stop at Ctrl-C. Raises ChildError."""
     _require_free_ports()
     print("Starting storage (Azurite), the IO simulator and the functions host.", flush=True)
+    remote_content = RemoteContentAtIo()
     settings = {
         "IO_API_KEY": IO_KEY,
         "ENCRYPTION_KEYS": _encryption_keys(),
         "CHECK_STATUS_SCHEDULE": "*/5 * * * * *",
+        **remote_content.settings,
     }
-    async with running_stack(PLACE, keys={"default": IO_KEY}, settings=settings) as stack:
+
+    async def configuration(io: str, host: str) -> dict[str, str]:
+        return {"REMOTE_CONTENT_CONFIGURATION_ID": await remote_content.configure(io, host)}
+
+    async with running_stack(
+        PLACE,
+        keys={"default": IO_KEY},
+        settings=settings,
+        manage_key=remote_content.manage_key,
+        prepare=configuration,
+    ) as stack:
         async with aclosing(SimulatedIo(stack.simulator)) as io:
             await io.script(QUICK_CITIZEN)
         print(_how_to_use(stack), flush=True)

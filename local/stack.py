@@ -6,7 +6,7 @@ import shlex
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,25 +72,35 @@ class Stack:
             await asyncio.gather(working, *watching, return_exceptions=True)
 
 
+type Prepare = Callable[[str, str], Awaitable[Mapping[str, str]]]
+
+
 @asynccontextmanager
 async def running_stack(
-    place: Place, *, keys: Mapping[str, str], settings: Mapping[str, str]
+    place: Place,
+    *,
+    keys: Mapping[str, str],
+    settings: Mapping[str, str],
+    manage_key: str,
+    prepare: Prepare,
 ) -> AsyncIterator[Stack]:
     """Start each part when the one before it answers, and stop the parts in reverse order.
 
     `keys` are the API keys that the simulator accepts, by service. `settings` are the app settings other than
-    storage and IO's address. Raises ChildError.
+    storage and IO's address. `prepare` runs before the host starts, with the addresses of IO and of the host,
+    and returns further app settings. `manage_key` is the account's key of the kind MANAGE. Raises ChildError.
     """
     place.logs.mkdir(parents=True, exist_ok=True)
     async with AsyncExitStack() as running:
         azurite = await _start(running, place, "azurite", _azurite(place), {})
         storage = await azurite.line("DefaultEndpointsProtocol=")
-        simulator = await _start(running, place, "io-simulator", _simulator(place, keys), {})
+        simulator = await _start(running, place, "io-simulator", _simulator(place, keys, manage_key), {})
         base_url = (await simulator.line("ready ")).split()[2]
-        found = {"AzureWebJobsStorage": storage, "IO_API_BASE_URL": base_url, **settings}
         port = place.host_port or _free_port()
-        host = await _start(running, place, "functions-host", _host(port), found)
         address = f"http://127.0.0.1:{port}"
+        more = await prepare(base_url, address)
+        found = {"AzureWebJobsStorage": storage, "IO_API_BASE_URL": base_url, **settings, **more}
+        host = await _start(running, place, "functions-host", _host(port), found)
         async with httpx.AsyncClient(base_url=address) as client:
             await host.sign(lambda: _functions_run(client))
         control = base_url.removesuffix("/api/v1") + "/simulator"
@@ -117,9 +127,11 @@ def _azurite(place: Place) -> list[str]:
     return _python("local.azurite", *data, "--ports", *map(str, place.azurite_ports))
 
 
-def _simulator(place: Place, keys: Mapping[str, str]) -> list[str]:
+def _simulator(place: Place, keys: Mapping[str, str], manage_key: str) -> list[str]:
     pairs = ",".join(f"{service}={key}" for service, key in keys.items())
-    return _python("local.io_simulator", "--port", str(place.simulator_port), "--keys", pairs)
+    managing = f"{next(iter(keys))}={manage_key}"
+    port = str(place.simulator_port)
+    return _python("local.io_simulator", "--port", port, "--keys", pairs, "--manage-keys", managing)
 
 
 def _host(port: int) -> list[str]:

@@ -71,6 +71,9 @@ async def drop(message: ParkedMessage, stores: Stores) -> None:
     entry, there = await ledger.get(message.parked_id), await parked.get(message.queue, message.parked_id)
     if there and there.etag != message.etag:
         raise Changed(Changed.__doc__)
-    if entry and entry.state in GIVEN_UP and entry.body:
-        await ledger.advance(entry, body={})
+    if entry and entry.state in GIVEN_UP:
+        if entry.body:
+            await ledger.advance(entry, body={})
+        if entry.remote_content_id:
+            await stores.remote_contents.forget(entry.remote_content_id)
     await parked.remove(message)

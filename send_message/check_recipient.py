@@ -11,6 +11,7 @@ from io_api.errors import NotSent, Refused, Unavailable
 from io_api.models import Profile
 from send_message.deferral import deferral
 from send_message.delivery import Delivery, UnknownRequest, handle_delivery, look_up
+from send_message.documents import examine
 from storage.ledger import WAITING, DifferentContent, Entry, LostRace, State, Step
 from storage.queues import MESSAGE_REQUESTS
 
@@ -57,6 +58,8 @@ async def _note(entry: Entry, notice_number: str, context: Context) -> Entry:
 async def _check(entry: Entry, context: Context) -> Entry | None:
     ledger = context.ledger
     try:
+        if entry.remote_content_id:
+            await examine(entry, ledger.request_of(entry), context)
         profile = await context.io.get_profile(ledger.fiscal_code_of(entry), service=entry.service)
     except Refused as error:
         return await ledger.advance(entry, Step(State.REFUSED, error.reason, error.status))

@@ -2,17 +2,21 @@
 
 import random
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from io_api.breakers import READ_FAILURES
 from io_api.errors import IoError, Misconfigured, RateLimited, Suspended
 from storage.ledger import Entry, State, Step
 
+# A document that the container does not hold yet.
+DOCUMENT_MISSING: Final = "document_missing"
 SHORTEST = timedelta(seconds=2)
 # While a backend's circuit breaker may still open, messages come back in time for IO's recovery.
 LONGEST_AT_FIRST = timedelta(seconds=40)
 AT_FIRST = READ_FAILURES
 LONGEST = timedelta(minutes=15)
+# The back office may enqueue a request before it has stored the documents, but not for ever.
+LONGEST_MISSING = timedelta(hours=24)
 
 
 def deferral(entry: Entry, error: IoError, now: datetime) -> tuple[Step, dict[str, Any]]:
@@ -21,8 +25,10 @@ def deferral(entry: Entry, error: IoError, now: datetime) -> tuple[Step, dict[st
     The delay is 2 s plus a random part. The limit of that part doubles with each failure, up to 40 s for the
     first ten failures and 15 min after that. A 429, a suspension or a wrong configuration sets its own delay.
     No failure of IO is the message's fault: `failures` sets only the delay. Age ends a message: after seven
-    days of waiting it is parked (`delivery.py`, MAX_AGE).
+    days of waiting it is parked (`delivery.py`, MAX_AGE), and after one day if a document is missing.
     """
+    if error.reason == DOCUMENT_MISSING and now - _missing_since(entry, now) > LONGEST_MISSING:
+        return Step(State.DEAD, error.reason), {}
     failures = entry.failures + (not isinstance(error, RateLimited | Suspended | Misconfigured))
     changes = {
         "next_at": now + _delay(failures, error),
@@ -30,6 +36,14 @@ def deferral(entry: Entry, error: IoError, now: datetime) -> tuple[Step, dict[st
         "failures": failures,
     }
     return Step(State.DEFERRED, error.reason, error.status), changes
+
+
+def _missing_since(entry: Entry, now: datetime) -> datetime:
+    """Return when a document was first found missing, of the times in a row that it was."""
+    last = entry.last_step
+    if last.get("reason") != DOCUMENT_MISSING:
+        return now
+    return datetime.fromisoformat(last.get("since", last["at"]))
 
 
 def _delay(failures: int, error: IoError) -> timedelta:

@@ -13,11 +13,12 @@ from contract.violations import InvalidRequest
 from io_api.account import READY_SECONDS
 from io_api.client import SUBMIT_TIMEOUT_SECONDS
 from io_api.errors import InDoubt, NotSent, Refused
-from io_api.models import NewMessage
+from io_api.models import NewMessage, ThirdPartyData
 from io_api.rate_limiter import Permit
 from send_message.attempt_result import NOT_CLAIMED, after_acceptance, record, record_late, result_of
 from send_message.deferral import deferral
 from send_message.delivery import Delivery, UnknownRequest, handle_delivery, look_up
+from send_message.documents import examine, third_party_data
 from send_message.still_needed import no_longer_needed
 from storage.ledger import Entry, LostRace, State, Step
 from storage.queues import MESSAGE_SENDS
@@ -55,14 +56,17 @@ async def send_message(body: str, context: Context, *, redelivered: bool) -> Non
 async def _send(entry: Entry, language: Language | None, context: Context) -> Entry:
     ledger = context.ledger
     request = ledger.request_of(entry)
-    message = compose(request, language)
     try:
+        await examine(entry, request, context)
+        message = compose(request, language, third_party_data(entry, request, context.configuration_ids))
         async with context.io.permit_to_send(entry.service) as permit:
             # The message may have waited for a minute.
             if over := await no_longer_needed(entry, context):
                 return await ledger.advance(entry, over, body={})
             claimed = await record(ledger.intent(entry, language), NOT_CLAIMED, ledger)
             step, changes = await _post(claimed, message, permit, context)
+    except Refused as error:
+        return await ledger.advance(entry, Step(State.REFUSED, error.reason))
     except NotSent as error:
         step, changes = deferral(entry, error, context.clock())
         return await ledger.advance(entry, step, **changes)
@@ -101,12 +105,15 @@ async def _post(
     return Step(State.ACCEPTED, None if message_id else "no_message_id"), {"message_id": message_id}
 
 
-def compose(request: MessageRequest, language: Language | None) -> NewMessage:
+def compose(
+    request: MessageRequest, language: Language | None, third_party_data: ThirdPartyData | None = None
+) -> NewMessage:
     """Return the message in one of the request's languages (None: Italian). Both models use IO's words."""
+    content = request.content_in(language).model_dump(exclude_none=True)
     return NewMessage.model_validate(
         {
             "fiscal_code": request.fiscal_code,
             "feature_level_type": request.feature_level_type,
-            "content": request.content_in(language).model_dump(exclude_none=True),
+            "content": content | {"third_party_data": third_party_data},
         }
     )

@@ -7,9 +7,11 @@ import telemetry
 from contract.fields import Language
 from contract.reference import Reference
 from storage.due_index import DueIndex
-from storage.ledger import GIVEN_UP, Entry, State
+from storage.ledger import GIVEN_UP, NEVER_SENT, Entry, State
 from storage.outcomes import Outcomes
 from storage.queues import MESSAGE_SENDS, Queues, poison
+from storage.remote_contents import RemoteContents
+from storage.retention import Retention
 
 # IO processes a message within seconds of its acceptance. The first poll asks about its delivery.
 FIRST_POLL = timedelta(seconds=10)
@@ -25,12 +27,16 @@ class Dispatcher:
         queues: Queues,
         due_index: DueIndex,
         reminder_index: DueIndex,
+        remote_contents: RemoteContents,
+        retention: Retention,
         outcomes: Outcomes,
         clock: Callable[[], datetime],
     ) -> None:
         self._queues = queues
         self._due_index = due_index
         self._reminder_index = reminder_index
+        self._remote_contents = remote_contents
+        self._retention = retention
         self._outcomes = outcomes
         self._clock = clock
 
@@ -44,8 +50,12 @@ class Dispatcher:
         right after.
         """
         reference = reference_to(entry, language)
-        if entry.state is State.ACCEPTED and entry.message_id:
-            await self._accepted(entry, entry.accepted_at or entry.updated_at)
+        if entry.state is State.ACCEPTED:
+            await self._retention.begin(entry)
+            if entry.message_id:
+                await self._accepted(entry, entry.accepted_at or entry.updated_at)
+        if entry.state in NEVER_SENT and entry.remote_content_id:  # the request's body is gone too
+            await self._remote_contents.forget(entry.remote_content_id)
         if entry.state in GIVEN_UP:  # parking publishes the whole history
             await self.poison(reference.to_json(), queue)
             return
@@ -54,7 +64,7 @@ class Dispatcher:
             await self.requeue(reference, queue, (entry.next_at or self._clock()) - self._clock())
 
     async def _accepted(self, entry: Entry, at: datetime) -> None:
-        # The reminder row comes first: once the due row exists, polling may change the state, and a retry
+        # The other rows come first: once the due row exists, polling may change the state, and a retry
         # would skip this step.
         if entry.may_remind:
             await self._reminder_index.put(entry.request_id, at + FIRST_REMINDER)

@@ -10,6 +10,7 @@ from storage.table import Row, Table
 
 TABLE: Final = "due"
 REMINDERS_TABLE: Final = "reminders"
+DOCUMENTS_TABLE: Final = "documentends"
 
 # One host works through the index at a time. A crashed host delays the others by this much at most.
 LEASE = timedelta(seconds=90)

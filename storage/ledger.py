@@ -50,6 +50,7 @@ class State(StrEnum):
 
 
 GIVEN_UP = frozenset({State.REFUSED, State.DEAD})  # an operator must decide
+NEVER_SENT = frozenset({State.SKIPPED, State.EXPIRED})
 WAITING = frozenset({State.REQUESTED, State.DEFERRED})
 DELIVERED = frozenset({State.PROCESSED, State.READ, State.PAID})
 MISSING: Final = "MISSING"
@@ -124,6 +125,7 @@ class Entry:
     has_payment: bool = False
     campaign: str | None = None
     in_reply_to: str | None = None
+    remote_content_id: str | None = None  # third_party_data.id: cannot be guessed
     due_date: datetime | None = None
     expires_at: datetime | None = None
     traceparent: str | None = None
@@ -323,6 +325,7 @@ class Ledger:
             has_payment=request.content.payment_data is not None,
             campaign=request.campaign,
             in_reply_to=request.in_reply_to,
+            remote_content_id=secrets.token_urlsafe(32) if request.remote_content else None,
             due_date=request.content.due_date,
             expires_at=request.expires_at,
             next_at=request.not_before,
@@ -381,7 +384,9 @@ def _recorded(
     line |= {"reminder": step.reminder} if step.reminder else {}
     earlier = history[:-1] if history and history[-1]["what"] == State.SENDING else history
     if step.what == State.DEFERRED and earlier and _same_deferral(earlier[-1], step):
-        return (*earlier[:-1], {**line, "times": earlier[-1].get("times", 1) + 1})
+        last = earlier[-1]
+        repeated = {"since": last.get("since", last["at"]), "times": last.get("times", 1) + 1}
+        return (*earlier[:-1], line | repeated)
     return _folded((*history, line))
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
 
-from storage import campaigns, due_index, key_checks, ledger, notices, parked, reminder_days
+from storage import campaigns, due_index, key_checks, ledger, notices, parked, reminder_days, remote_contents
 from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.key_checks import KeyChecks
@@ -25,9 +25,11 @@ TABLES: Final = (
     parked.TABLE,
     due_index.TABLE,
     due_index.REMINDERS_TABLE,
+    due_index.DOCUMENTS_TABLE,
     notices.TABLE,
     campaigns.TABLE,
     reminder_days.TABLE,
+    remote_contents.TABLE,
     key_checks.TABLE,
 )
 _NO_ROW: Final = ("@readiness", "@readiness")

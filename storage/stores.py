@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
-from storage import campaigns, due_index, ledger, notices, parked, reminder_days
+from storage import campaigns, due_index, ledger, notices, parked, reminder_days, remote_contents
 from storage.campaigns import Campaigns
 from storage.cipher import Cipher
 from storage.dispatcher import Dispatcher
@@ -16,6 +16,8 @@ from storage.outcomes import Outcomes
 from storage.parked import Parked
 from storage.queues import Queues
 from storage.reminder_days import ReminderDays
+from storage.remote_contents import RemoteContents
+from storage.retention import Retention
 from storage.table import Table
 
 
@@ -30,6 +32,8 @@ class Stores:
     notices: Notices
     campaigns: Campaigns
     reminder_days: ReminderDays
+    remote_contents: RemoteContents
+    retention: Retention
     due_index: DueIndex
     reminder_index: DueIndex
     outcomes: Outcomes
@@ -42,11 +46,18 @@ class Stores:
         queues: Queues,
         cipher: Cipher,
         clock: Callable[[], datetime],
+        *,
+        document_retention: timedelta | None = None,
         **others: Any,
     ) -> Self:
-        """Build the stores of an account. `tables` gives a table by name; `others`: fields of a subclass."""
+        """Build the stores of an account. `tables` gives a table by name; `others`: fields of a subclass.
+
+        `document_retention`: how long documents are kept; None for ever.
+        """
         due = DueIndex(tables(due_index.TABLE), clock)
         reminders = DueIndex(tables(due_index.REMINDERS_TABLE), clock)
+        contents = RemoteContents(tables(remote_contents.TABLE), cipher)
+        retention = Retention(DueIndex(tables(due_index.DOCUMENTS_TABLE), clock), document_retention)
         outcomes = Outcomes(queues)
         return cls(
             clock=clock,
@@ -56,9 +67,11 @@ class Stores:
             notices=Notices(tables(notices.TABLE), cipher),
             campaigns=Campaigns(tables(campaigns.TABLE), clock),
             reminder_days=ReminderDays(tables(reminder_days.TABLE)),
+            remote_contents=contents,
+            retention=retention,
             due_index=due,
             reminder_index=reminders,
             outcomes=outcomes,
-            dispatcher=Dispatcher(queues, due, reminders, outcomes, clock),
+            dispatcher=Dispatcher(queues, due, reminders, contents, retention, outcomes, clock),
             **others,
         )

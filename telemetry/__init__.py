@@ -15,8 +15,9 @@ from telemetry.measures import (
     io_utilisation,
     queue_depth,
     queue_oldest_age,
+    remote_content_denials,
 )
-from telemetry.spans import handling, io_call, outcome, processing, ticking, traceparent
+from telemetry.spans import handling, io_call, outcome, processing, serving, ticking, traceparent
 
 __all__ = [
     "CONFIRMED_SECONDS",
@@ -34,6 +35,8 @@ __all__ = [
     "processing",
     "queue_depth",
     "queue_oldest_age",
+    "remote_content_denials",
+    "serving",
     "ticking",
     "traceparent",
 ]

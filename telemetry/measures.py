@@ -31,6 +31,16 @@ io_utilisation: Final = _METER.create_histogram(
 outcomes: Final = _METER.create_counter(
     "postino.outcomes", unit="{outcome}", description="Outcomes published on message-outcomes, by state"
 )
+remote_content_answers: Final = _METER.create_counter(
+    "postino.remote_content.answers",
+    unit="{call}",
+    description="Calls of IO that fetch a remote content, by route and HTTP status",
+)
+remote_content_denials: Final = _METER.create_counter(
+    "postino.remote_content.denials",
+    unit="{call}",
+    description="Denied calls for a remote content, by cause",
+)
 queue_depth: Final = _METER.create_gauge(
     "postino.queue.depth", unit="{message}", description="Messages on a queue, invisible ones included"
 )

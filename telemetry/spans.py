@@ -5,7 +5,7 @@ attaches to an invocation. Without an exporter no span is recorded, and the trac
 on unchanged.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -109,6 +109,19 @@ def io_call(method: str, route: str, server: str) -> Iterator[IoCall]:
         set_status_on_exception=False,
     ) as span:
         yield IoCall(span, f"{method} /{resource}")
+
+
+@contextmanager
+def serving(route: str) -> Iterator[Callable[[int], None]]:
+    """Record a call of IO by the template of its path. Yields a function that takes the HTTP status."""
+    attributes = {"http.request.method": "GET", "http.route": route}
+    with _TRACER.start_as_current_span(f"GET {route}", Context(), SpanKind.SERVER, attributes) as span:
+
+        def answered(status: int) -> None:
+            span.set_attribute("http.response.status_code", status)
+            measures.remote_content_answers.add(1, {"route": route, "status": str(status)})
+
+        yield answered
 
 
 def outcome(state: str, service: str | None, reason: str | None) -> None:

@@ -10,6 +10,7 @@ from check_status.follow import follow_due
 from check_status.settle import settle_payment
 from context import Context
 from contract.reminders import ReminderPolicy
+from expire_documents.expire_documents import expire_documents
 from poison.park import park
 from reminders.remind import remind_due
 from send_message.check_recipient import check_recipient
@@ -20,20 +21,21 @@ from storage.ledger import Entry, entry_of
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
 from storage.stores import Stores
 from storage.table import Table
-from tests.fakes import Died, FakeClock, FakeIo, FakeQueues, FakeTable, QueuedMessage, Steps
+from tests.fakes import Died, FakeClock, FakeDocuments, FakeIo, FakeQueues, FakeTable, QueuedMessage, Steps
 from tests.samples import KEYS, a_body
 
 MAX_DEQUEUE_COUNT = 5
+CONFIGURATION_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 LEASE_OF_THE_PLATFORM = timedelta(minutes=10)
 
 
 class FakeApp:
     """The product's own parts over the fakes, with the methods that drive a message through them.
 
-    A test may replace `io`, `policies` and `most_per_day`.
+    A test may replace `io`, `policies`, `most_per_day`, `retention` and what concerns documents.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, document_retention: timedelta | None = None) -> None:
         self.clock = FakeClock()
         self.steps = Steps()
         self.io = FakeIo(steps=self.steps)
@@ -42,15 +44,22 @@ class FakeApp:
         self.cipher = Cipher(KEYS)
         self.policies: dict[str, ReminderPolicy] = {}
         self.most_per_day = 2
-        stores = Stores.on(self._table, self.queues, self.cipher, self.clock)
+        self.documents = FakeDocuments(self.steps)
+        self.serves_documents = True
+        self.configuration_ids = {"default": CONFIGURATION_ID}
+        stores = Stores.on(
+            self._table, self.queues, self.cipher, self.clock, document_retention=document_retention
+        )
         self.stores = stores
         self.ledger, self.parked, self.notices = stores.ledger, stores.parked, stores.notices
         self.campaigns, self.days = stores.campaigns, stores.reminder_days
         self.due_index, self.reminder_index = stores.due_index, stores.reminder_index
         self.outcomes, self.dispatcher = stores.outcomes, stores.dispatcher
+        self.remote_contents, self.retention = stores.remote_contents, stores.retention
         self.ledger_table, self.due_table = self.tables["ledger"], self.tables["due"]
         self.parked_table, self.notices_table = self.tables["parked"], self.tables["notices"]
         self.reminders_table = self.tables["reminders"]
+        self.contents_table, self.ends_table = self.tables["remotecontents"], self.tables["documentends"]
 
     def _table(self, name: str) -> Table:
         self.tables[name] = FakeTable(name, self.steps)
@@ -60,7 +69,12 @@ class FakeApp:
     def context(self) -> Context:
         """The context that the functions get."""
         return Context(
-            **vars(self.stores), io=self.io, policies=self.policies, most_per_day=self.most_per_day
+            **{**vars(self.stores), "retention": self.retention},
+            io=self.io,
+            policies=self.policies,
+            most_per_day=self.most_per_day,
+            documents=self.documents if self.serves_documents else None,
+            configuration_ids=self.configuration_ids,
         )
 
     async def check(self, body: str, *, redelivered: bool = False) -> None:
@@ -78,6 +92,10 @@ class FakeApp:
     async def follow(self) -> None:
         """Run one tick of the status timer."""
         await follow_due(self.context)
+
+    async def expire_documents(self) -> None:
+        """Run one tick of the timer of documents."""
+        await expire_documents(self.context)
 
     async def settle(self, body: str) -> None:
         """Deliver a body of message-settled."""
@@ -165,7 +183,8 @@ class FakeApp:
 
         Poison queues hold what the upstream system wrote, so they may contain personal data.
         """
-        for table in (self.ledger_table, self.due_table, self.parked_table, self.notices_table):
+        kept = (self.ledger_table, self.due_table, self.parked_table, self.notices_table, self.contents_table)
+        for table in kept:
             for row in table.rows_by_key.values():
                 yield f"keys of {table.name}", f"{row.partition} {row.key}"
                 for column, value in row.values.items():

@@ -4,7 +4,7 @@ Each fake extends the class that it replaces, so the type checker compares their
 its code. `tests/integration/test_storage.py` checks that the fake table and queues behave as the real ones.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from io_api.rate_budget import Priority, Slot
 from io_api.rate_limiter import Permit, RateLimiter
 from settings import RateLimit
 from storage.cipher import PROPERTY_BYTES
+from storage.documents import Document, Documents, NoDocument
 from storage.queues import LONGEST_DELAY, Queues, fits
 from storage.table import AlreadyThere, Changed, ETag, Row, Table, Unanswered
 from tests.pagopa.codecs import check_sent
@@ -225,6 +226,36 @@ class FakeQueues(Queues):
         """The only message on the queue."""
         (message,) = self.messages.get(queue, [])
         return message
+
+
+class FakeDocuments(Documents):
+    """A container of documents in memory, read in pieces of `piece` bytes; `blobs` is its content."""
+
+    def __init__(self, steps: Steps | None = None, *, piece: int = 1024) -> None:
+        self.blobs: dict[str, bytes] = {}
+        self._steps = steps or Steps()
+        self._piece = piece
+
+    async def open(self, blob: str) -> Document:
+        with self._steps.step("documents.open"):
+            if blob not in self.blobs:
+                raise NoDocument(NoDocument.__doc__)
+            content = self.blobs[blob]
+        return Document(len(content), self._pieces(content))
+
+    async def put(self, blob: str, content: bytes) -> None:
+        with self._steps.step("documents.put"):
+            self.blobs[blob] = content
+
+    async def delete(self, blob: str) -> None:
+        with self._steps.step("documents.delete"):
+            self.blobs.pop(blob, None)
+
+    async def _pieces(self, content: bytes) -> AsyncGenerator[bytes]:
+        for at in range(0, len(content), self._piece):
+            with self._steps.step("documents.piece"):
+                piece = content[at : at + self._piece]
+            yield piece
 
 
 async def _nothing() -> None:

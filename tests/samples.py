@@ -14,6 +14,9 @@ SUBJECT = "Avviso per te dal Comune"
 MARKDOWN = "Gentile cittadina, c'e' una scadenza che ti riguarda: leggi con calma. " * 2
 NOTICE_NUMBER = "302000100000012345"
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+BLOB = "tari/2026/avviso-000123.pdf"
+PDF_A = b"%PDF-1.7\n<rdf:Description pdfaid:part='2' pdfaid:conformance='A'/>\n%%EOF\n"
+PDF = b"%PDF-1.4\n1 0 obj\n<</Type/Catalog>>\nendobj\n%%EOF\n"
 KEYS = tuple(SecretStr(base64.urlsafe_b64encode(bytes([number] * 32)).decode()) for number in (1, 2))
 
 
@@ -38,6 +41,13 @@ def payment(**changes: Any) -> dict[str, Any]:
     """A content with a payment notice."""
     notice = {"amount": 12345, "notice_number": NOTICE_NUMBER, **changes}
     return {"subject": SUBJECT, "markdown": MARKDOWN, "payment_data": notice}
+
+
+def remote_content(*blobs: str, **changes: Any) -> dict[str, Any]:
+    """A remote content with a document for each name of a blob; a change to None leaves the field out."""
+    attachments = [{"name": "Avviso TARI.pdf", "blob": blob} for blob in blobs]
+    fields = {"subject": SUBJECT, "markdown": MARKDOWN, "attachments": attachments} | changes
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def personal_data_in(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from functools import partial
 from cryptography.fernet import Fernet
 
 from local.child import ChildError
+from local.demo.document import RemoteContentAtIo
 from local.demo.evidence import gather, open_stores
 from local.demo.institution import Institution
 from local.demo.play import Play
@@ -35,13 +36,22 @@ PACE = {
 async def demo(screen: Screen, *, keep: bool) -> bool:
     """Start everything, run and judge the demo; return whether all was as expected. Raises ChildError."""
     keys = {service: secrets.token_hex(16) for service in (*SERVICES, "default")}
-    settings = {
-        "IO_SERVICES": json.dumps({service: {"key": key} for service, key in keys.items()}),
-        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-        **PACE,
-    }
+    remote_content = RemoteContentAtIo()
+    settings = {"ENCRYPTION_KEYS": Fernet.generate_key().decode(), **remote_content.settings, **PACE}
+
+    async def services(io: str, host: str) -> dict[str, str]:
+        configuration_id = await remote_content.configure(io, host)
+        named = {name: {"key": key, "configuration_id": configuration_id} for name, key in keys.items()}
+        return {"IO_SERVICES": json.dumps(named)}
+
     screen.say("Starting storage (Azurite, in memory), the IO simulator and the functions host.")
-    async with running_stack(Place(logs=LOGS), keys=keys, settings=settings) as stack:
+    async with running_stack(
+        Place(logs=LOGS),
+        keys=keys,
+        settings=settings,
+        manage_key=remote_content.manage_key,
+        prepare=services,
+    ) as stack:
         verdict = await stack.while_up(_perform(stack, screen))
         screen.show(verdict, stack.simulator)
         screen.say(f"Logs: {LOGS}/*.log")

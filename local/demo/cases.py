@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any
 
 from contract.settlement import Settlement
+from local.demo.document import Document, a_pdf
 from local.demo.texts import IDENTITY_CARD, NURSERY, PARKING_PERMIT, WASTE_TAX, Text
 
 # The expected outcomes of a message, by state and reason.
@@ -36,7 +37,7 @@ class Case:
     Postino makes it. `a_week_later` are the `expected` outcomes that come only then. `not_reminded` are the
     reasons why the citizen gets no reminder. `subject` is what IO must hold if it gets the message.
     `violations` are the fields for which an invalid request is parked. `request_id` is None for the one body
-    that has none.
+    that has none. `document` is the PDF that the citizen opens.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Case:
     not_reminded: tuple[str, ...] = ()
     settlement: str | None = None
     violations: frozenset[str] = frozenset()
+    document: Document | None = None
 
     @property
     def at_first(self) -> tuple[str, ...]:
@@ -60,7 +62,8 @@ class Case:
     @property
     def end(self) -> tuple[str, ...]:
         """The end for people: the outcomes, and the reasons that only the ledger holds."""
-        return (*self.expected, *(f"not reminded ({reason})" for reason in self.not_reminded))
+        opened = (f"opened ({len(self.document.content)} bytes)",) if self.document else ()
+        return (*self.expected, *opened, *(f"not reminded ({reason})" for reason in self.not_reminded))
 
     @property
     def is_reminder(self) -> bool:
@@ -136,6 +139,19 @@ class CaseMaker:
             subject=subject,
         )
         return [case, reminder]
+
+    def with_document(self, row: Row) -> Case:
+        """Return a case whose message has a document, and a text that IO fetches with it."""
+        [case] = self.of(row)
+        document = Document(
+            f"demo/{case.request_id}.pdf", "ricevuta-tari.pdf", a_pdf(f"Ricevuta {case.request_id}")
+        )
+        request = json.loads(case.bodies[0])
+        request["remote_content"] = {
+            **{name: request["content"][name] for name in ("subject", "markdown")},
+            "attachments": [{"name": document.name, "blob": document.blob}],
+        }
+        return replace(case, bodies=(json.dumps(request, ensure_ascii=False),), document=document)
 
     def invalid(self) -> list[Case]:
         """Return requests that IO would refuse, or that are malformed. Each breaks a different rule."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local.demo.cases import reference_in
+from local.demo.cases import Case, reference_in
 from local.demo.play import EXPECTED_DEFERRALS, Play
 from local.demo.sample import Sample
 from local.demo.simulated_io import SimulatedIo
@@ -59,6 +59,7 @@ async def gather(sample: Sample, play: Play, stores: Stores, io: SimulatedIo, lo
                 entry=entries.get(case.request_id),
                 parked=parked_ones.get(case.request_id, []),
                 at_io=at_io.get(case.request_id, []),
+                opened=await _opened(io, case, at_io),
             )
             for case in sample.cases
         ],
@@ -92,6 +93,14 @@ async def _at_io(io: SimulatedIo, sample: Sample) -> ByRequest[list[Mapping[str,
         reference = reference_in(message["content"]["markdown"])
         messages[reference or reminders.get(message["fiscal_code"])].append(message)
     return messages
+
+
+async def _opened(
+    io: SimulatedIo, case: Case, at_io: ByRequest[list[Mapping[str, Any]]]
+) -> Mapping[str, Any] | None:
+    """Return what the citizen sees of a message with a document."""
+    messages = at_io.get(case.request_id, []) if case.document else []
+    return await io.open(messages[0]["id"]) if messages else None
 
 
 def _deferrals(entries: list[Entry | None]) -> Counter[str]:

@@ -1,13 +1,16 @@
-"""The institution's own system: it puts requests and settlements on queues, and takes outcomes."""
+"""The institution's own system: it puts documents, requests and settlements, and takes outcomes."""
 
 import asyncio
 import contextlib
 from collections.abc import Iterable
 
 from azure.core.exceptions import ResourceExistsError
+from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from contract.outcome import Outcome
+from local.demo.document import Document
+from storage.documents import CONTAINER
 from storage.queues import (
     INPUT_QUEUES,
     MESSAGE_OUTCOMES,
@@ -19,16 +22,25 @@ from storage.queues import (
 
 
 class Institution:
-    """The institution's connection to the queues. `open` creates the missing ones."""
+    """The institution's connection to queues and documents. `open` creates the missing queues."""
 
     def __init__(self, connection_string: str) -> None:
         self._queues = QueueServiceClient.from_connection_string(connection_string)
+        self._blobs = BlobServiceClient.from_connection_string(connection_string)
 
     async def open(self) -> None:
         """Create the queues."""
         for name in QUEUES:
             with contextlib.suppress(ResourceExistsError):
                 await self._queues.create_queue(name)
+
+    async def store(self, documents: Iterable[Document]) -> None:
+        """Put documents where the app reads them."""
+        container = self._blobs.get_container_client(CONTAINER)
+        with contextlib.suppress(ResourceExistsError):
+            await container.create_container()
+        for document in documents:
+            await container.upload_blob(document.blob, document.content)
 
     async def put(self, bodies: Iterable[str]) -> None:
         """Request messages, in this order."""
@@ -60,6 +72,7 @@ class Institution:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._queues.close()
+        await self._blobs.close()
 
     def _queue(self, name: str) -> QueueClient:
         return self._queues.get_queue_client(name)

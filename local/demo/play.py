@@ -54,9 +54,9 @@ class Play:
             await self._io.add_faults(faults)
             await self._institution.put(body for case in cases for body in case.bodies)
             await self._until(self._io.faults_are_used_up)
-        await self._institution.put(
-            body for case in (*sample.others, *sample.followed) for body in case.bodies
-        )
+        together = (*sample.others, *sample.followed, *sample.opened)
+        await self._institution.store(case.document for case in together if case.document)
+        await self._institution.put(body for case in together for body in case.bodies)
         await self._until(self._are_accepted)
         await self._institution.put(body for case in sample.others for body in case.late)
         await self._institution.settle(case.settlement for case in sample.others if case.settlement)

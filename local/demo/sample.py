@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from local.demo.cases import DELIVERED, IDLE, IN_DOUBT, PAID, READ, SETTLED, Case, CaseMaker, Citizen, Row
-from local.demo.texts import APPOINTMENT, IDENTITY_CARD, NURSERY, PARKING_PERMIT, SCHOOL_MEALS, WASTE_TAX
+from local.demo.texts import (
+    APPOINTMENT,
+    IDENTITY_CARD,
+    NURSERY,
+    PARKING_PERMIT,
+    RECEIPT,
+    SCHOOL_MEALS,
+    WASTE_TAX,
+)
 from local.demo.week_later import a_week_after
 from reminders.calendar import DAY, local_day
 
@@ -40,19 +48,21 @@ class Sample:
     """The cases by group.
 
     `doubtful` meets a broken connection, `delayed` a busy or failing IO, `others` neither. `followed` holds
-    requests with reminders, and the reminders, which are due at `remind_at` (UTC).
+    requests with reminders, and the reminders, which are due at `remind_at` (UTC). The citizens open the
+    documents of `opened`.
     """
 
     doubtful: Sequence[Case]
     delayed: Sequence[Case]
     others: Sequence[Case]
     followed: Sequence[Case]
+    opened: Sequence[Case]
     remind_at: datetime
 
     @property
     def cases(self) -> list[Case]:
         """All cases, in the order in which they go on the queue."""
-        return [*self.doubtful, *self.delayed, *self.others, *self.followed]
+        return [*self.doubtful, *self.delayed, *self.others, *self.followed, *self.opened]
 
 
 def new_sample(now: datetime) -> Sample:
@@ -70,6 +80,9 @@ def new_sample(now: datetime) -> Sample:
             *maker.invalid(),
         ],
         followed=_followed(maker, remind_at),
+        opened=[
+            maker.with_document(Row("PDF opened by the citizen", 1, RECEIPT, READ, READER, fields=PREMIUM))
+        ],
         remind_at=remind_at,
     )
 

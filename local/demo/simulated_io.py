@@ -11,7 +11,8 @@ class SimulatedIo:
     """Calls the simulator's control endpoints; `local.io_simulator` describes them."""
 
     def __init__(self, control_url: str) -> None:
-        self._http = httpx.AsyncClient(base_url=control_url)
+        # IO waits ten seconds for each of the institution's answers.
+        self._http = httpx.AsyncClient(base_url=control_url, timeout=60)
 
     async def script(self, citizens: Mapping[str, Mapping[str, object]]) -> None:
         """Script the citizens, by fiscal code."""
@@ -34,6 +35,11 @@ class SimulatedIo:
         messages: list[dict[str, Any]] = (await self._get("/messages"))["messages"]
         return messages
 
+    async def open(self, message_id: str) -> Mapping[str, Any]:
+        """Let the citizen open a message in the app, and return what the citizen sees."""
+        seen: Mapping[str, Any] = await self._post("/open", {"id": message_id})
+        return seen
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
@@ -42,6 +48,6 @@ class SimulatedIo:
         answer = await self._http.get(path)
         return answer.raise_for_status().json()
 
-    async def _post(self, path: str, document: object) -> None:
+    async def _post(self, path: str, document: object) -> Any:
         answer = await self._http.post(path, json=document)
-        answer.raise_for_status()
+        return answer.raise_for_status().json()

@@ -77,6 +77,14 @@ WASTE_TAX = Text(
     has_due_date=True,
     has_payment=True,
 )
+# Courtesy text: IO shows it in lists and sends it by e-mail, before the citizen opens the message.
+RECEIPT = Text(
+    "ricevuta",
+    "tributi",
+    "TARI: la tua ricevuta",
+    "Hai pagato la tassa sui rifiuti. Apri il messaggio per leggere e salvare la ricevuta, che resta a tua "
+    "disposizione anche in seguito.",
+)
 SCHOOL_MEALS = Text(
     "mensa",
     "scuola",

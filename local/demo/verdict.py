@@ -1,5 +1,6 @@
 """Expected against actual results: on the outcomes queue, in the ledger, in the parked table, at IO."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,8 @@ from storage.parked import ParkedMessage
 class Found:
     """The results of one case.
 
-    `words` are its outcomes by state and reason, `at_io` the messages that IO holds for it.
+    `words` are its outcomes by state and reason, `at_io` the messages that IO holds for it, `opened` what the
+    citizen sees of a message with a document.
     """
 
     case: Case
@@ -22,6 +24,7 @@ class Found:
     entry: Entry | None
     parked: Sequence[ParkedMessage]
     at_io: Sequence[Mapping[str, Any]] = field(repr=False)
+    opened: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def mistakes(self) -> list[str]:
         """Return a sentence for each result that is not as expected."""
@@ -30,6 +33,7 @@ class Found:
             *self._in_the_ledger(),
             *self._among_the_parked(),
             *self._at_io(),
+            *self._in_the_app(),
         ]
 
     def _among_the_outcomes(self) -> Iterator[str]:
@@ -64,6 +68,23 @@ class Found:
             recorded = self.entry and self.entry.message_id
             if self.case.expected != IN_DOUBT and recorded != message["id"]:
                 yield f"message_id in the ledger: expected {message['id']}; got {recorded}"
+
+    def _in_the_app(self) -> Iterator[str]:
+        document = self.case.document
+        if document is None:
+            return
+        seen = self.opened or {"error": "never opened", "subject": None, "attachments": []}
+        expected = {
+            "name": document.name,
+            "status": 200,
+            "bytes": len(document.content),
+            "sha256": hashlib.sha256(document.content).hexdigest(),
+        }
+        got = [{name: one[name] for name in expected} for one in seen["attachments"]]
+        if seen["error"] or got != [expected]:
+            yield f"document in the app: expected {expected}; got {seen['error'] or got}"
+        elif seen["subject"] != self.case.subject:
+            yield f"subject in the app: expected {self.case.subject!r}; got {seen['subject']!r}"
 
 
 @dataclass(frozen=True)

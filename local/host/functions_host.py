@@ -24,6 +24,7 @@ from local.host.app_settings import (
 from local.host.errors import ConfigurationError, StartError
 from local.host.host_json import HostJson, read_host_json
 from local.host.http_listener import HttpListener
+from local.host.http_proxy import HttpProxy
 from local.host.invocation import Invoker
 from local.host.queue_listener import QueueListener
 from local.host.queue_output import QueueOutputs, Wakes
@@ -100,6 +101,7 @@ class FunctionsHost:
             self._admin_routes(),
             options.route_prefix,
             self._invoker,
+            HttpProxy(worker.http_address) if worker.http_address else None,
         )
         self._tasks = asyncio.TaskGroup()
 

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from local.host.errors import ConfigurationError, StartError
+from local.host.http_proxy import HttpProxy
 from local.host.invocation import Invoker
 from local.host.protos import RpcHttp, TypedData
 from local.host.worker import Function, Outcome
@@ -30,8 +31,10 @@ class HttpListener:
         admin: Sequence[web.RouteDef],
         route_prefix: str,
         invoker: Invoker,
+        proxy: HttpProxy | None,
     ) -> None:
         self._invoker = invoker
+        self._proxy = proxy
         application = web.Application(client_max_size=_LARGEST_BODY)
         application.add_routes(admin)
         routes = [(_route(function, route_prefix), function) for function in functions]
@@ -55,12 +58,34 @@ class HttpListener:
     async def stop(self) -> None:
         """Accept no new request, and return when the running ones are answered."""
         await self._runner.cleanup()
+        if self._proxy:
+            await self._proxy.close()
 
     def _handler(self, function: Function) -> Handler:
+        return self._proxying(function, self._proxy) if self._proxy else self._by_value(function)
+
+    def _by_value(self, function: Function) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             value = TypedData(http=await _rpc_request(request))
             traceparent = request.headers.get("traceparent")
             return _response(await self._invoker.invoke(function, value, traceparent=traceparent))
+
+        return handle
+
+    def _proxying(self, function: Function, proxy: HttpProxy) -> Handler:
+        """Forward requests to the worker. The invocation carries only the parameters of the route."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            response: web.StreamResponse = web.Response(status=500)
+
+            async def forward(invocation_id: str) -> None:
+                nonlocal response
+                response = await proxy.forward(request, invocation_id)
+
+            value = TypedData(http=_rpc_parameters(request))
+            traceparent = request.headers.get("traceparent")
+            await self._invoker.invoke(function, value, traceparent=traceparent, forward=forward)
+            return response
 
         return handle
 
@@ -99,6 +124,12 @@ async def _rpc_request(request: web.Request) -> RpcHttp:
         query=dict(request.query),
         body=TypedData(bytes=await request.read()),
     )
+
+
+def _rpc_parameters(request: web.Request) -> RpcHttp:
+    """Return what the worker gets where it declares RequiresRouteParameters and serves HTTP itself."""
+    params = dict(request.match_info)
+    return RpcHttp(method="", url="", headers={}, params=params, query={}, body=TypedData(bytes=b""))
 
 
 def _response(outcome: Outcome) -> web.StreamResponse:

@@ -4,11 +4,13 @@ import asyncio
 import logging
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from azure.core.exceptions import AzureError
 
+from local.host.http_proxy import ForwardingFailed
 from local.host.protos import TypedData
 from local.host.queue_output import QueueOutputs
 from local.host.storage import cause
@@ -47,13 +49,19 @@ class Invoker:
         value: TypedData,
         metadata: Mapping[str, TypedData] | None = None,
         traceparent: str | None = None,
+        forward: Callable[[str], Awaitable[None]] | None = None,
     ) -> Outcome:
-        """Run a function and send its outputs. A failure of either is an outcome, not an exception."""
+        """Run a function and send its outputs. A failure of either is an outcome, not an exception.
+
+        `forward` forwards the request of an HTTP function to the worker, under the id of the invocation.
+        """
         invocation_id = str(uuid.uuid4())
         traceparent = traceparent or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
         self.running[invocation_id] = function.name
         try:
             run = self._worker.invoke(function, invocation_id, value, metadata or {}, traceparent)
+            if forward:
+                run = _until_forwarded(run, asyncio.ensure_future(forward(invocation_id)))
             outcome = await self._within_time(asyncio.create_task(run))
             if outcome.ok:
                 outcome = await self._with_outputs(function, outcome)
@@ -95,3 +103,15 @@ class Invoker:
         except (ValueError, RecursionError) as error:
             return Outcome(f"output not sent: {type(error).__name__}: {error}")
         return outcome
+
+
+async def _until_forwarded(run: Coroutine[Any, Any, Outcome], forwarding: asyncio.Future[None]) -> Outcome:
+    """Run a function whose request is being forwarded. It ends when the caller has the whole answer."""
+    try:
+        outcome = await run
+        await forwarding
+    except ForwardingFailed as error:
+        return Outcome(f"failed to proxy the request: {error}") if outcome.ok else outcome
+    finally:
+        forwarding.cancel()
+    return outcome

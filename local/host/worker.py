@@ -1,6 +1,9 @@
 """The app, loaded in this process by azure-functions-runtime, the code with which the platform runs it."""
 
+import asyncio
+import contextlib
 import json
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -8,12 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import azure_functions_runtime as runtime
 
 from local.host import protos
 from local.host.errors import AppError
 from local.host.protos import TypedData
+
+_ATTEMPTS, _DELAY = 200, 0.05
 
 # As in function.json: {"type": "queueTrigger", "direction": "IN", "name": ..., "queueName": ..., ...}
 type Binding = dict[str, Any]
@@ -43,10 +49,14 @@ class Outcome:
 
 
 class Worker:
-    """Loads a folder's app and runs its functions. A process has one only: the runtime keeps global state."""
+    """Loads a folder's app and runs its functions. A process has one only: the runtime keeps global state.
+
+    `http_address` is where the worker serves HTTP itself, for an app with the streaming extension, or "".
+    """
 
     def __init__(self, app_dir: Path) -> None:
         self._app_dir = app_dir
+        self.http_address = ""
 
     async def load(self) -> list[Function]:
         """Import function_app.py and index it. Raises AppError with the app's own message."""
@@ -64,6 +74,9 @@ class Worker:
         )
         if answer.result.status != protos.StatusResult.Success:
             raise AppError(answer.result.exception.message, answer.result.exception.stack_trace)
+        self.http_address = answer.capabilities.get("HttpUri", "")
+        if self.http_address:
+            await _until_it_listens(self.http_address)
         found = (await runtime.functions_metadata_request(None)).function_metadata_results
         if not found:
             raise AppError("function_app.py registers no function")
@@ -95,7 +108,23 @@ class Worker:
         return Outcome(outputs=outputs | ({"$return": answer.return_value} if answer.return_value else {}))
 
     def stop(self) -> None:
+        # The real host kills its worker. Here the worker's HTTP server is cancelled, and logs an error.
+        logging.getLogger("uvicorn.error").disabled = True
         runtime.stop_threadpool_executor()
+
+
+async def _until_it_listens(address: str) -> None:
+    """Wait for the worker's HTTP server. It handles signals from its start on, until the host's handlers
+    replace its own.
+    """
+    url = urlsplit(address)
+    for _ in range(_ATTEMPTS):
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(url.hostname, url.port)
+            writer.close()
+            return
+        await asyncio.sleep(_DELAY)
+    raise AppError(f"the worker's HTTP server does not listen at {address}")
 
 
 def _function(metadata: Any) -> Function:

@@ -23,7 +23,7 @@ def parse_rate_limit(text: str) -> RateLimit:
     return RateLimit(int(found[1]), int(found[2]))
 
 
-def parse_keys(text: str) -> dict[str, Service]:
+def parse_keys(text: str) -> dict[str, tuple[str, ...]]:
     """Parse "name=key,name=key". A name given twice has two keys. Raises ArgumentTypeError."""
     keys: dict[str, list[str]] = {}
     for entry in text.split(","):
@@ -31,7 +31,7 @@ def parse_keys(text: str) -> dict[str, Service]:
         if not (name and equals and key):
             raise argparse.ArgumentTypeError("write name=key,name=key")
         keys.setdefault(name, []).append(key)
-    return {name: Service(keys=tuple(of_service)) for name, of_service in keys.items()}
+    return {name: tuple(of_service) for name, of_service in keys.items()}
 
 
 def _arguments() -> argparse.Namespace:
@@ -41,9 +41,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--keys",
         type=parse_keys,
-        default=default.services,
+        default={name: service.keys for name, service in default.services.items()},
         metavar="NAME=KEY,...",
         help="services and their keys (default: default, with simulator-key and simulator-secondary-key)",
+    )
+    parser.add_argument(
+        "--manage-keys",
+        type=parse_keys,
+        default={name: service.manage_keys for name, service in default.services.items()},
+        metavar="NAME=KEY,...",
+        help="keys of the kind MANAGE, by service (default: default, with simulator-manage-key)",
     )
     parser.add_argument(
         "--rate-limit",
@@ -67,7 +74,10 @@ async def _serve(arguments: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     configuration = Configuration(
-        services=arguments.keys,
+        services={
+            name: Service(keys=keys, manage_keys=arguments.manage_keys.get(name, ()))
+            for name, keys in arguments.keys.items()
+        },
         rate_limit=arguments.rate_limit,
         processing_delay_seconds=arguments.processing_delay,
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from local.io_simulator.fiscal_code import PATTERN
+from local.io_simulator.ulid import PATTERN as ULID_PATTERN
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,19 @@ def amount_exceeds(amount: int, allowed: int) -> Answer:
 
 def invalid_fiscal_code(text: str) -> Answer:
     """Return the 400 for a wrong fiscal code in a path. Like IO's, its detail repeats the text sent."""
+    return _unmatched(text, PATTERN)
+
+
+def invalid_configuration_id(text: str) -> Answer:
+    """Return the 400 for a path whose configuration_id is no ULID."""
+    return _unmatched(text, ULID_PATTERN)
+
+
+def _unmatched(text: str, pattern: str) -> Answer:
     return problem(
         400,
-        f'Invalid string that matches the pattern "{PATTERN}"',
-        f'value ["{text}"] at [root] is not a valid [string that matches the pattern "{PATTERN}"]',
+        f'Invalid string that matches the pattern "{pattern}"',
+        f'value ["{text}"] at [root] is not a valid [string that matches the pattern "{pattern}"]',
     )
 
 
@@ -139,6 +149,9 @@ CONFIGURATION_NOT_FOUND = problem(
     404,
     "Remote Content Configuration NOT FOUND",
     "Cannot find any Remote Content Configuration with the given id",
+)
+NO_SUCH_CONFIGURATION = problem(
+    404, "Configuration not found", "Cannot find any remote-content configuration"
 )
 ATTACHMENTS_FORBIDDEN = problem(
     403,

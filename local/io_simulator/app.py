@@ -2,6 +2,12 @@
 
 from aiohttp import web
 
+from local.io_simulator.configuring import (
+    create_configuration,
+    get_configuration,
+    list_configurations,
+    update_configuration,
+)
 from local.io_simulator.control import control_routes
 from local.io_simulator.gateway import Gateway, no_such_path
 from local.io_simulator.profiles import get_profile
@@ -19,6 +25,8 @@ def create_app(simulator: Simulator) -> web.Application:
     profile = gateway.handler("get_profile", get_profile)
     submit = gateway.handler("submit_message", submit_message)
     read = gateway.handler("get_message", get_message)
+    configurations = f"{BASE_PATH}/messages-sending/remote-contents/configurations"
+    one_configuration = f"{configurations}/{{configuration_id}}"
     app = web.Application(client_max_size=LARGEST_CONTROL_BODY)
     app.add_routes(
         [
@@ -27,6 +35,10 @@ def create_app(simulator: Simulator) -> web.Application:
             web.post(f"{BASE_PATH}/messages", submit),
             web.post(f"{BASE_PATH}/messages/{{fiscal_code}}", submit),
             web.get(f"{BASE_PATH}/messages/{{fiscal_code}}/{{id}}", read),
+            web.post(configurations, gateway.handler("create_configuration", create_configuration)),
+            web.get(configurations, gateway.handler("list_configurations", list_configurations)),
+            web.get(one_configuration, gateway.handler("get_configuration", get_configuration)),
+            web.put(one_configuration, gateway.handler("update_configuration", update_configuration)),
             *control_routes(simulator),
             web.route("*", "/{path:.*}", no_such_path),
         ]

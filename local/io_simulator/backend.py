@@ -1,4 +1,4 @@
-"""The input of all three operations: a call that passed the gateway, and its first checks."""
+"""The input of every operation: a call that passed the gateway, and its first checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,7 +16,10 @@ from local.io_simulator.services import Group, Service
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call with a valid key, within the rate limit. `path` holds the parts of its path by name."""
+    """A call with a valid key, within the rate limit. `path` holds the parts of its path by name.
+
+    `manages`: the key is of the kind MANAGE, and no service's own.
+    """
 
     service_id: str
     service: Service = field(repr=False)
@@ -24,12 +27,20 @@ class Call:
     source: str
     path: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    manages: bool = False
 
     def require_group(self, *groups: Group) -> None:
-        """Refuse the call with 403 if the account is in none of the groups."""
+        """Refuse the call with 403 if the account is in none of the groups, or the key is no service's."""
+        if self.manages:
+            raise RefusedError(FORBIDDEN)
         if not self.service.groups:
             raise RefusedError(NO_SCOPES)
         if self.service.groups.isdisjoint(groups):
+            raise RefusedError(FORBIDDEN)
+
+    def require_manager(self, group: Group) -> None:
+        """Refuse the call with 403 if its key is not of the kind MANAGE, or its account not in the group."""
+        if not self.manages or group not in self.service.groups:
             raise RefusedError(FORBIDDEN)
 
     def require_source(self) -> None:

@@ -3,7 +3,15 @@
 from collections import Counter, defaultdict
 from typing import Any, Literal
 
-Operation = Literal["get_message", "get_profile", "submit_message"]
+Operation = Literal[
+    "create_configuration",
+    "get_configuration",
+    "get_message",
+    "get_profile",
+    "list_configurations",
+    "submit_message",
+    "update_configuration",
+]
 
 
 class Calls:

@@ -11,11 +11,19 @@ from local.io_simulator.clock import iso
 from local.io_simulator.faults import Fault
 from local.io_simulator.fiscal_code import FiscalCode
 from local.io_simulator.messages import Message
+from local.io_simulator.opening import open_message
 from local.io_simulator.script import Script, ScriptError
 from local.io_simulator.services import Service
 from local.io_simulator.simulator import Simulator
 
 FILTERS = frozenset({"id", "service", "fiscal_code", "subject", "feature_level_type", "key"})
+
+
+class Opening(Script):
+    """A citizen opens a message. `wait_seconds`: how long the app may wait for documents that come later."""
+
+    id: str
+    wait_seconds: Annotated[float, Field(ge=0)] = 0
 
 
 class Advance(Script):
@@ -29,6 +37,7 @@ SERVICES = TypeAdapter(dict[str, Service])
 KEYS = TypeAdapter(dict[str, tuple[str, ...]])
 FAULTS = TypeAdapter(tuple[Fault, ...])
 ADVANCE = TypeAdapter(Advance)
+OPENING = TypeAdapter(Opening)
 
 
 class Control:
@@ -80,6 +89,13 @@ class Control:
         documents = (_document(message) for message in self._simulator.messages)
         found = [document for document in documents if all(document[k] == v for k, v in wanted)]
         return {"count": len(found), "messages": found}
+
+    async def open_message(self, request: web.Request) -> object:
+        opening = OPENING.validate_json(await request.read())
+        message = self._simulator.messages.find(opening.id)
+        if message is None:
+            raise ScriptError(f"unknown message {opening.id}: GET /simulator/messages lists them")
+        return await open_message(self._simulator, message, opening.wait_seconds)
 
     async def get_calls(self, request: web.Request) -> object:
         return {
@@ -141,6 +157,7 @@ def control_routes(simulator: Simulator) -> list[web.RouteDef]:
         ("POST", "faults", control.add_faults),
         ("DELETE", "faults", control.clear_faults),
         ("GET", "messages", control.get_messages),
+        ("POST", "open", control.open_message),
         ("GET", "calls", control.get_calls),
         ("POST", "reset", control.reset),
     ]

@@ -58,11 +58,11 @@ class Gateway:
         found = simulator.services.by_key(key) if key else None
         if key is None or found is None:
             return to_response(None, KEY_INVALID if key else KEY_MISSING)
-        service_id, service = found
+        service_id, service, manages = found
         admission = simulator.rate_limiter.admit(service.account, time.monotonic())
         if admission.retry_after is not None:
             return to_response(0, rate_limited(admission.retry_after))
-        call = Call(service_id, service, key, request.remote or "", request.match_info, body)
+        call = Call(service_id, service, key, request.remote or "", request.match_info, body, manages)
         victim = Victim(
             request,
             effect=partial(_run, backend, simulator, call),

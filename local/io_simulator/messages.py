@@ -19,7 +19,8 @@ Status = Literal["ACCEPTED", "PROCESSED", "REJECTED", "FAILED"]
 class Message:
     """A message that got a 201, or would have got one without a fault.
 
-    `order` counts acceptances from 1. `payment_lookups` counts the GETs that asked pagoPA.
+    `order` counts acceptances from 1. `payment_lookups` counts the GETs that asked pagoPA, `openings` the
+    times that the citizen has opened it.
     """
 
     order: int
@@ -34,6 +35,7 @@ class Message:
     accepted_at: datetime
     status: Status = "ACCEPTED"
     payment_lookups: int = 0
+    openings: int = 0
 
     def age(self, now: datetime) -> float:
         """Return the seconds since acceptance."""

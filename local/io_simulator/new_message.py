@@ -23,14 +23,25 @@ from pydantic_core import ErrorDetails, from_json
 from local.io_simulator.answers import MALFORMED_JSON, RefusedError, problem
 from local.io_simulator.clock import iso
 from local.io_simulator.fiscal_code import FiscalCode
+from local.io_simulator.ulid import PATTERN as ULID
 
 TIMESTAMP = re.compile(r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?")
 
 
-def _length(least: int, most: int) -> AfterValidator:
+SUBJECT = (10, 120)
+MARKDOWN = (80, 10_000)
+
+
+def fits(text: str, length: tuple[int, int]) -> bool:
+    """Return whether a text has a length, least and most, in UTF-16 units."""
+    least, most = length
+    return least <= len(text.encode("utf-16-le")) // 2 <= most
+
+
+def _length(length: tuple[int, int]) -> AfterValidator:
     def check(text: str) -> str:
-        if not least <= len(text.encode("utf-16-le")) // 2 <= most:
-            raise ValueError(f"string of {least} to {most} UTF-16 units")
+        if not fits(text, length):
+            raise ValueError(f"string of {length[0]} to {length[1]} UTF-16 units")
         return text
 
     return AfterValidator(check)
@@ -79,7 +90,7 @@ class ThirdPartyData(Payload):
     """Remote content. `configuration_id` is optional here; a later check requires it."""
 
     id: NonEmpty
-    configuration_id: Annotated[str | None, Field(pattern="^[0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{26}$")] = None
+    configuration_id: Annotated[str | None, Field(pattern=ULID)] = None
     has_attachments: bool = False
     has_remote_content: bool = False
     has_precondition: Literal["ALWAYS", "ONCE", "NEVER"] | None = None
@@ -93,8 +104,8 @@ class EUCovidCert(Payload):
 
 
 class Content(Payload):
-    subject: Annotated[str, _length(10, 120)]
-    markdown: Annotated[str, _length(80, 10_000)]
+    subject: Annotated[str, _length(SUBJECT)]
+    markdown: Annotated[str, _length(MARKDOWN)]
     require_secure_channels: bool | None = None
     due_date: Timestamp | None = None
     payment_data: PaymentData | None = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ Group = Literal[
     "ApiMessageWriteAdvanced",
     "ApiMessageWriteEUCovidCert",
     "ApiMessageWriteWithPayee",
+    "ApiRemoteContentConfigurationWrite",
     "ApiThirdPartyMessageWrite",
 ]
 
@@ -28,6 +29,7 @@ PREMIUM_GROUPS: frozenset[Group] = frozenset(
         "ApiMessageReadAdvanced",
         "ApiMessageWrite",
         "ApiMessageWriteAdvanced",
+        "ApiRemoteContentConfigurationWrite",
         "ApiThirdPartyMessageWrite",
     }
 )
@@ -39,9 +41,11 @@ class Service(Script):
     """A service as its institution registered it.
 
     `max_allowed_payment_amount` is in cents; IO's own default is 0, which refuses every payment.
+    `manage_keys` are the account's keys of the kind MANAGE.
     """
 
     keys: Annotated[tuple[str, ...], Field(repr=False)]
+    manage_keys: Annotated[tuple[str, ...], Field(repr=False)] = ()
     account: str = "institution"
     groups: frozenset[Group] = PREMIUM_GROUPS
     authorized_recipients: Annotated[frozenset[FiscalCode], Field(repr=False)] = frozenset()
@@ -54,6 +58,14 @@ class Service(Script):
         """Return whether calls may come from the address. An empty list allows any address."""
         source = ip_address(address)
         return not self.authorized_cidrs or any(source in network for network in self.authorized_cidrs)
+
+
+class Subscription(NamedTuple):
+    """What a key opens: its service, and whether it is of the kind MANAGE."""
+
+    service_id: str
+    service: Service
+    manages: bool
 
 
 class Services:
@@ -69,7 +81,7 @@ class Services:
         together = self._services | dict(services)
         by_key: dict[str, str] = {}
         for service_id, service in together.items():
-            for key in service.keys:
+            for key in (*service.keys, *service.manage_keys):
                 if by_key.setdefault(key, service_id) != service_id:
                     raise ScriptError(
                         f"{by_key[key]} and {service_id} have a key in common: give each its own"
@@ -88,10 +100,13 @@ class Services:
             }
         )
 
-    def by_key(self, key: str) -> tuple[str, Service] | None:
-        """Return the service of a key, with its id; None if no service has the key."""
+    def by_key(self, key: str) -> Subscription | None:
+        """Return what a key opens; None if no service has the key."""
         service_id = self._by_key.get(key)
-        return None if service_id is None else (service_id, self._services[service_id])
+        if service_id is None:
+            return None
+        service = self._services[service_id]
+        return Subscription(service_id, service, manages=key in service.manage_keys)
 
     def accounts_with_configuration(self, configuration_id: str) -> set[str]:
         """Return the accounts that own a remote content configuration; none if it does not exist."""

@@ -9,11 +9,13 @@ from local.io_simulator.faults import FaultQueue
 from local.io_simulator.journal import Journal
 from local.io_simulator.messages import Messages
 from local.io_simulator.rate_limit import RateLimit, RateLimiter
+from local.io_simulator.remote_configurations import RemoteConfigurations
 from local.io_simulator.services import Service, Services
 
 
 def _default_services() -> dict[str, Service]:
-    return {"default": Service(keys=("simulator-key", "simulator-secondary-key"))}
+    keys, manage_keys = ("simulator-key", "simulator-secondary-key"), ("simulator-manage-key",)
+    return {"default": Service(keys=keys, manage_keys=manage_keys)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Simulator:
         self.services = Services(configuration.services)
         self.citizens = Citizens(configuration.default_citizen, self.clock)
         self.messages = Messages(self.clock, self.citizens, configuration.processing_delay_seconds)
+        self.remote_configurations = RemoteConfigurations(self.clock)
         self.rate_limiter = RateLimiter(configuration.rate_limit)
         self.faults = FaultQueue()
         self.calls = Calls()

@@ -77,6 +77,8 @@ def _require_configuration(simulator: Simulator, call: Call, third_party: ThirdP
     if third_party.configuration_id is None:
         raise RefusedError(NO_CONFIGURATION)
     owners = simulator.services.accounts_with_configuration(third_party.configuration_id)
+    configured = simulator.remote_configurations.find(third_party.configuration_id)
+    owners |= {configured.account} if configured else set()
     if not owners:
         raise RefusedError(CONFIGURATION_NOT_FOUND)
     if call.service.account not in owners:

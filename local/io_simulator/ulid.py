@@ -5,6 +5,8 @@ from datetime import datetime
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
+PATTERN = "^[0-9a-hjkmnp-tv-zA-HJKMNP-TV-Z]{26}$"
+
 
 def new_ulid(instant: datetime) -> str:
     """Return 26 characters that sort by instant, to the millisecond."""

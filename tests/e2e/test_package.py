@@ -7,13 +7,14 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from aiohttp import ClientSession
 
 from local.package import build
 from tests.e2e.processes import PROJECT, ChildProcess
 from tests.e2e.sample import fiscal_code, request
 from tests.e2e.world import World
 
-OF_THE_PLATFORM = ("azure-functions-runtime", "azurefunctions-extensions-base", "azure-storage-blob")
+OF_THE_PLATFORM = ("azure-functions-runtime",)
 
 
 def run(*command: str | Path) -> None:
@@ -37,8 +38,8 @@ def test_package_holds_the_product_and_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-async def test_published_app_sends_a_message(world: World, tmp_path: Path) -> None:
-    """With requirements.txt alone, the package runs under the platform's runtime and sends a message."""
+async def test_published_app_sends_and_serves(world: World, tmp_path: Path) -> None:
+    """With requirements.txt alone, the package sends a message and serves remote contents."""
     app, venv, platform = tmp_path / "app", tmp_path / "venv", tmp_path / "platform"
     build(PROJECT, tmp_path / "postino.zip")
     with ZipFile(tmp_path / "postino.zip") as package:
@@ -57,11 +58,13 @@ async def test_published_app_sends_a_message(world: World, tmp_path: Path) -> No
         *OF_THE_PLATFORM,
     )
     shutil.copytree(PROJECT / "local", platform / "local")
-    environ = {**world.environ, "PYTHONPATH": str(platform)}
+    environ = {**world.environ, "PYTHONPATH": str(platform), "REMOTE_CONTENT_API_KEY": "k" * 40}
     command = ["local.host", "--port", "0", "--app", str(app)]
     python = venv / "bin/python"
     with ChildProcess("published", tmp_path, command, environ, python=python, cwd=app) as host:
-        await host.address()
+        address = await host.address()
+        async with ClientSession() as caller, caller.get(f"{address}/api/messages/nobodys") as answer:
+            assert (answer.status, answer.headers["cache-control"]) == (400, "no-store")
         await world.put(request("r-1", fiscal_code(1)))
         await world.until_gone({"r-1": "SENDING ACCEPTED PROCESSED"})
         host.terminate()

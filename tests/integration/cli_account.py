@@ -10,8 +10,10 @@ from typer.testing import CliRunner, Result
 
 from cli.connection import Operator, ask
 from cli.main import app
+from contract.remote_content import RemoteContent
 from storage.ledger import Entry, State, Step
 from storage.parked import ParkedMessage
+from storage.remote_contents import KeptContent
 from tests.samples import a_request
 
 
@@ -46,6 +48,17 @@ class CliAccount:
     def advance(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
         """Advance an entry by these steps."""
         return ask(lambda stores: stores.ledger.advance(entry, *steps, **changes))
+
+    def keep(self, entry: Entry, content: RemoteContent, *, undeclared: int) -> None:
+        """Keep the remote content of an entry."""
+        kept = KeptContent(
+            remote_content_id=entry.remote_content_id or "",
+            request_id=entry.request_id,
+            recipient=entry.recipient,
+            since=datetime(2026, 11, 24, 9, 0, tzinfo=UTC),
+            undeclared=undeclared,
+        )
+        ask(lambda stores: stores.remote_contents.keep(kept, content))
 
     def park(self, body: str, **columns: Any) -> ParkedMessage:
         """Park a message: by default from message-requests, invalid, and with a parked_id of its own."""

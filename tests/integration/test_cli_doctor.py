@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -258,3 +259,18 @@ def test_what_is_late_is_told(account: CliAccount) -> None:
 
     ask(late)
     assert _health(account) == [("behind", "check_status", 3.0), ("timers", "check_status", 4320.0)]
+
+
+def test_documents_that_cannot_be_read(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With remote contents switched on, blobs that refuse are reported with the advice; off, nobody asks."""
+    assert _examined(account, 0)["documents"] == []
+    monkeypatch.setenv("REMOTE_CONTENT_API_KEY", "k" * 43)
+    assert _examined(account, 0)["documents"] == [], "the container has still no document"
+    connection = settings.load().storage_connection
+    assert connection
+    away = re.sub(r"(BlobEndpoint=http://127.0.0.1):\d+", r"\1:9", connection.get_secret_value())
+    monkeypatch.setenv("AzureWebJobsStorage", away)
+    document = _examined(account, 1)
+    assert (document["attention"], document["documents"]) == (["documents"], [{"http_status": None}])
+    shown = account.run("doctor").stdout
+    assert "Il contenitore dei documenti non risponde: controlla lo storage account e la rete." in shown

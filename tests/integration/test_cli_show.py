@@ -5,10 +5,11 @@ from datetime import UTC, datetime
 
 import pytest
 
+from contract.remote_content import RemoteContent
 from contract.violations import Violation
 from storage.ledger import Step
 from tests.integration.cli_account import CliAccount
-from tests.samples import a_body, personal_data_in
+from tests.samples import BLOB, a_body, personal_data_in, remote_content
 
 INVALID = (Violation(field="content.subject", rule="must have 10 to 120 UTF-16 code units, has 1"),)
 
@@ -55,6 +56,26 @@ def test_no_personal_data_is_shown(account: CliAccount, arguments: tuple[str, ..
     shown = account.run("show", entry.request_id, *arguments)
     assert entry.request_id in shown.stdout
     assert personal_data_in(shown.output) == []
+
+
+def test_remote_content_is_described_without_its_texts(account: CliAccount) -> None:
+    """Both forms show the version, the number of documents and the warning, and no name or text."""
+    content = RemoteContent.model_validate(remote_content(BLOB))
+    entry = account.accepted(feature_level_type="ADVANCED", remote_content=remote_content(BLOB))
+    account.keep(entry, content, undeclared=1)
+    shown = account.run("show", entry.request_id).output
+    assert "Contenuto remoto: versione 1 del 2026-11-24" in shown
+    assert "documenti: 1" in shown
+    assert "PDF/A, come IO raccomanda: 1" in shown
+    document = json.loads(account.run("show", entry.request_id, "--json").stdout)
+    assert document["remote_content"] == {
+        "version": 1,
+        "since": "2026-11-24T09:00:00.000+00:00",
+        "attachments": 1,
+        "undeclared": 1,
+    }
+    assert not [word for word in (BLOB, "Avviso TARI", entry.remote_content_id) if str(word) in shown]
+    assert personal_data_in(shown) == []
 
 
 def test_an_invalid_request_is_known_although_it_never_entered_the_ledger(account: CliAccount) -> None:

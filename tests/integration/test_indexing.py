@@ -28,7 +28,8 @@ from pathlib import Path
 from local.host.worker import Worker
 worker = Worker(Path(sys.argv[1]))
 functions = asyncio.run(worker.load())
-print(json.dumps({f.name: {"trigger": f.trigger, "outputs": f.outputs} for f in functions}))
+found = {f.name: {"trigger": f.trigger, "outputs": f.outputs} for f in functions}
+print(json.dumps(found | {"streaming": bool({"fastapi", "azure.storage.blob"} & set(sys.modules))}))
 worker.stop()
 """
 
@@ -92,15 +93,41 @@ def _events(queues: Mapping[str, QueueClient]) -> list[dict[str, Any]]:
     return [json.loads(message.content) for message in queues[MESSAGE_OUTCOMES].peek_messages(32)]
 
 
+def _indexed(app: TheApp, azurite: Azurite, settings: Mapping[str, str]) -> dict[str, Any]:
+    """What the platform's runtime finds, by function, and whether it loaded the parts for `streaming`."""
+    environ = {**os.environ, **settings, "AzureWebJobsStorage": azurite.connection_string}
+    command = [sys.executable, "-c", INDEX, str(app.folder)]
+    run = subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    functions: dict[str, Any] = json.loads(run.stdout)
+    return functions
+
+
+def test_remote_contents_are_registered_only_with_their_key(
+    app: TheApp, azurite: Azurite, good: dict[str, str]
+) -> None:
+    """With REMOTE_CONTENT_API_KEY there are three more functions. Without it, nothing of them is loaded."""
+    without = _indexed(app, azurite, good)
+    functions = _indexed(app, azurite, good | {"REMOTE_CONTENT_API_KEY": "k" * 40})
+    assert (without.pop("streaming"), functions.pop("streaming")) == (False, True)
+    over_http = {name: functions.pop(name)["trigger"] for name in set(functions) - set(without)}
+    assert functions == without
+    assert {name: trigger["route"] for name, trigger in over_http.items()} == {
+        "remote_content_details": "messages/{id}",
+        "remote_content_precondition": "messages/{id}/precondition",
+        "remote_content_attachment": "messages/{id}/{attachment_url}",
+    }
+    for trigger in over_http.values():
+        assert (trigger["type"], trigger["methods"]) == ("httpTrigger", ["GET"])
+        assert trigger["authLevel"].lower() == "anonymous"
+
+
 def test_app_registers_its_functions_with_their_bindings(
     app: TheApp, azurite: Azurite, good: dict[str, str]
 ) -> None:
     """The platform's runtime finds exactly these functions, with these queues and schedules."""
-    settings = {**os.environ, **good, "AzureWebJobsStorage": azurite.connection_string}
-    command = [sys.executable, "-c", INDEX, str(app.folder)]
-    run = subprocess.run(command, cwd=PROJECT, env=settings, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    functions = json.loads(run.stdout)
+    functions = _indexed(app, azurite, good)
+    del functions["streaming"]
     assert [function["outputs"] for function in functions.values()] == [[]] * len(functions)
     triggers = {name: function["trigger"] for name, function in functions.items()}
     by_queue = {
@@ -122,7 +149,7 @@ def test_app_registers_its_functions_with_their_bindings(
     assert triggers["remind"]["schedule"] == "0 */15 * * * *"
     assert triggers["measure_backlog"]["type"] == "timerTrigger"
     assert triggers["measure_backlog"]["schedule"] == "0 * * * * *"
-    assert set(triggers) == {*by_queue, "check_status", "remind", "measure_backlog"}
+    assert set(triggers) == {*by_queue, "check_status", "remind", "measure_backlog", "expire_documents"}
 
 
 def test_host_runs_the_app_to_the_first_call_of_io(
@@ -148,11 +175,12 @@ def test_host_runs_the_app_to_the_first_call_of_io(
     assert SECRET not in host.stdout + host.stderr
 
 
+@pytest.mark.parametrize("key", ["", "k" * 40], ids=["without remote contents", "with remote contents"])
 def test_host_that_ends_leaves_no_connection_open(
-    app: TheApp, start_host: StartHost, queues: Mapping[str, QueueClient], good: dict[str, str]
+    app: TheApp, start_host: StartHost, queues: Mapping[str, QueueClient], good: dict[str, str], key: str
 ) -> None:
     """A host that is stopped closes its connections to storage and IO, and logs no error."""
-    host = start_host(app, ready=True, **good)
+    host = start_host(app, ready=True, **good, REMOTE_CONTENT_API_KEY=key)
     queues[MESSAGE_REQUESTS].send_message(a_body())
     eventually(lambda: host.counts("check_recipient")["ok"])
     assert host.stop() == 0

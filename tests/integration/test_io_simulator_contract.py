@@ -10,6 +10,7 @@ from local.io_simulator import running_simulator
 
 MESSAGES = "messages-services-func-2.1.9.yaml"
 PROFILES = "io-functions-services-4.1.1.yaml"
+CONFIGURATIONS = "remote-content-configuration-external-2.0.11.yaml"
 
 FISCAL_CODE = "AAAAAA00A00A000A"
 CONTENT = {
@@ -22,6 +23,14 @@ PREMIUM = {"fiscal_code": FISCAL_CODE, "feature_level_type": "ADVANCED", "conten
 IN_PATH = {"feature_level_type": "ADVANCED", "content": CONTENT}
 NO_CONFIGURATION = {"id": "1", "configuration_id": "0" * 26}
 READ_ONLY = {"default": {"keys": ["simulator-key"], "groups": ["ApiMessageRead"]}}
+CONFIGURED_ELSEWHERE = {"other": {"keys": [], "manage_keys": ["other-manage-key"], "account": "other"}}
+WITHOUT_THE_GROUP = {
+    "default": {
+        "keys": ["simulator-key"],
+        "manage_keys": ["simulator-manage-key"],
+        "groups": ["ApiMessageRead"],
+    }
+}
 WRITE_ONLY = {"default": {"keys": ["simulator-key"], "groups": ["ApiMessageWrite"]}}
 
 
@@ -39,13 +48,33 @@ SUBMIT_BY_PATH = Operation(MESSAGES, "post", "/{fiscal_code}")
 READ = Operation(MESSAGES, "get", "/{fiscal_code}/{id}")
 PROFILE = Operation(PROFILES, "post", "/profiles")
 PROFILE_BY_PATH = Operation(PROFILES, "get", "/profiles/{fiscal_code}")
+CONFIGURE = Operation(CONFIGURATIONS, "post", "/remote-contents/configurations")
+LIST = Operation(CONFIGURATIONS, "get", "/remote-contents/configurations")
+CONFIGURED = Operation(CONFIGURATIONS, "get", "/remote-contents/configurations/{configurationId}")
+RECONFIGURE = Operation(CONFIGURATIONS, "put", "/remote-contents/configurations/{configurationId}")
+
+ENVIRONMENT = {
+    "base_url": "https://comune.example.it/api",
+    "details_authentication": {"header_key_name": "X-Api-Key", "key": "k", "type": "API-KEY"},
+}
+CONFIGURATION = {
+    "name": "Atti",
+    "description": "Gli atti",
+    "has_precondition": "NEVER",
+    "disable_lollipop_for": [FISCAL_CODE],
+    "is_lollipop_enabled": True,
+    "prod_environment": ENVIRONMENT,
+    "test_environment": ENVIRONMENT | {"test_users": [FISCAL_CODE]},
+}
+MANAGE_KEY = "simulator-manage-key"
 
 
 @dataclass(frozen=True)
 class Case:
     """A call and its status; `script` holds the bodies for the control endpoints before it.
 
-    `{id}` in the URL is a Premium payment message, accepted before the script.
+    `{id}` in the URL is a Premium payment message, accepted before the script, and `{configuration}` a
+    configuration of remote contents.
     """
 
     operation: Operation
@@ -80,6 +109,20 @@ def submissions(operation: Operation, url: str, body: dict[str, Any]) -> list[Ca
     ]
 
 
+def configurations(operation: Operation, url: str, status: int, body: object = None) -> list[Case]:
+    """The answers about configurations: to a MANAGE key, and to all others."""
+    return [
+        Case(operation, status, url, body, key=MANAGE_KEY),
+        Case(operation, 401, url, body, key=None),
+        Case(operation, 403, url, body),
+        Case(operation, 403, url, body, key=MANAGE_KEY, script={"services": WITHOUT_THE_GROUP}),
+        Case(operation, 429, url, body, key=MANAGE_KEY, script={"faults": [{"kind": "429"}]}),
+        Case(operation, 500, url, body, key=MANAGE_KEY, script={"faults": [{"kind": "500_before"}]}),
+    ]
+
+
+CONFIGURATIONS_URL = "messages-sending/remote-contents/configurations"
+CONFIGURATION_URL = f"{CONFIGURATIONS_URL}/{{configuration}}"
 MESSAGE_URL = f"messages/{FISCAL_CODE}/{{id}}"
 PROFILE_BODY = {"fiscal_code": FISCAL_CODE}
 CLOCK = {"advance_seconds": 3600}
@@ -119,6 +162,18 @@ CASES = [
         script={"citizens": {"default": {"inbox_enabled": False}}},
     ),
     *common(PROFILE_BY_PATH, f"profiles/{FISCAL_CODE}", None, READ_ONLY),
+    *configurations(CONFIGURE, CONFIGURATIONS_URL, 201, CONFIGURATION),
+    Case(CONFIGURE, 400, CONFIGURATIONS_URL, {}, key=MANAGE_KEY),
+    *configurations(LIST, CONFIGURATIONS_URL, 200),
+    *configurations(CONFIGURED, CONFIGURATION_URL, 200),
+    Case(CONFIGURED, 400, f"{CONFIGURATIONS_URL}/1", key=MANAGE_KEY),
+    Case(CONFIGURED, 404, f"{CONFIGURATIONS_URL}/{'0' * 26}", key=MANAGE_KEY),
+    Case(
+        CONFIGURED, 403, CONFIGURATION_URL, key="other-manage-key", script={"services": CONFIGURED_ELSEWHERE}
+    ),
+    *configurations(RECONFIGURE, CONFIGURATION_URL, 204, CONFIGURATION),
+    Case(RECONFIGURE, 400, CONFIGURATION_URL, CONFIGURATION | {"name": ""}, key=MANAGE_KEY),
+    Case(RECONFIGURE, 404, f"{CONFIGURATIONS_URL}/{'0' * 26}", CONFIGURATION, key=MANAGE_KEY),
 ]
 
 
@@ -127,17 +182,23 @@ async def answer(case: Case) -> tuple[aiohttp.ClientResponse, Any]:
     async with running_simulator() as running, aiohttp.ClientSession(f"{running.base_url}/") as session:
         key = {"Ocp-Apim-Subscription-Key": "simulator-key"}
         submitted = await session.post("messages", json=PREMIUM, headers=key)
+        configured = await session.post(
+            CONFIGURATIONS_URL, json=CONFIGURATION, headers={"Ocp-Apim-Subscription-Key": MANAGE_KEY}
+        )
         for name, body in case.script.items():
             scripted = await session.post(f"/simulator/{name}", json=body)
             assert scripted.status == 200, await scripted.text()
         response = await session.request(
             case.operation.method,
-            case.url.format(id=(await submitted.json())["id"]),
+            case.url.format(
+                id=(await submitted.json())["id"],
+                configuration=(await configured.json())["configuration_id"],
+            ),
             headers={} if case.key is None else key | {"Ocp-Apim-Subscription-Key": case.key},
             data=case.body if isinstance(case.body, str) else None,
             json=None if isinstance(case.body, str) else case.body,
         )
-        return response, await response.json()
+        return response, await response.json() if await response.read() else None
 
 
 def check_error_shape(response: aiohttp.ClientResponse, document: Any) -> None:

@@ -21,9 +21,12 @@ from io_api.rate_limiter import RateLimiter
 from io_api.suspension_store import PROBE_AFTER, REFRESH_SECONDS, SuspensionStore
 from io_api.suspensions import EVERY, Key
 from measure_backlog.measure_backlog import measure_backlog
+from remote_content.serve import details
 from settings import RateLimit
 from tests.fake_app import FakeApp
 from tests.fakes import FakeTable
+from tests.remote import KEY, SOMEBODY_ELSE, RemoteContentApp, a_call, remote_content_id
+from tests.remote_functions import DETAILS, HEADER, call, functions_of
 
 FISCAL_CODE = "RSSMRA80A01H501U"
 SECRET = SecretStr("made-up-key")
@@ -196,3 +199,29 @@ async def test_timer_that_did_not_end_did_not_run(collect: Collect) -> None:
     ages = {point.attributes["timer"]: point.value for point in collect("postino.timer.last_run.age")}
     assert "never" not in ages
     assert 0 <= ages["always"] < 60
+
+
+async def test_calls_for_remote_contents_are_counted(collect: Collect) -> None:
+    """Answers are counted by route and status, and denied calls by their cause."""
+    app = RemoteContentApp()
+    await app.keep()
+    function = functions_of(app)[DETAILS]
+    params, code = {"id": remote_content_id()}, (b"fiscal_code", FISCAL_CODE.encode())
+    key = (HEADER.lower().encode(), KEY.encode())
+    await call(function, params, [code, key])
+    await call(function, params, [code])
+    await call(function, params, [(b"fiscal_code", SOMEBODY_ELSE.encode()), key])
+    await call(function, {"id": remote_content_id(9)}, [code, key])
+    await call(function, params, [key])
+    answers = {point.attributes["status"]: point.value for point in collect("postino.remote_content.answers")}
+    assert answers == {"200": 1, "404": 3, "400": 1}
+
+
+async def test_causes_of_denials_are_counted(collect: Collect) -> None:
+    """A wrong key, a wrong recipient, an unknown id and a malformed call are told apart."""
+    app = RemoteContentApp()
+    await app.keep()
+    for one in (a_call(key="x"), a_call(fiscal_code=SOMEBODY_ELSE), a_call(9), a_call(fiscal_code="x")):
+        await details(one, app.access)
+    causes = {point.attributes["cause"]: point.value for point in collect("postino.remote_content.denials")}
+    assert causes == dict.fromkeys(("key", "recipient", "id", "malformed"), 1)

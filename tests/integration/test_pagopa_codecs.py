@@ -1,9 +1,11 @@
 """The check with PagoPA's codecs can fail."""
 
 import json
+import secrets
 
 import pytest
 
+from io_api.models import HasPrecondition, MessageContent, NewMessage, ThirdPartyData
 from tests.pagopa.codecs import check, check_sent, decode
 from tests.pagopa.exchanges import check_exchange
 
@@ -22,9 +24,27 @@ def test_takes_a_message() -> None:
     check_exchange(exchange(answer='{"id": "01BX9NSMKVXXS5PSP2FATZMYYY"}'))
 
 
+@pytest.mark.parametrize("precondition", list(HasPrecondition))
+@pytest.mark.parametrize(("attachments", "text"), [(True, True), (True, False), (False, True)])
+def test_takes_a_remote_content(precondition: HasPrecondition, attachments: bool, text: bool) -> None:
+    """IO's codec decodes every third_party_data that Postino can make, and drops none of its fields."""
+    third_party_data = ThirdPartyData(
+        id=secrets.token_urlsafe(32),
+        configuration_id="01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        has_attachments=attachments,
+        has_remote_content=text,
+        has_precondition=precondition,
+    )
+    content = MessageContent(
+        subject="Avviso di pagamento", markdown="m" * 80, third_party_data=third_party_data
+    )
+    check_sent(NewMessage(fiscal_code="AAAAAA00A00A000A", content=content).body())
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
+        ({"content": CONTENT | {"third_party_data": {"id": ""}}}, "content.third_party_data.id"),
         ({"fiscal_code": "RSSMRA80A01H501"}, "fiscal_code"),
         ({"feature_level_type": "PREMIUM"}, "feature_level_type"),
         ({"content": CONTENT | {"subject": "short"}}, "content.subject"),

@@ -41,6 +41,10 @@ def suspended(reason: str) -> dict[str, Any]:
     return metric("io.suspended", 1, service="default", operation="submit_message", reason=reason)
 
 
+def denials(number: int, cause: str) -> dict[str, Any]:
+    return metric("remote_content.denials", number, cause=cause)
+
+
 def timers(**ages: float) -> list[dict[str, Any]]:
     return [metric("timer.last_run.age", age, timer=timer) for timer, age in ages.items()]
 
@@ -58,10 +62,11 @@ FIRES: dict[str, list[list[dict[str, Any]]]] = {
     "circuit-open": [[suspended("invalid_key")], [suspended("io_unavailable"), suspended("paused")]],
     "timers-silent": [
         [],
-        timers(check_status=30, remind=600),
-        timers(check_status=3700, remind=600, measure_backlog=5),
+        timers(check_status=30, remind=600, expire_documents=9),
+        timers(check_status=3700, remind=600, measure_backlog=5, expire_documents=9),
     ],
     "old-poison": [[age(5 * DAY + 1, POISON)], [age(5 * DAY + 1, POISON), age(0, "message-requests-poison")]],
+    "remote-content-denied": [[denials(20, "key")], [denials(12, "recipient"), denials(8, "recipient")]],
 }
 SILENT: dict[str, list[list[dict[str, Any]]]] = {
     "poison": [[], [put(SENDS)], [put(POISON, "GetMessages")], [put("message-requests")]],
@@ -73,10 +78,14 @@ SILENT: dict[str, list[list[dict[str, Any]]]] = {
     "days-behind": [[], [metric("due.lag", DAY, index="due")]],
     "circuit-open": [[], [suspended("paused")]],
     "timers-silent": [
-        timers(check_status=30, remind=600, measure_backlog=5),
-        [*timers(check_status=30, remind=600, measure_backlog=5), *timers(check_status=9999)],
+        timers(check_status=30, remind=600, measure_backlog=5, expire_documents=1700),
+        [
+            *timers(check_status=30, remind=600, measure_backlog=5, expire_documents=1700),
+            *timers(check_status=9999),
+        ],
     ],
     "old-poison": [[], [age(4 * DAY, POISON)], [age(6 * DAY, SENDS)]],
+    "remote-content-denied": [[], [denials(19, "key"), denials(19, "id")], [denials(99, "malformed")]],
 }
 
 
@@ -143,10 +152,10 @@ def test_metrics_and_attributes_are_those_of_the_code() -> None:
 
 def test_every_timer_is_counted() -> None:
     """timers-silent waits for as many timers as the app has."""
-    folders = ("check_status", "reminders", "measure_backlog")
+    folders = ("check_status", "reminders", "measure_backlog", "expire_documents")
     source = "".join((PROJECT / folder / "functions.py").read_text() for folder in folders)
     timers = re.findall(r'on_timer\(functions, readiness, "(\w+)"', source)
-    assert len(timers) == source.count("on_timer(") == 3
+    assert len(timers) == source.count("on_timer(") == 4
     assert f"Running < {len(timers)}" in (ALERTS / "timers-silent.kql").read_text()
 
 

@@ -119,6 +119,8 @@ def closing(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     for part in parts:
         properties |= part.get("properties", {})
         required = required + part.get("required", [])
+    if "items" in schema:
+        whole |= {"items": closing(schema["items"], document)}
     if properties:
         whole |= {"properties": properties, "additionalProperties": False}
     if required:

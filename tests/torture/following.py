@@ -245,6 +245,8 @@ class Following:
             io=self.io,
             policies={},
             most_per_day=2,
+            documents=None,
+            configuration_ids={},
         )
         self.ledger = self.context.ledger
         self.lives = {life.request_id: life for life in map(self._life, range(self.messages))}

@@ -128,6 +128,8 @@ class Scenario:
             io=cast(IoAccount, self.io),
             policies={},
             most_per_day=2,
+            documents=None,
+            configuration_ids={},
         )
         self.ledger = self.context.ledger
         self.looked_at: dict[tuple[str, str], datetime] = {}

@@ -5,7 +5,16 @@ import base64
 import pytest
 
 from cli.masked_body import masked
-from tests.samples import NOTICE_NUMBER, a_body, payment, personal_data_in
+from tests.samples import (
+    BLOB,
+    MARKDOWN,
+    NOTICE_NUMBER,
+    SUBJECT,
+    a_body,
+    payment,
+    personal_data_in,
+    remote_content,
+)
 
 
 def test_a_whole_request_is_masked() -> None:
@@ -22,6 +31,27 @@ def test_a_whole_request_is_masked() -> None:
         "notice_number": f"[{len(NOTICE_NUMBER)} UTF-16 code units]",
     }
     assert personal_data_in(str(body)) == []
+
+
+def test_remote_content_is_masked() -> None:
+    """Texts, titles, names of files and names of blobs are replaced by their length."""
+    asked = remote_content(
+        BLOB, precondition={"title": "Leggi", "markdown": "Prima.", "has_precondition": "ONCE"}
+    )
+    body = masked(a_body(feature_level_type="ADVANCED", remote_content=asked))
+    assert isinstance(body, dict)
+    assert body["remote_content"] == {
+        "subject": f"[{len(SUBJECT)} UTF-16 code units]",
+        "markdown": f"[{len(MARKDOWN)} UTF-16 code units]",
+        "attachments": [
+            {"name": "[15 UTF-16 code units]", "blob": f"[{len(BLOB)} UTF-16 code units]"},
+        ],
+        "precondition": {
+            "title": "[5 UTF-16 code units]",
+            "markdown": "[6 UTF-16 code units]",
+            "has_precondition": "ONCE",
+        },
+    }
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,15 @@ from io_api.errors import Refused
 from poison.redrive import TooOften, redrive
 from storage.ledger import MOST_DEFERRALS, State, Step
 from tests.fake_app import FakeApp
-from tests.samples import a_body, a_request
+from tests.samples import PDF, a_body, a_request
 
 STRING, BYTES = 32_000, 64 * 1024
 REASONS = [reason * 5 for reason in ("unreachable", "not_ready", "invalid_key", "io_unavailable")]
 
 
 def _longest(app: FakeApp) -> int:
-    rows = [row for table in (app.ledger_table, app.parked_table) for row in table.rows_by_key.values()]
+    tables = (app.ledger_table, app.parked_table, app.contents_table)
+    rows = [row for table in tables for row in table.rows_by_key.values()]
     values = [value for row in rows for value in row.values.values()]
     assert all(len(value) <= BYTES for value in values if isinstance(value, bytes))
     return max(len(value) for value in values if isinstance(value, str))
@@ -87,4 +88,44 @@ async def test_violations_of_a_body_in_which_all_is_wrong() -> None:
     app = FakeApp()
     await app.check(json.dumps(_worst()))
     await app.run()
+    assert 0 < _longest(app) < STRING
+
+
+def _longest_remote_content() -> dict[str, Any]:
+    text = "\u0001" * 10_000  # six characters each in JSON
+    return {
+        "subject": "€" * 120,
+        "markdown": "€" * 10_000,
+        "attachments": [{"name": "€" * 123 + ".pdf", "blob": "a" * 512} for _ in range(10)],
+        "precondition": {"title": "€" * 120, "markdown": text},
+    }
+
+
+async def test_longest_request_with_a_remote_content() -> None:
+    """The longest texts, all languages and ten documents fit in the rows of ledger, contents and parked."""
+    app = FakeApp()
+    app.documents.blobs["a" * 512] = PDF
+    text = {"subject": "€" * 120, "markdown": "€" * 10_000}
+    languages = ("en_GB", "es_ES", "de_DE", "fr_FR")
+    body = a_body(
+        feature_level_type="ADVANCED",
+        content=text,
+        translations=dict.fromkeys(languages, text),
+        remote_content=_longest_remote_content(),
+    )
+    app.io.submitted = Refused(reason="invalid_message", status=400)
+    await app.check(body)
+    assert 0 < _longest(app) < STRING
+    await app.run()
+    assert len(app.parked_table.rows_by_key) == 1
+    assert 0 < _longest(app) < STRING
+    ((message, _),) = app.io.sent
+    assert message.content.third_party_data
+    kept = await app.remote_contents.get(message.content.third_party_data.id)
+    assert kept
+    content = app.ledger.request_of(app.entry()).remote_content
+    assert content
+    assert app.remote_contents.content_of(kept) == content
+    corrected = await app.remote_contents.correct(kept, content, app.clock())
+    assert app.remote_contents.content_of(corrected) == content
     assert 0 < _longest(app) < STRING

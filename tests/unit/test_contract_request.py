@@ -135,7 +135,7 @@ def test_base64_is_the_same_request() -> None:
         ("translations.en_GB.subject", "short", "must have 10 to 120 UTF-16 code units, has 5"),
         ("expires_at", "2026-05-04T09:00:00+02:00", "must be after not_before"),
         ("traceparent", "00-0123-4567-01", "must be a W3C traceparent"),
-        ("remote_content", {}, "is not a known field"),
+        ("third_party_data", {}, "is not a known field"),
         ("reminders", [], "must be an object, is an array"),
         ("in_reply_to", "TARI:2026:000123", "must be the request_id of another request"),
         ("in_reply_to", "x-RSSMRA80A01H501U", "must not contain a fiscal code"),

@@ -90,7 +90,7 @@ def test_documented_requests_pass_both(example: dict[str, Any]) -> None:
         ("campaign", " x"),
         ("not_before", "2026-01-01"),
         ("traceparent", "00-" + "0" * 32 + "-" + "1" * 16 + "-01"),
-        ("remote_content", {}),
+        ("third_party_data", {}),
         ("reminders", []),
         ("in_reply_to", "a b"),
     ],

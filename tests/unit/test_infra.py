@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from storage import queues
+from storage import documents, queues
 from tests.bicep import BicepFile, string_in, strings_in, walk
 
 PROJECT = Path(__file__).parents[2]
@@ -20,7 +20,9 @@ NAMES = [file.path.name for file in FILES]
 BUILT_IN_ROLES = {
     "Key Vault Secrets User": "4633458b-17de-408a-b874-0445c86b69e6",
     "Monitoring Metrics Publisher": "3913510d-42f4-4e42-8a64-420c390055eb",
+    "Storage Blob Data Contributor": "ba92f5b4-2d11-453d-a403-e96b0029c9fe",
     "Storage Blob Data Owner": "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",
+    "Storage Blob Data Reader": "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
     "Storage Queue Data Contributor": "974c5e8b-45b9-4653-ba55-5f855dd0fb88",
     "Storage Queue Data Message Processor": "8a0f0c08-91a1-4084-bc3d-661d67233fed",
     "Storage Queue Data Message Sender": "c6a89b2d-59bc-44d0-9896-0f6e12d7b80a",
@@ -115,7 +117,10 @@ def test_roles_are_what_they_are_called() -> None:
 
 
 def test_the_app_and_the_back_office_have_these_roles_alone() -> None:
-    """The app's roles cover its storage, the vault's secrets and the metrics; each outsider's, one queue."""
+    """The app's roles cover its storage, the vault's secrets and the metrics; each outsider's, one queue.
+
+    The back office also writes the container of documents, and the operators read it.
+    """
     assert value("access.bicep", "appStorageRoles") == [
         "Storage Blob Data Owner",
         "Storage Queue Data Contributor",
@@ -125,6 +130,10 @@ def test_the_app_and_the_back_office_have_these_roles_alone() -> None:
         queues.MESSAGE_REQUESTS, "Storage Queue Data Message Sender",
         queues.MESSAGE_OUTCOMES, "Storage Queue Data Message Processor",
         queues.MESSAGE_SETTLED, "Storage Queue Data Message Sender",
+    ]  # fmt: skip
+    assert value("access.bicep", "documentRoles") == [
+        "ServicePrincipal", "Storage Blob Data Contributor",
+        "Group", "Storage Blob Data Reader",
     ]  # fmt: skip
     granting = [name for name, file in BY_NAME.items() if "Microsoft.Authorization" in file.path.read_text()]
     assert granting == ["access.bicep"]
@@ -147,6 +156,13 @@ def test_tables_are_those_of_the_code() -> None:
     sources = [*PROJECT.glob("storage/*.py"), *PROJECT.glob("io_api/*.py")]
     found = [re.findall(r'^(?:\w+_)?TABLE: Final = "(\w+)"', file.read_text(), re.M) for file in sources]
     assert value("storage.bicep", "tableNames") == sorted(name for names in found for name in names)
+
+
+def test_documents_are_where_the_code_reads_them() -> None:
+    """The container of documents has the name of the code, and the roles on documents are on it."""
+    assert value("storage.bicep", "documentContainer") == [documents.CONTAINER]
+    granted = BY_NAME["access.bicep"].of_kind("resource")["onDocuments"]
+    assert "scope: documents\n" in granted.text
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,13 @@ OTHER_FORMS_OF_STORAGE = {
 OTLP = {name for name in FIELDS if name.startswith("OTEL_EXPORTER_")}
 NOT_IN_AZURE = OTHER_FORMS_OF_STORAGE | OTLP | {"AzureWebJobsStorage"}
 # Set when an institution has them (main.bicep, secretSettings).
-OPTIONAL_SECRETS = {"IO_API_SECONDARY_KEY", "IO_SERVICES"}
+OPTIONAL_SECRETS = {
+    "IO_API_SECONDARY_KEY",
+    "IO_MANAGE_API_KEY",
+    "IO_SERVICES",
+    "REMOTE_CONTENT_API_KEY",
+    "REMOTE_CONTENT_API_SECONDARY_KEY",
+}
 
 
 def in_bicep(*variables: str) -> dict[str, str]:

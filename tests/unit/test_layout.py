@@ -13,13 +13,16 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 NOT_THE_PRODUCT = {"tests", "benchmarks", "node_modules", "build", "infra", "docs"}
 
-VERBS = {"send_message", "check_status", "measure_backlog", "reminders", "remote_content", "poison"}
+VERBS = {
+    *("send_message", "check_status", "reminders", "remote_content"),
+    *("expire_documents", "measure_backlog", "poison"),
+}
 WIRING = {"context", "lifetime", "triggers"}
 NOUNS = WIRING | {"contract", "io_api", "ncrontab", "storage", "settings", "telemetry"}
 DEPLOYED = VERBS | NOUNS | {"function_app"}
 NOT_DEPLOYED = {"local", "cli", "tests", "benchmarks"}
 
-TRIGGERS = ("azure.functions",)
+TRIGGERS = ("azure.functions", "azurefunctions", "fastapi", "starlette", "uvicorn")
 STORAGE_CLIENTS = ("azure.storage", "azure.data", "azure.identity", "azure.core")
 HTTP_CLIENTS = ("httpx", "aiohttp", "httpx_aiohttp", "requests", "urllib.request", "http.client")
 ENVIRONMENT = ("os.environ", "os.getenv", "os.environb", "pydantic_settings", "dotenv")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -94,6 +95,19 @@ def test_each_service_has_reminders_of_its_own(load: Load) -> None:
         "tributi": ReminderPolicy(unpaid=UnpaidReminders(days_before_due=[1, 0])),
     }
     assert (loaded.reminders_schedule, loaded.reminders_per_citizen_per_day) == ("*/10 * * * * *", 3)
+
+
+@pytest.mark.parametrize(("days", "kept"), [(None, None), ("30", 30), ("3650", 3650)])
+def test_documents_are_kept_for_so_many_days(load: Load, days: str | None, kept: int | None) -> None:
+    """DOCUMENT_RETENTION_DAYS is a period; without it documents are kept for ever."""
+    assert load(DOCUMENT_RETENTION_DAYS=days).document_retention == (timedelta(days=kept) if kept else None)
+
+
+@pytest.mark.parametrize("days", ["0", "29", "3651", "-1", "90 days"])
+def test_retention_out_of_range_stops_the_start(load: Load, days: str) -> None:
+    """A retention shorter than a month or longer than ten years is a mistake, and so is a word."""
+    with pytest.raises(SettingsError, match=r"^DOCUMENT_RETENTION_DAYS: "):
+        load(DOCUMENT_RETENTION_DAYS=days)
 
 
 def test_services_alone_are_enough(load: Load) -> None:

@@ -1,0 +1,1 @@
+"""What a document costs that a citizen opens: memory and time, streamed and not."""

@@ -1,0 +1,1 @@
+"""An app that answers without the streaming extension."""

@@ -1,0 +1,1 @@
+"""Removes the documents and remote contents whose retention has ended."""

@@ -1,0 +1,1 @@
+"""Remote contents: what IO fetches from Postino when a citizen opens a message."""
