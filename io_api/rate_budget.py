@@ -23,9 +23,17 @@ class Priority(IntEnum):
     CHECK = 1
     POLL = 2
     REMINDER = 3
+    BULK_SEND = 4
+    BULK_CHECK = 5
 
 
-SHARES: Mapping[Priority, float] = {Priority.CHECK: 0.1, Priority.POLL: 0.06, Priority.REMINDER: 0.02}
+SHARES: Mapping[Priority, float] = {
+    Priority.CHECK: 0.1,
+    Priority.POLL: 0.06,
+    Priority.REMINDER: 0.02,
+    Priority.BULK_SEND: 0.02,
+    Priority.BULK_CHECK: 0.02,
+}
 """The least part of the rate that a priority gets while the priorities before it want everything."""
 
 # Three of 150 places in the window stay free, for calls that leave or arrive a little late.
@@ -75,7 +83,7 @@ class Budget:
 
     next_free: the first free slot. rate: slots given per second, of a `limit` of so many calls per second.
     sending_until, polling_until: until then some worker waits to send (or check), or to poll.
-    check_from, poll_from, reminder_from: since when each priority has not used its share.
+    ..._from: since when each priority has not used its share.
     """
 
     rate: float
@@ -88,6 +96,8 @@ class Budget:
     check_from: float = 0.0
     poll_from: float = 0.0
     reminder_from: float = 0.0
+    bulk_send_from: float = 0.0
+    bulk_check_from: float = 0.0
 
     @classmethod
     def full(cls, limit: RateLimit) -> Self:
@@ -160,12 +170,12 @@ class Budget:
     ) -> bool:
         """Return whether a call of a higher priority waits, in this worker or another.
 
-        Every worker has sends and checks, so these two are not ranked between workers.
+        Every worker has sends and checks, so these two are not ranked between workers; nor are bulk ones.
         """
         if any(wants.get(before, 0) > granted[before] for before in Priority if before < priority):
             return True
         sending = priority >= Priority.POLL and self.sending_until > now
-        return sending or (priority is Priority.REMINDER and self.polling_until > now)
+        return sending or (priority >= Priority.REMINDER and self.polling_until > now)
 
     def _with_waiting(
         self, wants: Mapping[Priority, int], granted: Mapping[Priority, int], wait: float

@@ -9,34 +9,42 @@ from contract.request import parse_request
 from contract.violations import InvalidRequest
 from io_api.errors import NotSent, Refused, Unavailable
 from io_api.models import Profile
+from io_api.rate_budget import Priority
 from send_message.deferral import deferral
 from send_message.delivery import Delivery, UnknownRequest, handle_delivery, look_up
 from storage.ledger import WAITING, DifferentContent, Entry, LostRace, State, Step
-from storage.queues import MESSAGE_REQUESTS
+from storage.queues import MESSAGE_REQUESTS, requests_queue
 
 log = logging.getLogger(__name__)
 
 
-async def check_recipient(body: str, context: Context, *, redelivered: bool) -> None:
-    """Handle a request, or the reference to a deferred request, from `message-requests`."""
+async def check_recipient(
+    body: str, context: Context, *, redelivered: bool, queue: str = MESSAGE_REQUESTS
+) -> None:
+    """Handle a request, or the reference to a deferred request, from a queue of requests."""
 
     async def proceed(entry: Entry) -> Entry | None:
         return await _check(entry, context)
 
     try:
-        entry, reference = await _find(body, context)
+        found = await _find(body, queue, context)
     except (InvalidRequest, DifferentContent, UnknownRequest) as error:
         log.warning("request not accepted: %s", type(error).__name__)
-        await context.dispatcher.poison(body, MESSAGE_REQUESTS)
+        await context.dispatcher.poison(body, queue)
         return
-    await handle_delivery(entry, Delivery(reference, MESSAGE_REQUESTS, redelivered), proceed, context)
+    if found:
+        entry, reference = found
+        await handle_delivery(entry, Delivery(reference, queue, redelivered), proceed, context)
 
 
-async def _find(body: str, context: Context) -> tuple[Entry, Reference]:
-    reference = parse_reference(body)
-    if reference:
+async def _find(body: str, queue: str, context: Context) -> tuple[Entry, Reference] | None:
+    """Return the entry of a request or reference; None if the request was moved to the bulk queue."""
+    if reference := parse_reference(body):
         return await look_up(reference, context.ledger), reference
     request = parse_request(body, services=context.io.services)
+    if requests_queue(request.priority) not in (queue, MESSAGE_REQUESTS):
+        await context.queues.put(requests_queue(request.priority), body)
+        return None
     entry = await context.ledger.open(request)
     if request.content.payment_data:
         entry = await _note(entry, request.content.payment_data.notice_number, context)
@@ -57,7 +65,9 @@ async def _note(entry: Entry, notice_number: str, context: Context) -> Entry:
 async def _check(entry: Entry, context: Context) -> Entry | None:
     ledger = context.ledger
     try:
-        profile = await context.io.get_profile(ledger.fiscal_code_of(entry), service=entry.service)
+        priority = Priority.BULK_CHECK if entry.is_bulk else Priority.CHECK
+        fiscal_code = ledger.fiscal_code_of(entry)
+        profile = await context.io.get_profile(fiscal_code, service=entry.service, priority=priority)
     except Refused as error:
         return await ledger.advance(entry, Step(State.REFUSED, error.reason, error.status))
     except (NotSent, Unavailable) as error:

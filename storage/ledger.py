@@ -14,6 +14,7 @@ from contract.fields import Language
 from contract.reference import AttemptResult
 from contract.request import MessageRequest, parse_request
 from storage.cipher import Cipher
+from storage.queues import requests_queue, sends_queue
 from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
 
 TABLE: Final = "ledger"
@@ -124,6 +125,7 @@ class Entry:
     has_payment: bool = False
     campaign: str | None = None
     in_reply_to: str | None = None
+    priority: str | None = None  # "bulk"
     due_date: datetime | None = None
     expires_at: datetime | None = None
     traceparent: str | None = None
@@ -144,6 +146,21 @@ class Entry:
     body: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     mark: str | None = None  # random id of the newest write, in case its answer is lost
     row: Row | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether the request gives way to those that are not bulk."""
+        return self.priority == "bulk"
+
+    @property
+    def requests_queue(self) -> str:
+        """The queue on which the request waits for its recipient check."""
+        return requests_queue(self.priority)
+
+    @property
+    def sends_queue(self) -> str:
+        """The queue on which the request waits to be sent."""
+        return sends_queue(self.priority)
 
     @property
     def accepted_at(self) -> datetime | None:
@@ -323,6 +340,7 @@ class Ledger:
             has_payment=request.content.payment_data is not None,
             campaign=request.campaign,
             in_reply_to=request.in_reply_to,
+            priority=request.priority,
             due_date=request.content.due_date,
             expires_at=request.expires_at,
             next_at=request.not_before,
