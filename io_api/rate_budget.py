@@ -44,6 +44,9 @@ CHUNK_SECONDS = 0.5
 SAVED_SECONDS = 3.0
 # A worker reserves its next chunk at most this long after the end of the last one.
 GRACE_SECONDS = 0.25
+# Bulk calls reserve only while so little is reserved, so that any other call finds a slot within a second or
+# so. Longer than the pause of a process that got no slot (rate_limiter.RETRY_SECONDS), so that none is lost.
+BULK_AHEAD_SECONDS = 0.3
 # No slot is sooner than this, so that the answer to the reserving write arrives before the slot.
 SOONEST_SECONDS = 0.02
 
@@ -170,12 +173,14 @@ class Budget:
     ) -> bool:
         """Return whether a call of a higher priority waits, in this worker or another.
 
-        Every worker has sends and checks, so these two are not ranked between workers; nor are bulk ones.
+        Every worker has sends and checks, so these two are not ranked between workers.
         """
         if any(wants.get(before, 0) > granted[before] for before in Priority if before < priority):
             return True
+        if priority >= Priority.BULK_SEND:
+            return self.next_free - now > BULK_AHEAD_SECONDS
         sending = priority >= Priority.POLL and self.sending_until > now
-        return sending or (priority >= Priority.REMINDER and self.polling_until > now)
+        return sending or (priority is Priority.REMINDER and self.polling_until > now)
 
     def _with_waiting(
         self, wants: Mapping[Priority, int], granted: Mapping[Priority, int], wait: float
