@@ -11,7 +11,7 @@ from cli.connection import Operator, clock
 from cli.printing import print_table
 from settings import Thresholds
 from storage.ledger import Pending, State
-from storage.queues import INPUT_QUEUES
+from storage.queues import BULK_QUEUES, INPUT_QUEUES
 from storage.readiness import Fault
 
 COLUMNS: Final = {"what": "che cosa", "number": "quanto", "threshold": "soglia", "advice": "che cosa fare"}
@@ -52,7 +52,8 @@ async def health(stores: Operator) -> list[dict[str, Any]]:
         indexes["expire_documents"] = stores.retention.index
     behind = {name: await index.lag() for name, index in indexes.items()}
     runs = {name: await index.last_lease_end() for name, index in indexes.items()}
-    oldest = {queue: await stores.queues.oldest(queue) for queue in INPUT_QUEUES}
+    # Bulk requests may wait for hours: they give way.
+    oldest = {queue: await stores.queues.oldest(queue) for queue in INPUT_QUEUES if queue not in BULK_QUEUES}
     limits = stores.thresholds
     return [
         *_pending(pending, set(stores.keys), limits, now),

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
@@ -126,6 +126,11 @@ class MessageRequest(BaseModel):
         description="The reminders of this message, instead of those in the service's settings; {} for none. "
         "Needs feature_level_type ADVANCED; unpaid also needs a payment with a due date.",
     )
+    priority: Literal["bulk"] | None = Field(
+        default=None,
+        description="bulk: gives way to every request that does not say it. Put bulk requests on "
+        "message-requests-bulk; on message-requests each is moved there.",
+    )
     not_before: Instant | None = Field(default=None, description="Do not send before this instant.")
     expires_at: Instant | None = Field(
         default=None, description="Do not send from this instant on. Must be after not_before."
@@ -201,10 +206,10 @@ class MessageRequest(BaseModel):
     def canonical_bytes(self) -> bytes:
         """Return bytes that are equal for two requests if, and only if, they ask for the same message.
 
-        The order of fields, defaults written or left out, the zone in which an instant is written and the
-        trace context make no difference.
+        The order of fields, defaults written or left out, the zone in which an instant is written, the
+        priority and the trace context make no difference.
         """
-        meaning = self.model_dump(mode="json", exclude_none=True, exclude={"traceparent"})
+        meaning = self.model_dump(mode="json", exclude_none=True, exclude={"traceparent", "priority"})
         return json.dumps(meaning, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -39,6 +39,7 @@ var operatorStorageRoles = [
 // The institution's own systems. Each may only put on one queue, or only take from one queue.
 var outsiders = [
   { principalId: backOfficePrincipalId, queue: 'message-requests', role: 'Storage Queue Data Message Sender' }
+  { principalId: backOfficePrincipalId, queue: 'message-requests-bulk', role: 'Storage Queue Data Message Sender' }
   { principalId: outcomeReaderPrincipalId, queue: 'message-outcomes', role: 'Storage Queue Data Message Processor' }
   { principalId: creditorPrincipalId, queue: 'message-settled', role: 'Storage Queue Data Message Sender' }
 ]

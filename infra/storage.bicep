@@ -9,7 +9,13 @@ param workspaceId string
 
 // Names as in storage/queues.py. The platform copies a message that failed five times to the -poison queue.
 // message-outcomes triggers no function.
-var triggerQueues = ['message-requests', 'message-sends', 'message-settled']
+var triggerQueues = [
+  'message-requests'
+  'message-requests-bulk'
+  'message-sends'
+  'message-sends-bulk'
+  'message-settled'
+]
 var poisonQueues = [for queue in triggerQueues: '${queue}-poison']
 var queueNames = concat(triggerQueues, poisonQueues, ['message-outcomes'])
 

@@ -42,6 +42,7 @@ Shorter than suspension_store.PROBE_AFTER, which is how long a caller keeps the 
 """
 # While every service is suspended, messages wait here this long instead of going round the queues.
 HOLD_SECONDS = 10.0
+FROM_QUEUES = (Priority.SEND, Priority.CHECK, Priority.BULK_SEND, Priority.BULK_CHECK)
 # If no in-flight place frees up within this time, defer the message: IO is too slow.
 ROOM_SECONDS = 20.0
 
@@ -104,10 +105,12 @@ class IoAccount:
         """The names of the configured services."""
         return self._keys.keys()
 
-    async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
+    async def get_profile(
+        self, fiscal_code: str, *, service: str, priority: Priority = Priority.CHECK
+    ) -> Profile | None:
         """Return whether this service may contact the citizen. None: not on IO, or the inbox is off."""
         return await self._read(
-            service, GET_PROFILE, Priority.CHECK, lambda key: self._client.get_profile(fiscal_code, key=key)
+            service, GET_PROFILE, priority, lambda key: self._client.get_profile(fiscal_code, key=key)
         )
 
     async def get_message(
@@ -122,7 +125,9 @@ class IoAccount:
         )
 
     @asynccontextmanager
-    async def permit_to_send(self, service: str) -> AsyncIterator[Permit]:
+    async def permit_to_send(
+        self, service: str, *, priority: Priority = Priority.SEND
+    ) -> AsyncIterator[Permit]:
         """Wait for the permit to send one message. Its slot is half a second away, or was just missed.
 
         No other call gets this slot: claim the message and submit it within the block. A message that would
@@ -131,10 +136,10 @@ class IoAccount:
         until = asyncio.get_running_loop().time() + ROOM_SECONDS
         while True:
             await self._room(service, until)
-            permit = await self._permit(service, SUBMIT_MESSAGE, Priority.SEND)
+            permit = await self._permit(service, SUBMIT_MESSAGE, priority)
             if await self._breakers.is_open(SUBMIT_MESSAGE):
                 await self._prove_sending(service, permit)
-                permit = await self._permit(service, SUBMIT_MESSAGE, Priority.SEND)
+                permit = await self._permit(service, SUBMIT_MESSAGE, priority)
             await permit.wait_until_near(CLAIM_SECONDS)
             if self._in_flight.admit(permit):
                 break
@@ -218,7 +223,7 @@ class IoAccount:
         return await self._call(operation, usable, call)
 
     async def _permit(self, service: str, operation: str, priority: Priority) -> Permit:
-        hold = HOLD_SECONDS if priority in (Priority.SEND, Priority.CHECK) else 0
+        hold = HOLD_SECONDS if priority in FROM_QUEUES else 0
         suspended = await self._error_if_suspended(service, operation)
         while suspended and hold > 0 and await self._everything_is_suspended(operation):
             await asyncio.sleep(REFRESH_SECONDS)

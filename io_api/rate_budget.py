@@ -23,9 +23,17 @@ class Priority(IntEnum):
     CHECK = 1
     POLL = 2
     REMINDER = 3
+    BULK_SEND = 4
+    BULK_CHECK = 5
 
 
-SHARES: Mapping[Priority, float] = {Priority.CHECK: 0.1, Priority.POLL: 0.06, Priority.REMINDER: 0.02}
+SHARES: Mapping[Priority, float] = {
+    Priority.CHECK: 0.1,
+    Priority.POLL: 0.06,
+    Priority.REMINDER: 0.02,
+    Priority.BULK_SEND: 0.02,
+    Priority.BULK_CHECK: 0.02,
+}
 """The least part of the rate that a priority gets while the priorities before it want everything."""
 
 # Three of 150 places in the window stay free, for calls that leave or arrive a little late.
@@ -36,6 +44,9 @@ CHUNK_SECONDS = 0.5
 SAVED_SECONDS = 3.0
 # A worker reserves its next chunk at most this long after the end of the last one.
 GRACE_SECONDS = 0.25
+# Bulk calls reserve only while so little is reserved, so that any other call finds a slot within a second or
+# so. Longer than the pause of a process that got no slot (rate_limiter.RETRY_SECONDS), so that none is lost.
+BULK_AHEAD_SECONDS = 0.3
 # No slot is sooner than this, so that the answer to the reserving write arrives before the slot.
 SOONEST_SECONDS = 0.02
 
@@ -75,7 +86,7 @@ class Budget:
 
     next_free: the first free slot. rate: slots given per second, of a `limit` of so many calls per second.
     sending_until, polling_until: until then some worker waits to send (or check), or to poll.
-    check_from, poll_from, reminder_from: since when each priority has not used its share.
+    ..._from: since when each priority has not used its share.
     """
 
     rate: float
@@ -88,6 +99,8 @@ class Budget:
     check_from: float = 0.0
     poll_from: float = 0.0
     reminder_from: float = 0.0
+    bulk_send_from: float = 0.0
+    bulk_check_from: float = 0.0
 
     @classmethod
     def full(cls, limit: RateLimit) -> Self:
@@ -164,6 +177,8 @@ class Budget:
         """
         if any(wants.get(before, 0) > granted[before] for before in Priority if before < priority):
             return True
+        if priority >= Priority.BULK_SEND:
+            return self.next_free - now > BULK_AHEAD_SECONDS
         sending = priority >= Priority.POLL and self.sending_until > now
         return sending or (priority is Priority.REMINDER and self.polling_until > now)
 

@@ -11,7 +11,7 @@ from contract.settlement import parse_settlement
 from contract.violations import InvalidRequest, Violation
 from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step
 from storage.parked import ParkedMessage
-from storage.queues import MESSAGE_SENDS, MESSAGE_SETTLED
+from storage.queues import MESSAGE_SETTLED, SEND_QUEUES
 from storage.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ async def _judge(body: str, queue: str, context: Context) -> Entry | Verdict | R
         return await _judge_settlement(body, ledger)
     try:
         reference = parse_reference(body)
-        if reference is None and queue == MESSAGE_SENDS:
+        if reference is None and queue in SEND_QUEUES:
             return Verdict("invalid", violations=(NO_REFERENCE,))
         named = reference or parse_request(body, services=context.io.services)
     except InvalidRequest as error:

@@ -3,9 +3,8 @@
 from datetime import datetime
 
 from storage.dispatcher import reference_to
-from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step, is_full
+from storage.ledger import GIVEN_UP, REDRIVEN, WAITING, Entry, Ledger, State, Step, is_full
 from storage.parked import ParkedMessage
-from storage.queues import MESSAGE_REQUESTS
 from storage.stores import Stores
 from storage.table import Changed
 
@@ -21,7 +20,7 @@ class TooOften(Exception):
 async def redrive(message: ParkedMessage, stores: Stores) -> None:
     """Put a message back on its queue. Idempotent: the message is still sent once.
 
-    A request in the ledger starts over on message-requests, because the recipient may have changed their
+    A request in the ledger starts over with its recipient check, because the recipient may have changed their
     preferences meanwhile. Any other body goes back to its own queue unchanged. The parked row is removed
     last, and only if it has not changed since the operator saw it. A crash before that leaves a row that can
     be redriven again, and that is removed once the request has moved on.
@@ -41,7 +40,7 @@ async def redrive(message: ParkedMessage, stores: Stores) -> None:
         except AlreadyOnItsWay:
             await parked.remove(message)
             raise
-        await queues.put(MESSAGE_REQUESTS, reference_to(entry).to_json())
+        await queues.put(entry.requests_queue, reference_to(entry).to_json())
     await parked.remove(message)
 
 
@@ -51,7 +50,7 @@ async def _reopened(entry: Entry, ledger: Ledger, now: datetime) -> Entry:
             raise TooOften(TooOften.__doc__)
         return await ledger.advance(
             entry,
-            Step(State.REQUESTED, "redriven"),
+            Step(State.REQUESTED, REDRIVEN),
             sequence=entry.sequence + 1,
             failures=0,
             next_at=None,

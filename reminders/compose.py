@@ -29,6 +29,7 @@ def compose(
         in_reply_to=request.request_id,
         service=request.service,
         campaign=request.campaign,
+        priority=request.priority,
         fiscal_code=request.fiscal_code,
         feature_level_type=policy.feature_level_type,
         content=_content(request, planned.kind, italian),

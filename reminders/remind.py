@@ -20,7 +20,7 @@ from reminders.plan import Planned, plan
 from storage.due_index import DueEntry
 from storage.due_processing import process_due
 from storage.ledger import NOT_REMINDED, REMINDED, Entry, LostRace, State, Step
-from storage.queues import MESSAGE_REQUESTS, fits
+from storage.queues import fits, requests_queue
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +169,7 @@ class _Message:
     async def _enqueue(self, reminder: MessageRequest) -> None:
         log.info("reminded request_id=%s reminder=%s", self.entry.request_id, reminder.request_id)
         await self.context.outcomes.publish_reminded(self.entry, reminder.request_id)
-        await self.context.queues.put(MESSAGE_REQUESTS, reminder.to_json())
+        await self.context.queues.put(requests_queue(reminder.priority), reminder.to_json())
 
     def _cap(self, one: Planned) -> int:
         return daily_cap(one.kind, self.context.most_per_day)

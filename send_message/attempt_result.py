@@ -16,7 +16,6 @@ from contract.request import MessageRequest
 from storage.dispatcher import reference_to
 from storage.intake import PutBack
 from storage.ledger import LEASE, Entry, Ledger, LostRace, State, Step
-from storage.queues import MESSAGE_SENDS
 from storage.table import Unanswered
 
 # The result to report if the write of the claim gets no answer: nothing was sent.
@@ -47,7 +46,7 @@ async def record_late(entry: Entry, result: AttemptResult, context: Context) -> 
                 raise LostRace(LostRace.__doc__)
             # This attempt's queue message may be gone, so a copy makes sure that the request is dispatched.
             # If the copy is handled before the write below, it changes the row and this loop starts again.
-            await context.dispatcher.enqueue_recheck(current, MESSAGE_SENDS, LEASE)
+            await context.dispatcher.enqueue_recheck(current, current.sends_queue, LEASE)
             changes = _changes(current, result, context)
             with suppress(LostRace):
                 step = Step(State(result.what), result.reason, result.http_status)

@@ -5,48 +5,61 @@ import logging
 from context import Context
 from contract.fields import Language
 from contract.reference import Reference, parse_reference
-from contract.request import parse_request
+from contract.request import MessageRequest, parse_request
 from contract.violations import InvalidRequest
 from io_api.errors import NotSent, Refused, Unavailable
 from io_api.models import Profile
+from io_api.rate_budget import Priority
 from send_message.deferral import deferral
 from send_message.delivery import Delivery, UnknownRequest, handle_delivery, look_up
 from send_message.documents import examine
-from storage.ledger import WAITING, DifferentContent, Entry, LostRace, State, Step
-from storage.queues import MESSAGE_REQUESTS
+from storage.ledger import REDRIVEN, WAITING, DifferentContent, Entry, LostRace, State, Step
+from storage.queues import MESSAGE_REQUESTS, requests_queue
 
 log = logging.getLogger(__name__)
 
 
-async def check_recipient(body: str, context: Context, *, redelivered: bool) -> None:
-    """Handle a request, or the reference to a deferred request, from `message-requests`."""
+async def check_recipient(
+    body: str, context: Context, *, redelivered: bool, queue: str = MESSAGE_REQUESTS
+) -> None:
+    """Handle a request, or the reference to a deferred request, from a queue of requests."""
 
     async def proceed(entry: Entry) -> Entry | None:
         return await _check(entry, context)
 
     try:
-        entry, reference = await _find(body, context)
+        found = await _find(body, queue, context)
     except (InvalidRequest, DifferentContent, UnknownRequest) as error:
         log.warning("request not accepted: %s", type(error).__name__)
-        await context.dispatcher.poison(body, MESSAGE_REQUESTS)
+        await context.dispatcher.poison(body, queue)
         return
-    await handle_delivery(entry, Delivery(reference, MESSAGE_REQUESTS, redelivered), proceed, context)
+    if found:
+        entry, reference = found
+        await handle_delivery(entry, Delivery(reference, queue, redelivered), proceed, context)
 
 
-async def _find(body: str, context: Context) -> tuple[Entry, Reference]:
-    reference = parse_reference(body)
-    if reference:
-        return await look_up(reference, context.ledger), reference
+async def _find(body: str, queue: str, context: Context) -> tuple[Entry, Reference] | None:
+    """Return the entry of a request or reference; None if the request was moved to the bulk queue."""
+    if reference := parse_reference(body):
+        entry = await look_up(reference, context.ledger)
+        if entry.has_payment and entry.last_step.get("reason") == REDRIVEN:
+            # The workers of its first delivery may all have crashed before they noted the notice.
+            entry = await _note(entry, context.ledger.request_of(entry), context)
+        return entry, reference
     request = parse_request(body, services=context.io.services)
+    if requests_queue(request.priority) not in (queue, MESSAGE_REQUESTS):
+        await context.queues.put(requests_queue(request.priority), body)
+        return None
     entry = await context.ledger.open(request)
-    if request.content.payment_data:
-        entry = await _note(entry, request.content.payment_data.notice_number, context)
+    if entry.has_payment:
+        entry = await _note(entry, request, context)
     return entry, Reference(request_id=request.request_id, traceparent=entry.traceparent)
 
 
-async def _note(entry: Entry, notice_number: str, context: Context) -> Entry:
-    """Record that the request carries the notice. The creditor may have settled the notice already."""
-    paid_at = await context.notices.note(notice_number, entry.request_id)
+async def _note(entry: Entry, request: MessageRequest, context: Context) -> Entry:
+    """Record that the request carries its notice. The creditor may have settled the notice already."""
+    payment = request.content.payment_data
+    paid_at = await context.notices.note(payment.notice_number, entry.request_id) if payment else None
     if paid_at is None or entry.state not in WAITING or entry.settled_at:
         return entry
     try:
@@ -60,7 +73,9 @@ async def _check(entry: Entry, context: Context) -> Entry | None:
     try:
         if entry.remote_content_id:
             await examine(entry, ledger.request_of(entry), context)
-        profile = await context.io.get_profile(ledger.fiscal_code_of(entry), service=entry.service)
+        priority = Priority.BULK_CHECK if entry.is_bulk else Priority.CHECK
+        fiscal_code = ledger.fiscal_code_of(entry)
+        profile = await context.io.get_profile(fiscal_code, service=entry.service, priority=priority)
     except Refused as error:
         return await ledger.advance(entry, Step(State.REFUSED, error.reason, error.status))
     except (NotSent, Unavailable) as error:

@@ -10,7 +10,6 @@ from contract.reminders import ReminderPolicy
 from send_message.attempt_result import after_acceptance
 from send_message.still_needed import expired_or_paid
 from storage.ledger import Entry, State, Step, is_full
-from storage.queues import MESSAGE_SENDS
 from storage.stores import Stores
 
 # By then no worker still holds the old attempt: the longest invocation (host.json, functionTimeout) and the
@@ -46,7 +45,7 @@ async def resend(entry: Entry, stores: Stores) -> Entry:
         )
     elif not is_resend(entry):
         raise NotInDoubt(NotInDoubt.__doc__)
-    await stores.dispatcher.dispatch(entry, MESSAGE_SENDS, republish=True)
+    await stores.dispatcher.dispatch(entry, entry.sends_queue, republish=True)
     return entry
 
 
@@ -80,5 +79,5 @@ async def settle(
         entry = await ledger.advance(entry, Step(State.ACCEPTED, "settled"), message_id=message_id, **kept)
     else:
         entry = await ledger.advance(entry, Step(State.REFUSED, "settled"))
-    await stores.dispatcher.dispatch(entry, MESSAGE_SENDS)
+    await stores.dispatcher.dispatch(entry, entry.sends_queue)
     return entry

@@ -14,6 +14,7 @@ from io_api.account import READY_SECONDS
 from io_api.client import SUBMIT_TIMEOUT_SECONDS
 from io_api.errors import InDoubt, NotSent, Refused
 from io_api.models import NewMessage, ThirdPartyData
+from io_api.rate_budget import Priority
 from io_api.rate_limiter import Permit
 from send_message.attempt_result import NOT_CLAIMED, after_acceptance, record, record_late, result_of
 from send_message.deferral import deferral
@@ -29,8 +30,8 @@ log = logging.getLogger(__name__)
 LONGEST_POST = timedelta(seconds=READY_SECONDS + 2 * SUBMIT_TIMEOUT_SECONDS + 15)
 
 
-async def send_message(body: str, context: Context, *, redelivered: bool) -> None:
-    """Handle a reference from `message-sends`: send its message, if the ledger allows that now."""
+async def send_message(body: str, context: Context, *, redelivered: bool, queue: str = MESSAGE_SENDS) -> None:
+    """Handle a reference from a queue of sends: send its message, if the ledger allows that now."""
     try:
         reference = parse_reference(body)
         if reference is None:
@@ -38,19 +39,19 @@ async def send_message(body: str, context: Context, *, redelivered: bool) -> Non
         entry = await look_up(reference, context.ledger)
     except (InvalidRequest, UnknownRequest) as error:
         log.warning("reference not accepted: %s", type(error).__name__)
-        await context.dispatcher.poison(body, MESSAGE_SENDS)
+        await context.dispatcher.poison(body, queue)
         return
 
     if reference.result:
         with suppress(LostRace):  # the ledger has moved on: handle this delivery like any other
             entry = await record_late(entry, reference.result, context)
-            await context.dispatcher.dispatch(entry, MESSAGE_SENDS, reference.language)
+            await context.dispatcher.dispatch(entry, queue, reference.language)
             return
 
     async def proceed(entry: Entry) -> Entry:
         return await _send(entry, reference.language, context)
 
-    await handle_delivery(entry, Delivery(reference, MESSAGE_SENDS, redelivered), proceed, context)
+    await handle_delivery(entry, Delivery(reference, queue, redelivered), proceed, context)
 
 
 async def _send(entry: Entry, language: Language | None, context: Context) -> Entry:
@@ -59,7 +60,8 @@ async def _send(entry: Entry, language: Language | None, context: Context) -> En
     try:
         await examine(entry, request, context)
         message = compose(request, language, third_party_data(entry, request, context.configuration_ids))
-        async with context.io.permit_to_send(entry.service) as permit:
+        priority = Priority.BULK_SEND if entry.is_bulk else Priority.SEND
+        async with context.io.permit_to_send(entry.service, priority=priority) as permit:
             # The message may have waited for a minute.
             if over := await no_longer_needed(entry, context):
                 return await ledger.advance(entry, over, body={})

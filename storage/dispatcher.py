@@ -9,7 +9,7 @@ from contract.reference import Reference
 from storage.due_index import DueIndex
 from storage.ledger import GIVEN_UP, NEVER_SENT, Entry, State
 from storage.outcomes import Outcomes
-from storage.queues import MESSAGE_SENDS, Queues, poison
+from storage.queues import Queues, poison
 from storage.remote_contents import RemoteContents
 from storage.retention import Retention
 
@@ -71,8 +71,8 @@ class Dispatcher:
         await self._due_index.put(entry.request_id, at + FIRST_POLL)
 
     async def enqueue_send(self, entry: Entry, language: Language | None) -> None:
-        """Enqueue the request on message-sends, because the recipient can be contacted."""
-        await self._queues.put(MESSAGE_SENDS, reference_to(entry, language).to_json())
+        """Enqueue the request to be sent, because the recipient can be contacted."""
+        await self._queues.put(entry.sends_queue, reference_to(entry, language).to_json())
 
     async def requeue(self, reference: Reference, queue: str, delay: timedelta) -> None:
         """Put a reference back on its queue for later, without using up the platform's dequeue count."""

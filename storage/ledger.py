@@ -14,6 +14,7 @@ from contract.fields import Language
 from contract.reference import AttemptResult
 from contract.request import MessageRequest, parse_request
 from storage.cipher import Cipher
+from storage.queues import requests_queue, sends_queue
 from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
 
 TABLE: Final = "ledger"
@@ -28,6 +29,7 @@ LEASE = timedelta(seconds=180)
 MOST_DEFERRALS = 40
 MOST_HISTORY = 28_000
 OTHER: Final = "various"
+REDRIVEN: Final = "redriven"
 
 
 class State(StrEnum):
@@ -126,6 +128,7 @@ class Entry:
     campaign: str | None = None
     in_reply_to: str | None = None
     remote_content_id: str | None = None  # third_party_data.id: cannot be guessed
+    priority: str | None = None  # "bulk"
     due_date: datetime | None = None
     expires_at: datetime | None = None
     traceparent: str | None = None
@@ -146,6 +149,21 @@ class Entry:
     body: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     mark: str | None = None  # random id of the newest write, in case its answer is lost
     row: Row | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def is_bulk(self) -> bool:
+        """Whether the request gives way to those that are not bulk."""
+        return self.priority == "bulk"
+
+    @property
+    def requests_queue(self) -> str:
+        """The queue on which the request waits for its recipient check."""
+        return requests_queue(self.priority)
+
+    @property
+    def sends_queue(self) -> str:
+        """The queue on which the request waits to be sent."""
+        return sends_queue(self.priority)
 
     @property
     def accepted_at(self) -> datetime | None:
@@ -326,6 +344,7 @@ class Ledger:
             campaign=request.campaign,
             in_reply_to=request.in_reply_to,
             remote_content_id=secrets.token_urlsafe(32) if request.remote_content else None,
+            priority=request.priority,
             due_date=request.content.due_date,
             expires_at=request.expires_at,
             next_at=request.not_before,

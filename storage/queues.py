@@ -10,6 +10,9 @@ from storage.table import answers
 
 MESSAGE_REQUESTS: Final = "message-requests"
 MESSAGE_SENDS: Final = "message-sends"
+# Queues of their own for requests with priority "bulk", so that no other request waits behind them.
+MESSAGE_REQUESTS_BULK: Final = "message-requests-bulk"
+MESSAGE_SENDS_BULK: Final = "message-sends-bulk"
 MESSAGE_SETTLED: Final = "message-settled"
 MESSAGE_OUTCOMES: Final = "message-outcomes"
 
@@ -27,12 +30,25 @@ def fits(body: str) -> bool:
     return len(body.encode()) <= LONGEST_BODY
 
 
+def requests_queue(priority: str | None) -> str:
+    """Return the queue on which requests of this priority wait for their recipient check."""
+    return MESSAGE_REQUESTS_BULK if priority == "bulk" else MESSAGE_REQUESTS
+
+
+def sends_queue(priority: str | None) -> str:
+    """Return the queue on which requests of this priority wait to be sent."""
+    return MESSAGE_SENDS_BULK if priority == "bulk" else MESSAGE_SENDS
+
+
 def poison(queue: str) -> str:
     """Return the queue where the platform puts messages that failed too often on `queue`."""
     return f"{queue}-poison"
 
 
-INPUT_QUEUES: Final = (MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED)
+REQUEST_QUEUES: Final = (MESSAGE_REQUESTS, MESSAGE_REQUESTS_BULK)
+SEND_QUEUES: Final = (MESSAGE_SENDS, MESSAGE_SENDS_BULK)
+BULK_QUEUES: Final = (MESSAGE_REQUESTS_BULK, MESSAGE_SENDS_BULK)
+INPUT_QUEUES: Final = (MESSAGE_REQUESTS, MESSAGE_SENDS, *BULK_QUEUES, MESSAGE_SETTLED)
 POISON_QUEUES: Final = tuple(map(poison, INPUT_QUEUES))
 QUEUES: Final = (*INPUT_QUEUES, *POISON_QUEUES, MESSAGE_OUTCOMES)
 

@@ -18,7 +18,16 @@ from send_message.send_message import send_message
 from storage.cipher import Cipher
 from storage.due_index import DueEntry
 from storage.ledger import Entry, entry_of
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
+from storage.queues import (
+    MESSAGE_OUTCOMES,
+    MESSAGE_REQUESTS,
+    MESSAGE_REQUESTS_BULK,
+    MESSAGE_SENDS,
+    MESSAGE_SENDS_BULK,
+    REQUEST_QUEUES,
+    SEND_QUEUES,
+    poison,
+)
 from storage.stores import Stores
 from storage.table import Table
 from tests.fakes import Died, FakeClock, FakeDocuments, FakeIo, FakeQueues, FakeTable, QueuedMessage, Steps
@@ -77,13 +86,13 @@ class FakeApp:
             configuration_ids=self.configuration_ids,
         )
 
-    async def check(self, body: str, *, redelivered: bool = False) -> None:
-        """Deliver a body of message-requests."""
-        await check_recipient(body, self.context, redelivered=redelivered)
+    async def check(self, body: str, *, redelivered: bool = False, queue: str = MESSAGE_REQUESTS) -> None:
+        """Deliver a body of a queue of requests."""
+        await check_recipient(body, self.context, redelivered=redelivered, queue=queue)
 
-    async def send(self, body: str, *, redelivered: bool = False) -> None:
-        """Deliver a body of message-sends."""
-        await send_message(body, self.context, redelivered=redelivered)
+    async def send(self, body: str, *, redelivered: bool = False, queue: str = MESSAGE_SENDS) -> None:
+        """Deliver a body of a queue of sends."""
+        await send_message(body, self.context, redelivered=redelivered, queue=queue)
 
     async def remind(self) -> None:
         """Run one tick of the reminder timer."""
@@ -113,9 +122,11 @@ class FakeApp:
         functions: dict[str, Callable[..., Awaitable[None]]] = {
             MESSAGE_REQUESTS: self.check,
             MESSAGE_SENDS: self.send,
-            poison(MESSAGE_REQUESTS): partial(self._park, queue=MESSAGE_REQUESTS),
-            poison(MESSAGE_SENDS): partial(self._park, queue=MESSAGE_SENDS),
+            MESSAGE_REQUESTS_BULK: partial(self.check, queue=MESSAGE_REQUESTS_BULK),
+            MESSAGE_SENDS_BULK: partial(self.send, queue=MESSAGE_SENDS_BULK),
         }
+        for queue in (*REQUEST_QUEUES, *SEND_QUEUES):
+            functions[poison(queue)] = partial(self._park, queue=queue)
         while waiting := [(queue, m) for queue in functions for m in self.queues.messages.get(queue, [])]:
             queue, message = min(waiting, key=lambda item: item[1].visible_at)
             self.clock.now = max(self.clock.now, message.visible_at)

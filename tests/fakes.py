@@ -292,18 +292,25 @@ class FakeIo(IoAccount):
     while_sending: Callable[[], Awaitable[None]] = _nothing
     sent: list[tuple[NewMessage, str]] = field(default_factory=list)
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    priorities: list[Priority] = field(default_factory=list)
 
     @property
     def services(self) -> Collection[str]:
         return self.configured
 
-    async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
+    async def get_profile(
+        self, fiscal_code: str, *, service: str, priority: Priority = Priority.CHECK
+    ) -> Profile | None:
+        self.priorities.append(priority)
         with self.steps.step("io.get_profile"):
             self.asked.append(("profile", fiscal_code, service))
             return _answered(self.profile)
 
     @asynccontextmanager
-    async def permit_to_send(self, service: str) -> AsyncIterator[Permit]:
+    async def permit_to_send(
+        self, service: str, *, priority: Priority = Priority.SEND
+    ) -> AsyncIterator[Permit]:
+        self.priorities.append(priority)
         with self.steps.step("io.permit_to_send"):
             permit = _answered(self.permit)
         yield permit

@@ -28,7 +28,9 @@ class LivingIo(FakeIo):
         self.looks: Counter[str] = Counter()
         self.doubts = 0  # this many POSTs end without an answer
 
-    async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
+    async def get_profile(
+        self, fiscal_code: str, *, service: str, priority: Priority = Priority.CHECK
+    ) -> Profile | None:
         self.profile = Profile(
             sender_allowed=not has_passed(self._by_citizen[fiscal_code].blocked_at, self._app.clock())
         )

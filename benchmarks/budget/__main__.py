@@ -7,6 +7,8 @@ Each row is a run of its own on fresh storage. The simulator counts the calls, a
                      Azurite stands still for seconds to sweep its queues (its queue/gc/QueueGCManager).
                      Without storage no host calls IO: this time, in the last column, is not counted
     processes        the same account and rate limiter without queues and ledger; shows how long calls wait
+    urgent and bulk  20,000 bulk messages wait, and an urgent one comes twice a second. "urgent p95" is its
+                     time to leave, or the time that it has waited. In one queue it comes at the end
     foreign client   another system of the same institution makes 10 calls a second at random moments
     retry-after      calls at once, and waits as long as a 429 asks
     fixed sleep      like IO's own bulk tool: one after another, 10 ms between calls, 5 s after a 429
@@ -42,8 +44,9 @@ QUEUED = 150
 STILL_SECONDS = 1.0
 COLUMNS = (
     *("", "used", "429", "messages/s", "polls/s"),
-    *("send p95", "check p95", "poll p95", "storage/message", "storage still"),
+    *("send p95", "check p95", "poll p95", "urgent p95", "storage/message", "storage still"),
 )
+KINDS = ("send", "check", "poll", "urgent")
 FOREIGN_KEY = "foreign-key"
 AS_DEPLOYED = {"CHECK_STATUS_SCHEDULE": "0 */5 * * * *"}
 
@@ -70,6 +73,8 @@ SCENARIOS = (
     Scenario("4 processes join 1 half-way", "shared", 1, joining=4),
     Scenario("4 processes, foreign client", "shared", 4, foreign=True),
     Scenario("2 processes, 1,000 polls due", "shared", 2, polls=1000),
+    Scenario("2 processes, urgent and bulk", "urgent-apart", 2),
+    Scenario("2 processes, all in one queue", "urgent-behind", 2),
     Scenario("retry-after, 1 process", "retry-after", 1),
     Scenario("retry-after, 4 processes", "retry-after", 4),
     Scenario("retry-after, 4, foreign client", "retry-after", 4, foreign=True),
@@ -212,6 +217,7 @@ async def _report(process: ChildProcess) -> dict[str, Any]:
     """Return the line of JSON at the end of a process's output. A functions host prints none."""
     await process.end()
     last = process.output.splitlines()[-1]
+    assert process.exit_code == 0, process.output
     reports: dict[str, Any] = json.loads(last) if last.startswith("{") else {}
     return reports
 
@@ -239,8 +245,10 @@ def _result(
         calls = refused + sum(len(some) for worker in workers for some in worker["seconds"].values())
     else:
         calls = admitted + refused
-    kinds = ("send", "check", "poll")
-    waits = {kind: [one for report in workers if report for one in report["seconds"][kind]] for kind in kinds}
+    waits = {
+        kind: [one for report in workers if report for one in report["seconds"].get(kind, ())]
+        for kind in KINDS
+    }
     sent = len(waits["send"])
     return Result(
         name=scenario.name,
@@ -250,7 +258,7 @@ def _result(
         polls=(after.polls - before.polls) / seconds,
         waits={kind: quantiles(some, n=20)[-1] for kind, some in waits.items() if len(some) > 1},
         operations=sum(one["operations"] for one in workers) / sent
-        if scenario.strategy == "shared"
+        if scenario.strategy.startswith(("shared", "urgent"))
         else None,
         still=still,
     )
@@ -262,9 +270,7 @@ def show(console: Console, results: Sequence[Result]) -> None:
     for column in COLUMNS:
         table.add_column(column, justify="left" if not column else "right")
     for one in results:
-        waits = [
-            f"{one.waits[kind]:.2f} s" if kind in one.waits else "" for kind in ("send", "check", "poll")
-        ]
+        waits = [f"{one.waits[kind]:.2f} s" if kind in one.waits else "" for kind in KINDS]
         operations = "" if one.operations is None else f"{one.operations:.2f}"
         polls = f"{one.polls:.1f}" if one.polls else ""
         table.add_row(

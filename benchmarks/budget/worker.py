@@ -11,9 +11,11 @@ import json
 import random
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from pydantic import SecretStr
@@ -25,6 +27,7 @@ from io_api.breakers import Breakers
 from io_api.client import IoClient
 from io_api.errors import IoError, NotSent, RateLimited
 from io_api.models import NewMessage
+from io_api.rate_budget import Priority
 from io_api.rate_limiter import RateLimiter
 from io_api.suspension_store import SuspensionStore
 from storage.account import StorageAccount
@@ -33,6 +36,9 @@ from storage.table import ETag, Row, Table
 from tests.e2e.sample import fiscal_code
 
 SERVICE = "default"
+WAITING = 10_000
+URGENT_RATE = 1.0  # per second
+CHECK, SEND, BULK_CHECK, BULK_SEND = Priority.CHECK, Priority.SEND, Priority.BULK_CHECK, Priority.BULK_SEND
 CONCURRENT = 24  # batchSize plus newBatchThreshold of host.json, for each of the two functions
 TEXT = {"subject": "Un avviso per te", "markdown": "Gentile cittadino, c'è un avviso per te. " * 3}
 
@@ -61,6 +67,17 @@ class CountingTable(Table):
     async def upsert(self, partition: str, key: str, values: Mapping[str, Any]) -> ETag:
         self.operations += 1
         return await self._table.upsert(partition, key, values)
+
+    async def delete_as_read(self, partition: str, key: str, etag: str) -> None:
+        self.operations += 1
+        await self._table.delete_as_read(partition, key, etag)
+
+    async def rows(
+        self, condition: str, *, columns: Collection[str] = (), **parameters: str
+    ) -> AsyncIterator[Row]:
+        self.operations += 1
+        async for row in self._table.rows(condition, columns=columns, **parameters):
+            yield row
 
 
 class Worker:
@@ -147,6 +164,58 @@ class SharedRateLimiter(Worker):
         await self._io.get_message(fiscal_code, message_id, service=SERVICE)
 
 
+class Campaign(SharedRateLimiter):
+    """A campaign of 10,000 bulk messages waits, and an urgent one comes each second or so.
+
+    `apart`: bulk messages have a queue of their own and give way. Otherwise all wait in one queue, and an
+    urgent message takes its place at the end.
+    """
+
+    def __init__(self, claims: Table, io: IoAccount, *, apart: bool) -> None:
+        super().__init__(claims, 0, io)
+        self.seconds["urgent"] = []
+        self._apart = apart
+        self._bulk: deque[float] = deque([0.0] * WAITING)  # the times of their arrival; 0: bulk
+        self._urgent: deque[float] = deque() if apart else self._bulk
+
+    async def arrive(self) -> None:
+        """Put an urgent message now and then."""
+        while True:
+            await asyncio.sleep(random.expovariate(URGENT_RATE))
+            self._urgent.append(time.monotonic())
+
+    async def take_urgent(self) -> None:
+        """Check and send the urgent messages that have a queue of their own."""
+        while True:
+            if self._apart and self._urgent:
+                await self._message(self._urgent.popleft())
+            await asyncio.sleep(0.05)
+
+    async def take_bulk(self) -> None:
+        """Check and send what waits in the queue of the campaign."""
+        while self._bulk:
+            await self._message(self._bulk.popleft())
+
+    def end(self) -> None:
+        """Count the urgent messages that have not left by the time that they have waited."""
+        self.seconds["urgent"] += [time.monotonic() - came for came in self._urgent if came]
+
+    async def _message(self, came: float) -> None:
+        first, then = (CHECK, SEND) if came or not self._apart else (BULK_CHECK, BULK_SEND)
+        number = random.randrange(1000)
+        message = NewMessage.model_validate({"fiscal_code": fiscal_code(number), "content": TEXT})
+        profile = partial(self._io.get_profile, fiscal_code(number), service=SERVICE, priority=first)
+        await self._timed("check", profile)
+        await self._timed("send", lambda: self._send(message, then))
+        if came:
+            self.seconds["urgent"].append(time.monotonic() - came)
+
+    async def _send(self, message: NewMessage, priority: Priority) -> str | None:
+        async with self._io.permit_to_send(SERVICE, priority=priority) as permit:
+            await self.claim()
+            return await self._io.submit_message(message, service=SERVICE, permit=permit)
+
+
 class Naive(Worker):
     """Calls without a permit.
 
@@ -192,12 +261,14 @@ async def work(strategy: str, polls: int) -> dict[str, Any]:
     client = IoClient(str(configured.io_api_base_url), observe=our_limiter.observe)
     concurrent = CONCURRENT
     match strategy:
-        case "shared":
+        case "shared" | "urgent-apart" | "urgent-behind":
             keys = {SERVICE: Keys(service.key, service.secondary_key)}
             suspensions = SuspensionStore(shared, lambda: datetime.now(UTC))
             breakers = Breakers(shared, lambda: datetime.now(UTC))
             io = IoAccount(client, keys, rate_limiter=our_limiter, suspensions=suspensions, breakers=breakers)
             worker: Worker = SharedRateLimiter(claims, polls, io)
+            if strategy != "shared":
+                worker = Campaign(claims, io, apart=strategy == "urgent-apart")
         case "retry-after":
             worker = Naive(claims, client, service.key, pause=0, wait=0)
         case _:  # like IO's own bulk tool: one after another, 10 ms between calls, 5 s after a 429
@@ -212,6 +283,8 @@ async def _until_terminated(worker: Worker, concurrent: int) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     loops = [worker.check, worker.send] * concurrent + [worker.poll] * CONCURRENCY
+    if isinstance(worker, Campaign):
+        loops = [worker.take_bulk, worker.take_urgent] * concurrent + [worker.arrive]
     tasks = [asyncio.create_task(loop()) for loop in loops]
     print("ready", flush=True)
     await stop.wait()
@@ -220,11 +293,15 @@ async def _until_terminated(worker: Worker, concurrent: int) -> None:
     for task in tasks:
         with suppress(asyncio.CancelledError):
             await task
+    if isinstance(worker, Campaign):
+        worker.end()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.budget.worker")
-    parser.add_argument("strategy", choices=["shared", "retry-after", "fixed-sleep"])
+    parser.add_argument(
+        "strategy", choices=["shared", "retry-after", "fixed-sleep", "urgent-apart", "urgent-behind"]
+    )
     parser.add_argument("--polls", type=int, default=0)
     arguments = parser.parse_args()
     print(json.dumps(asyncio.run(work(arguments.strategy, arguments.polls))), flush=True)

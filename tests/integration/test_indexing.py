@@ -15,7 +15,16 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueClient
 
 from local.azurite import Azurite
-from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, QUEUES, poison
+from storage.queues import (
+    MESSAGE_OUTCOMES,
+    MESSAGE_REQUESTS,
+    MESSAGE_REQUESTS_BULK,
+    MESSAGE_SENDS,
+    MESSAGE_SENDS_BULK,
+    MESSAGE_SETTLED,
+    QUEUES,
+    poison,
+)
 from tests.integration.host_process import PROJECT, QueueOf, SampleApp, StartHost, eventually
 from tests.samples import KEYS, a_body
 
@@ -138,6 +147,10 @@ def test_app_registers_its_functions_with_their_bindings(
     assert by_queue == {
         "check_recipient": ("message-requests", "AzureWebJobsStorage"),
         "send_message": ("message-sends", "AzureWebJobsStorage"),
+        "check_recipient_bulk": ("message-requests-bulk", "AzureWebJobsStorage"),
+        "send_message_bulk": ("message-sends-bulk", "AzureWebJobsStorage"),
+        "park_request_bulk": ("message-requests-bulk-poison", "AzureWebJobsStorage"),
+        "park_send_bulk": ("message-sends-bulk-poison", "AzureWebJobsStorage"),
         "park_request": ("message-requests-poison", "AzureWebJobsStorage"),
         "park_send": ("message-sends-poison", "AzureWebJobsStorage"),
         "settle_payment": ("message-settled", "AzureWebJobsStorage"),
@@ -160,16 +173,20 @@ def test_host_runs_the_app_to_the_first_call_of_io(
     queues[MESSAGE_REQUESTS].send_message("not json")
     queues[MESSAGE_SENDS].send_message('{"reference": 1, "request_id": "nobody"}')
     queues[MESSAGE_SETTLED].send_message('{"request_id": "nobody"}')
+    queues[MESSAGE_REQUESTS_BULK].send_message("not json")
+    queues[MESSAGE_SENDS_BULK].send_message('{"reference": 1, "request_id": "nobody"}')
     queues[MESSAGE_REQUESTS].send_message(a_body())
     host.run_now("check_status")
     host.run_now("measure_backlog")
     least = {"check_recipient": 2, "send_message": 1, "settle_payment": 1, "check_status": 1}
     least |= {"measure_backlog": 1}
+    least |= {"check_recipient_bulk": 1, "send_message_bulk": 1}
     least |= {"park_request": 1, "park_send": 1, "park_settlement": 1}
+    least |= {"park_request_bulk": 1, "park_send_bulk": 1}
     eventually(lambda: all(host.counts(name)["ok"] >= count for name, count in least.items()))
     assert [host.counts(name)["failed"] for name in least] == [0] * len(least)
     reasons = sorted(event["data"]["reason"] for event in _events(queues))
-    assert reasons == ["invalid", "unknown_request", "unknown_request"]
+    assert reasons == ["invalid"] * 2 + ["unknown_request"] * 3
     assert queues[MESSAGE_REQUESTS].get_queue_properties().approximate_message_count
     assert "RSSMRA" not in host.stdout + host.stderr
     assert SECRET not in host.stdout + host.stderr

@@ -71,7 +71,12 @@ FIRES: dict[str, list[list[dict[str, Any]]]] = {
 SILENT: dict[str, list[list[dict[str, Any]]]] = {
     "poison": [[], [put(SENDS)], [put(POISON, "GetMessages")], [put("message-requests")]],
     "in-doubt": [[], [outcome("accepted"), outcome("parked")]],
-    "oldest-age": [[], [age(3600, SENDS)], [age(9 * DAY, POISON)], [age(4000, SENDS), age(0, SENDS)]],
+    "oldest-age": [
+        [],
+        [age(3600, SENDS)],
+        [age(9 * DAY, POISON), age(9 * DAY, "message-requests-bulk")],
+        [age(4000, SENDS), age(0, SENDS)],
+    ],
     "unauthorized": [[], [calls(50, "201"), calls(3, "404"), calls(1, "429")]],
     "too-many-requests": [[], [calls(19, "429")], [calls(95, "201"), calls(5, "429")]],
     "no-success": [[], [calls(50, "503"), calls(1, "201")], [calls(1, "404")]],

@@ -134,7 +134,11 @@ MUTANTS = (
         "no recheck after a late answer",
         {
             ATTEMPT_RESULT: (
-                ("            await context.dispatcher.enqueue_recheck(current, MESSAGE_SENDS, LEASE)\n", ""),
+                (
+                    "            await context.dispatcher.enqueue_recheck(current, "
+                    "current.sends_queue, LEASE)\n",
+                    "",
+                ),
             )
         },
     ),

@@ -14,6 +14,7 @@ from typing import Any
 
 from io_api.errors import InDoubt, Misconfigured, RateLimited, Refused, Suspended, Unavailable, Unreachable
 from io_api.models import MessageStatus, NewMessage, Profile
+from io_api.rate_budget import Priority
 from storage.table import ETag, Row, Table, Unanswered
 from tests.fakes import FakeClock, FakeTable
 
@@ -154,7 +155,7 @@ class SteppedIo:
     posting: Callable[[str], int] = lambda request_id: 0
     answered: Callable[[str], None] = lambda request_id: None
 
-    async def get_profile(self, fiscal_code: str, *, service: str) -> Profile | None:
+    async def get_profile(self, fiscal_code: str, *, service: str, priority: Priority) -> Profile | None:
         if self._draws("profile_missing"):
             return await self._step("io.get_profile", lambda: None)
         if self._draws("profile_unavailable"):
@@ -163,7 +164,7 @@ class SteppedIo:
         return await self._step("io.get_profile", lambda: Profile(sender_allowed=allowed))
 
     @asynccontextmanager
-    async def permit_to_send(self, service: str) -> AsyncIterator[None]:
+    async def permit_to_send(self, service: str, *, priority: Priority) -> AsyncIterator[None]:
         effect = _raiser(Suspended(reason="paused")) if self._draws("stopped") else lambda: None
         await Step("io.permit_to_send", effect, _unanswered, _unanswered)
         yield

@@ -128,6 +128,7 @@ def test_the_app_and_the_back_office_have_these_roles_alone() -> None:
     ]
     assert value("access.bicep", "outsiders") == [
         queues.MESSAGE_REQUESTS, "Storage Queue Data Message Sender",
+        queues.MESSAGE_REQUESTS_BULK, "Storage Queue Data Message Sender",
         queues.MESSAGE_OUTCOMES, "Storage Queue Data Message Processor",
         queues.MESSAGE_SETTLED, "Storage Queue Data Message Sender",
     ]  # fmt: skip

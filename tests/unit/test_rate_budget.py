@@ -170,3 +170,17 @@ def test_limit_that_was_raised_counts_at_once() -> None:
     assert Budget.of(whole.values(), raised).rate == USED * raised.rate
     assert Budget.of(cut.values(), raised).rate == pytest.approx(2 * cut.rate)
     assert Budget.of(Budget.of(cut.values(), raised).values(), LIMIT).rate == pytest.approx(cut.rate)
+
+
+def test_bulk_leaves_the_next_slots_to_others() -> None:
+    """However many workers want bulk calls, any other call leaves within a second, and no slot is lost."""
+    budget, total, now, worst = Budget.full(LIMIT), 0, NOW, 0.0
+    bulk = {Priority.BULK_SEND: MANY, Priority.BULK_CHECK: MANY}
+    while now < NOW + 30:
+        for _ in range(8):
+            budget, slots = budget.reserve(bulk, now)
+            total += len(slots)
+        budget, (urgent,) = budget.reserve({Priority.SEND: 1}, now)
+        worst, total, now = max(worst, urgent.at - now), total + 1, now + 0.2
+    assert worst < 1
+    assert total >= 0.98 * 30 * USED * LIMIT.rate

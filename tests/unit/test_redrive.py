@@ -1,6 +1,7 @@
 """Operators redrive or drop exactly the row that they saw, and can repeat a command that crashed."""
 
-from datetime import timedelta
+import json
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -9,10 +10,11 @@ from poison.redrive import AlreadyOnItsWay, drop, redrive
 from send_message.resolve_in_doubt import TooLate, resend
 from storage.ledger import State
 from storage.parked import ParkedMessage
+from storage.queues import MESSAGE_REQUESTS
 from storage.table import Changed
 from tests.fake_app import FakeApp
-from tests.fakes import Died
-from tests.samples import a_body
+from tests.fakes import Died, QueuedMessage
+from tests.samples import a_body, payment
 
 
 async def _refused() -> tuple[FakeApp, ParkedMessage]:
@@ -93,3 +95,23 @@ async def test_resend_that_could_not_leave_keeps_the_doubt(minutes: int, settled
     except TooLate:
         assert state is State.IN_DOUBT
     assert app.entry().state is state
+
+
+async def test_notice_of_a_request_that_died_before_it_was_noted_is_noted_by_the_redrive() -> None:
+    """A settlement finds a redriven request whose first workers crashed before they noted its notice."""
+    app = FakeApp()
+    body = a_body(feature_level_type="ADVANCED", content=payment())
+    app.queues.messages[MESSAGE_REQUESTS] = [QueuedMessage(body, app.clock(), timedelta(0))]
+    note = app.notices.note
+
+    async def crash(notice_number: str, request_id: str) -> datetime | None:
+        raise Died
+
+    app.notices.note = crash  # type: ignore[method-assign]
+    await app.run()
+    app.notices.note = note  # type: ignore[method-assign]
+    assert app.entry().last_step["reason"] == "failed_repeatedly"
+    await app.settle(json.dumps({"notice_number": payment()["payment_data"]["notice_number"]}))
+    await _redrive(app, await _only(app))
+    await app.run()
+    assert (app.entry().state, app.io.sent) == (State.SKIPPED, [])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from contract.reminders import ReminderPolicy, UnpaidReminders, UnreadReminders
+from io_api.rate_budget import Priority
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
 from tests.fake_app import FakeApp
 from tests.fakes import seen
@@ -24,8 +25,8 @@ class Waiting:
         before = app.io.permit_to_send
 
         @asynccontextmanager
-        async def permit_to_send(service: str) -> Any:
-            async with before(service) as permit:
+        async def permit_to_send(service: str, *, priority: Priority = Priority.SEND) -> Any:
+            async with before(service, priority=priority) as permit:
                 await happens()
                 yield permit
 
