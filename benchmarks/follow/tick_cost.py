@@ -80,6 +80,8 @@ class Post:
             io=self.io,
             policies={},
             most_per_day=2,
+            documents=None,
+            configuration_ids={},
         )
         self.ledger, self.due_index = self.context.ledger, self.context.due_index
 

@@ -47,6 +47,8 @@ class Memory:
             io=IoAccount.of(configured, FakeTable("ioaccount", self._steps), _clock),
             policies={},
             most_per_day=2,
+            documents=None,
+            configuration_ids={},
         )
 
     def clear(self) -> None:
