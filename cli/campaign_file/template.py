@@ -209,6 +209,9 @@ class _Reader:
             self.names.setdefault(key, name.name)
             name.name = f"_{key}"  # a key may begin with a digit
         template = environment.from_string(tree)
+        if tree.find(nodes.Name) is None:
+            constant = template.render()
+            return lambda fields: constant
         return lambda fields: template.render({f"_{key}": value for key, value in fields.items()})
 
 

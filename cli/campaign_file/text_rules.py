@@ -20,8 +20,9 @@ _WORD: Final = re.compile(r"\w+")
 # What the Garante calls special categories, in the words of a municipality or a health authority.
 _DELICATE: Final = """asl carcere condanna diagnosi dialisi dimissione disabile disabili disabilità epatite
 esami gravidanza handicap hiv indigenza invalidità malattia mammografia metadone oncologia oncologica
-oncologico patologia pignoramento prenatale psichiatria psichiatrica psicologica psicologico referto ricovero screening
-serd sfratto sieropositivo tampone terapia tossicodipendenza trapianto tumore tumori vaccinazione vaccino"""
+oncologico patologia pignoramento prenatale psichiatria psichiatrica psicologica psicologico referto ricovero
+screening serd sfratto sieropositivo tampone terapia tossicodipendenza trapianto tumore tumori vaccinazione
+vaccino"""
 _SHORTENERS: Final = """bit.ly buff.ly cutt.ly goo.gl is.gd ow.ly rb.gy rebrand.ly s.id shorturl.at t.co t.ly
 tiny.cc tinyurl.com"""
 _URL: Final = re.compile(r"(?<![\w/])(?:https?://|www\.)[^\s<>()\[\]\"'`]+", re.IGNORECASE)
