@@ -9,6 +9,8 @@ from cli.rules_it import FILE_RULES, Level, contract_rule, level_of
 
 # Shown of each rule; the count goes on. A column wrong throughout must fill neither memory nor screen.
 MOST_SHOWN: Final = 100
+# A mistake of the template is in every row.
+MOST_ALIKE: Final = 5
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,11 @@ class Unusable(Exception):
 
 @dataclass
 class Findings:
-    """Collects findings in bounded memory. The same mistake of the template is one finding for all rows."""
+    """Collects findings in bounded memory. A mistake of the template is shown for a few rows."""
 
     counts: Counter[str] = field(default_factory=Counter)
     _shown: dict[str, list[Finding]] = field(default_factory=dict)
-    _of_template: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    _alike: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Add findings."""
@@ -95,12 +97,10 @@ class Findings:
 
     def _keep(self, finding: Finding) -> None:
         shown = self._shown.setdefault(finding.code, [])
-        key = (finding.code, str(finding.place), finding.sentence)
+        alike = self._alike.setdefault((finding.code, str(finding.place)), [])
         is_of_template = finding.place is not None and finding.place.letter is None
-        if is_of_template and key in self._of_template:
-            at = self._of_template[key]
-            shown[at] = replace(shown[at], more=shown[at].more + 1)
+        if is_of_template and len(alike) == MOST_ALIKE:
+            shown[alike[-1]] = replace(shown[alike[-1]], more=shown[alike[-1]].more + 1)
         elif len(shown) < MOST_SHOWN:
-            if is_of_template:
-                self._of_template[key] = len(shown)
+            alike.append(len(shown))
             shown.append(finding)
