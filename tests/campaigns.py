@@ -8,9 +8,9 @@ from typing import Final
 
 from openpyxl import Workbook
 
+from cli.campaign_file.campaign import CampaignFile
 from cli.campaign_file.italian import check_character
 from cli.campaign_file.template import Template
-from cli.send import CampaignFile
 from storage.campaign_secrets import CampaignSecret
 
 CAMPAIGN: Final = "TARI 2026"
@@ -103,7 +103,6 @@ def opened(file: Path, template: Path, sheet: str | None = None, service: str = 
     return CampaignFile.open(
         *(file, sheet, Template.load(template)),
         service=service,
-        campaign=CAMPAIGN,
         services=SERVICES,
         secret=SECRET,
     )

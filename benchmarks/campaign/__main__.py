@@ -22,10 +22,10 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from cli.campaign_file.campaign import CampaignFile
 from cli.campaign_file.journal import Journal
 from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.sender import Sender, Sent
-from cli.send import CampaignFile
 from tests.campaigns import CAMPAIGN, many_rows, opened, write_csv, write_template, write_xlsx
 from tests.fake_app import FakeApp
 from tests.fakes import FakeClock, FakeQueues

@@ -11,6 +11,11 @@ from cli.rules_it import FILE_RULES, Level, contract_rule, level_of
 MOST_SHOWN: Final = 100
 # A mistake of the template is in every row.
 MOST_ALIKE: Final = 5
+_REASONS: Final[dict[type[OSError], str]] = {
+    FileNotFoundError: "non c'è, o non c'è la sua cartella",
+    PermissionError: "manca il permesso",
+    IsADirectoryError: "è una cartella",
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,16 @@ class Unusable(Exception):
         return cls([Finding.of(code, place, row, **details)])
 
 
+def reason_of(error: OSError) -> str:
+    """Return in Italian why a file cannot be opened."""
+    return _REASONS.get(type(error)) or str(error.strerror)
+
+
+def _position(finding: Finding) -> tuple[int, int, str]:
+    letter = finding.place.letter or "" if finding.place else ""
+    return finding.row or 0, len(letter), letter
+
+
 @dataclass
 class Findings:
     """Collects findings in bounded memory. A mistake of the template is shown for a few rows."""
@@ -88,7 +103,7 @@ class Findings:
 
     def __iter__(self) -> Iterator[Finding]:
         kept = [finding for findings in self._shown.values() for finding in findings]
-        return iter(sorted(kept, key=lambda one: (one.row or 0, one.place.letter or "" if one.place else "")))
+        return iter(sorted(kept, key=_position))
 
     def blocking(self, accepted: Iterable[str] = ()) -> int:
         """Count the errors and the warnings that are not accepted."""

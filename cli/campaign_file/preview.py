@@ -1,7 +1,6 @@
 """Shows requests as the citizen will see them: as text, and as one HTML page without external resources."""
 
 import html
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -11,9 +10,9 @@ from markdown_it import MarkdownIt
 
 from cli.campaign_file.cells import text_of
 from cli.campaign_file.italian import ROME
+from cli.campaign_file.template import BUTTONS
 from contract.request import Content, MessageRequest
 
-_FRONT_MATTER: Final = re.compile(r"---\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?\n?", re.DOTALL | re.MULTILINE)
 _STYLE: Final = """
 :root { color-scheme: light dark; --ground: #f2f3f5; --card: #fff; --ink: #17324d; --soft: #5b6f82;
   --line: #d9dee4; --action: #0b3ee3; --on-action: #fff; }
@@ -87,7 +86,7 @@ def _versions(request: MessageRequest) -> Iterator[tuple[str, Content]]:
 
 
 def _article(request: MessageRequest, language: str, content: Content) -> str:
-    found = _FRONT_MATTER.match(content.markdown)
+    found = BUTTONS.match(content.markdown)
     text = content.markdown[found.end() :] if found else content.markdown
     facts = "".join(
         f"<dt>{html.escape(label)}</dt><dd>{html.escape(value)}</dd>"

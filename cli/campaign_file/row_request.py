@@ -57,7 +57,6 @@ class RowRequests:
     columns: Columns
     template: Template
     service: str
-    campaign: str
     services: Collection[str]
     secret: CampaignSecret
 
@@ -149,7 +148,7 @@ class RowRequests:
         return Empty(column.key) if value is None else text_of(value)
 
     def _document(self, result: RowResult, rendered: Mapping[str, Any]) -> dict[str, Any]:
-        values = {"service": self.service, "campaign": self.campaign, **rendered, **result.values}
+        values = {"service": self.service, "campaign": self.secret.campaign, **rendered, **result.values}
         values[REQUEST_ID.path] = self.secret.request_id(
             values.get(REQUEST_ID.path), result.fiscal_code, values.get(NOTICE_NUMBER.path, "")
         )

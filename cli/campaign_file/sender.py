@@ -48,7 +48,7 @@ class Sender:
         checked: Checked,
         sent: Sent,
         *,
-        on_progress: Callable[[Sent], None] = lambda sent: None,
+        on_request: Callable[[], None] = lambda: None,
     ) -> None:
         """Put every request on the queue, and go on where the journal ends.
 
@@ -63,7 +63,8 @@ class Sender:
             if waiting:
                 sent.done = batch[-1][0] + 1
                 self.journal.write(sent.done)
-                on_progress(sent)
+            for _ in waiting:
+                on_request()
         if sent.done != sent.total:
             raise FileChanged(FileChanged.__doc__)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from cli.campaign_file.cells import Row
 from cli.campaign_file.csv_rows import csv_rows
-from cli.campaign_file.findings import Unusable
+from cli.campaign_file.findings import Unusable, reason_of
 from cli.campaign_file.xlsx_rows import xlsx_rows
 
 # A campaign is a few megabytes. Excel itself ends at 1,048,576 rows.
@@ -38,7 +38,7 @@ def _all_rows(path: Path, sheet: str | None) -> Iterator[Row]:
         with path.open("rb") as file:
             start = file.read(4)
     except OSError as error:
-        raise Unusable.because("file-formato", why=error.strerror) from None
+        raise Unusable.because("file-formato", why=reason_of(error)) from None
     if size > MOST_BYTES:
         raise Unusable.because("file-troppo-grande", why=f"al più {MOST_BYTES // 1024 // 1024} MB")
     if start == _OLE:

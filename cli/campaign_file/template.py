@@ -18,7 +18,7 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from cli.campaign_file.cells import text_of
 from cli.campaign_file.columns import template_key
-from cli.campaign_file.findings import Place, Unusable
+from cli.campaign_file.findings import Place, Unusable, reason_of
 from cli.campaign_file.italian import WrongValue, euros_of, local_time
 from contract.fields import Language
 from contract.request import MessageRequest
@@ -45,7 +45,9 @@ _SUBJECT: Final = ("oggetto", "subject")
 _TYPES: Final = {"premium": "ADVANCED", "standard": "STANDARD"}
 
 _FILE: Final = re.compile(r"---[ \t]*\n(.*?)^---[ \t]*(?:\n|\Z)(.*)", re.DOTALL | re.MULTILINE)
-_BUTTONS: Final = re.compile(r"---[ \t]*\n.*?^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+# IO's own front matter, at the beginning of the markdown.
+BUTTONS: Final = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
+_HINT: Final = "un nome non ha spazi, come {{ nome_cognome }}, e ogni {% if %} ha il suo {% endif %}"
 
 _MARKDOWN: Final = re.compile(
     r"[\\`*_\[\]<>~|]|&(?=#?\w+;)|^[#+-]|(?<=^\d)[.)](?=\s|$)|(?<=^\d\d)[.)](?=\s|$)"
@@ -154,7 +156,7 @@ class _Reader:
 
     def read(self, path: Path, prefix: str, known: Mapping[str, str]) -> None:
         """Read one file. Its text and subject go below `prefix`. Raises Unusable."""
-        head, body = _split(path)
+        head, body, line = _split(path)
         if unknown := [str(name) for name in head if name not in known]:
             first = list(dict.fromkeys(known.values()))
             names = ", ".join(next(name for name in known if known[name] == one) for one in first)
@@ -166,7 +168,7 @@ class _Reader:
             if target in self.parts:
                 _fail(path, f"ha in testa due volte la stessa chiave («{name}»)")
             self.parts[target] = self._leaf(path, _meaning(target, value), target)
-        self.parts[f"{prefix}.markdown"] = self._body(path, body)
+        self.parts[f"{prefix}.markdown"] = self._body(path, body, line)
         self.sources |= {f"{prefix}.subject": str(head.get("oggetto", head.get("subject")))}
         self.sources |= {f"{prefix}.markdown": body}
 
@@ -186,24 +188,24 @@ class _Reader:
                 plain = str(value)
                 return lambda fields: plain
 
-    def _body(self, path: Path, body: str) -> Leaf:
-        found = _BUTTONS.match(body)
+    def _body(self, path: Path, body: str, line: int) -> Leaf:
+        found = BUTTONS.match(body)
         end = found.end() if found else 0
-        buttons = self._compile(path, body[:end], _for_yaml)
-        text = self._compile(path, body[end:], _for_markdown)
+        buttons = self._compile(path, body[:end], _for_yaml, line)
+        text = self._compile(path, body[end:], _for_markdown, line + body[:end].count("\n"))
         return lambda fields: buttons(fields) + text(fields)
 
-    def _compile(self, path: Path, source: str, escape: Callable[[str], str]) -> Leaf:
+    def _compile(
+        self, path: Path, source: str, escape: Callable[[str], str], above: int | None = None
+    ) -> Leaf:
+        """Compile a source with `above` lines above it in the file; None for a text of the head."""
         environment = self._environments[escape]
         try:
             tree = environment.parse(source)
         except TemplateSyntaxError as error:
-            _fail(
-                path,
-                f"ha un segnaposto che non si capisce, alla riga {error.lineno} del testo: {error.message}",
-            )
+            _fail(path, f"ha {_where(error.lineno, above)} un segnaposto che non si capisce: {_HINT}")
         for node in tree.find_all(nodes.Node):
-            _check(path, node, environment)
+            _check(path, node, above)
         for name in tree.find_all(nodes.Name):
             key = template_key(name.name)
             self.names.setdefault(key, name.name)
@@ -215,12 +217,13 @@ class _Reader:
         return lambda fields: template.render({f"_{key}": value for key, value in fields.items()})
 
 
-def _split(path: Path) -> tuple[dict[str, Any], str]:
+def _split(path: Path) -> tuple[dict[str, Any], str, int]:
+    """Return the head, the body and the number of lines above the body."""
     try:
         data = path.read_bytes()
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except OSError as error:
-        _fail(path, f"non si può leggere: {error.strerror}")
+        _fail(path, f"non si può leggere: {reason_of(error)}")
     except UnicodeDecodeError:
         _fail(path, "non è un testo in UTF-8")
     if len(data) > MOST_BYTES:
@@ -230,7 +233,9 @@ def _split(path: Path) -> tuple[dict[str, Any], str]:
         _fail(
             path, "deve cominciare con una testa tra due righe '---', per esempio «oggetto: Avviso TARI 2026»"
         )
-    return _head(path, found[1]), found[2].strip("\n") + "\n"
+    body = found[2].lstrip("\n")
+    above = text[: len(text) - len(body)].count("\n")
+    return _head(path, found[1]), body.rstrip("\n") + "\n", above
 
 
 def _head(path: Path, text: str) -> dict[str, Any]:
@@ -253,17 +258,17 @@ def _meaning(target: str, value: object) -> object:
     return str(value) if target.endswith(".subject") else value
 
 
-def _check(path: Path, node: nodes.Node, environment: SandboxedEnvironment) -> None:
+def _check(path: Path, node: nodes.Node, above: int | None) -> None:
     if not isinstance(node, _ALLOWED):
-        what = type(node).__name__
-        _fail(
-            path,
-            f"usa alla riga {node.lineno} del testo ciò che non è un campo, un filtro o un «if» ({what})",
-        )
+        what = f"ciò che non è un campo, un filtro o un «if» ({type(node).__name__})"
+        _fail(path, f"usa {_where(node.lineno, above)} {what}")
     if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
-        _fail(path, f"usa il filtro «{node.name}», che non c'è: i filtri sono {', '.join(_FILTERS)}")
-    if isinstance(node, nodes.Name) and node.ctx != "load":
-        _fail(path, "assegna un campo, e non si può")
+        what = f"il filtro «{node.name}», che non c'è: i filtri sono {', '.join(_FILTERS)}"
+        _fail(path, f"usa {_where(node.lineno, above)} {what}")
+
+
+def _where(line: int, above: int | None) -> str:
+    return "in testa" if above is None else f"alla riga {above + line}"
 
 
 def _fail(path: Path, why: str) -> NoReturn:

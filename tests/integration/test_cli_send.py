@@ -43,7 +43,7 @@ def test_interrupted_and_run_again(account: CliAccount, arguments: list[str], qu
     journal = Path(f"{arguments[1]}.postino.json")
     command = [sys.executable, "-c", "from cli.main import app; app()", *arguments]
     process = subprocess.Popen(command, env=os.environ, stderr=subprocess.PIPE, text=True)
-    while not journal.exists():
+    while not (journal.exists() and json.loads(journal.read_text())["done"]):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
@@ -52,10 +52,10 @@ def test_interrupted_and_run_again(account: CliAccount, arguments: list[str], qu
     assert "ripeti lo stesso comando" in errors
     done = json.loads(journal.read_text())["done"]
     assert 0 < done < ROWS
-    assert f"In coda {done} richieste su {ROWS}." in errors
+    assert f"Interrotto: in coda {done} richieste su {ROWS}." in errors
     again = account.run(*arguments)
     assert again.exit_code == 0, again.output
-    assert f"in coda {ROWS} richieste su {ROWS}; ora {ROWS - done}, già prese prima 0" in again.stderr
+    assert f"in coda {ROWS} richieste su {ROWS}. Messe ora {ROWS - done}, già prese prima 0" in again.stderr
     once_more = account.run(*arguments, "--json")
     assert json.loads(once_more.stdout)["sent"] == {
         "total": ROWS,

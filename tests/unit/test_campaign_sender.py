@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.campaign_file.campaign import CampaignFile
 from cli.campaign_file.journal import Journal
 from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.sender import FileChanged, Sender, Sent
-from cli.send import CampaignFile
 from storage.campaign_secrets import CampaignSecret
 from storage.queues import MESSAGE_REQUESTS
 from storage.table import Unanswered

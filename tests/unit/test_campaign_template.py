@@ -188,8 +188,8 @@ def test_rest_of_jinja_is_refused(tmp_path: Path, body: str) -> None:
         ("---\noggetto: [\n---\nTesto", "non è YAML alla riga 3"),
         ("---\noggetto: &a Avviso\ntipo: *a\n---\nTesto", "alias"),
         ("---\nsoltanto testo\n---\nTesto", "deve avere in testa delle chiavi"),
-        (HEAD + "riga\n{{ nome cognome }}", "alla riga 2 del testo"),
-        (HEAD + "{{ x | shout }}", "usa il filtro «shout», che non c'è"),
+        (HEAD + "riga\n{{ nome cognome }}", "alla riga 5 un segnaposto"),
+        (HEAD + "{{ x | shout }}", "usa alla riga 4 il filtro «shout», che non c'è"),
     ],
 )
 def test_mistake_of_a_template(tmp_path: Path, text: str, why: str) -> None:
