@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 outage bench-budget bench-coldstart bench-cost bench-follow bench-reading bench-reminders bench-remote-content bench-throughput check package sbom lock schemas
+.PHONY: help setup demo run test torture kill9 outage bench-budget bench-campaign bench-coldstart bench-cost bench-follow bench-reading bench-reminders bench-remote-content bench-throughput check package sbom lock schemas
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ kill9: setup  ## hosts killed with SIGKILL while they work, three seeds, a quart
 
 outage: setup  ## what an outage of each kind costs, with one host and with four; half an hour
 	@python -m tests.outage
+
+bench-campaign: setup  ## a file of 10,000 rows checked, sent, interrupted and sent again; half a minute
+	@python -m benchmarks.campaign
 
 bench-coldstart: setup  ## import of the app, next to its third-party packages alone; half a minute
 	@python -m benchmarks.coldstart

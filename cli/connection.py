@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import settings
 from cli.printing import WRONG, fail, print_note
@@ -16,9 +17,10 @@ from io_api.rate_limiter import RateLimiter
 from io_api.suspension_store import SuspensionStore
 from io_api.suspensions import Key, named_keys
 from settings import RateLimit, Settings, SettingsError, Thresholds
-from storage import audit, key_checks
+from storage import audit, campaign_secrets, key_checks
 from storage.account import StorageAccount
 from storage.audit import Audit
+from storage.campaign_secrets import CampaignSecrets
 from storage.cipher import Cipher, Undecipherable
 from storage.documents import Documents
 from storage.key_checks import KeyChecks
@@ -47,6 +49,7 @@ class Operator(Stores):
     thresholds: Thresholds
     readiness: Readiness
     key_checks: KeyChecks
+    campaign_secrets: CampaignSecrets
     configured: Settings
     documents: Callable[[], Documents]
 
@@ -56,12 +59,23 @@ def clock() -> datetime:
     return datetime.now(UTC)
 
 
-def ask[Answer](question: Callable[[Operator], Awaitable[Answer]]) -> Answer:
-    """Return the answer to `question`. A wrong setting, key or storage account ends the command."""
+def configured() -> Settings:
+    """Return the settings. A wrong setting ends the command."""
     try:
-        return asyncio.run(_answer(question))
+        return settings.load()
     except SettingsError as error:
-        fail(WRONG, "Impostazioni da correggere:", *str(error).splitlines())
+        _refuse_settings(error)
+
+
+def ask[Answer](question: Callable[[Operator], Awaitable[Answer]], *, is_long: bool = False) -> Answer:
+    """Return the answer to `question`. A wrong setting, key or storage account ends the command.
+
+    is_long: the question itself takes longer than NOTICE_SECONDS, and shows its progress.
+    """
+    try:
+        return asyncio.run(_answer(question, is_long=is_long))
+    except SettingsError as error:
+        _refuse_settings(error)
     except Unanswered as error:
         fail(
             WRONG,
@@ -77,7 +91,11 @@ def ask[Answer](question: Callable[[Operator], Awaitable[Answer]]) -> Answer:
         )
 
 
-async def _answer[Answer](question: Callable[[Operator], Awaitable[Answer]]) -> Answer:
+def _refuse_settings(error: SettingsError) -> NoReturn:
+    fail(WRONG, "Impostazioni da correggere:", *str(error).splitlines())
+
+
+async def _answer[Answer](question: Callable[[Operator], Awaitable[Answer]], *, is_long: bool) -> Answer:
     configured = settings.load()
     cipher = Cipher(configured.encryption_keys)
     account = _account(configured)
@@ -85,6 +103,8 @@ async def _answer[Answer](question: Callable[[Operator], Awaitable[Answer]]) -> 
     notice = loop.call_later(
         NOTICE_SECONDS, print_note, "Lo storage account non ha ancora risposto a tutto: attendo."
     )
+    if is_long:
+        notice.cancel()
     try:
         return await question(_stores(account, cipher, configured))
     finally:
@@ -112,6 +132,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Op
         thresholds=configured.doctor_thresholds,
         readiness=Readiness.of(account, cipher, rate_limiter.TABLE),
         key_checks=KeyChecks(account.table(key_checks.TABLE), cipher),
+        campaign_secrets=CampaignSecrets(account.table(campaign_secrets.TABLE), cipher),
         configured=configured,
         documents=account.documents,
     )

@@ -7,10 +7,12 @@ import typer
 from cli import in_doubt, keys, parked, reminders, remote_content
 from cli.doctor import doctor
 from cli.pauses import pause, resume
+from cli.send import send
 from cli.show import show
 from cli.status import status
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
+app.command()(send)
 app.command()(show)
 app.command()(status)
 app.command()(doctor)

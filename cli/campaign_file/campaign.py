@@ -1,0 +1,54 @@
+"""A campaign's file, opened: its columns fit its template, and its rows become requests."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cli.campaign_file.columns import Columns
+from cli.campaign_file.findings import Unusable
+from cli.campaign_file.row_request import RowRequests, RowResult
+from cli.campaign_file.spreadsheet import rows_of
+from cli.campaign_file.template import Template
+from storage.campaign_secrets import CampaignSecret
+
+
+@dataclass(frozen=True)
+class CampaignFile:
+    """The file of a campaign with what its rows become."""
+
+    path: Path
+    sheet: str | None
+    requests: RowRequests
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        sheet: str | None,
+        template: Template,
+        *,
+        service: str,
+        services: Collection[str],
+        secret: CampaignSecret,
+    ) -> Self:
+        """Read the header, and check it against the template. Raises Unusable."""
+        header = next(rows_of(path, sheet), None)
+        if header is None:
+            raise Unusable.because("file-vuoto")
+        columns = Columns.of(header)
+        columns.check_template(template.names, template.place)
+        requests = RowRequests(
+            columns=columns,
+            template=template,
+            service=service,
+            services=services,
+            secret=secret,
+        )
+        return cls(path, sheet, requests)
+
+    def results(self) -> Iterator[RowResult]:
+        """Read the file once more, and yield what each row becomes. Raises Unusable."""
+        rows = rows_of(self.path, self.sheet)
+        next(rows, None)
+        return map(self.requests.of, rows)

@@ -1,0 +1,47 @@
+"""The journal beside a campaign's file: how many of its requests are on the queue. No personal data."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+SUFFIX = ".postino.json"
+
+
+@dataclass
+class Journal:
+    """Counts the requests of one content that are on the queue.
+
+    content: the keyed hash of all requests. Another file, template or service has another.
+    """
+
+    path: Path
+    campaign: str
+    content: str
+    done: int = 0
+
+    @classmethod
+    def beside(cls, file: Path, campaign: str, content: str) -> Self:
+        """Open the journal of a file. A journal of another content or campaign starts again from nothing."""
+        journal = cls(file.with_name(file.name + SUFFIX), campaign, content)
+        there = _read(journal.path)
+        done = there.get("done")
+        if (there.get("campaign"), there.get("content")) == (campaign, content) and isinstance(done, int):
+            journal.done = done
+        return journal
+
+    def write(self, done: int) -> None:
+        """Write how many requests are on the queue, counted from the first row."""
+        self.done = done
+        document = {"campaign": self.campaign, "content": self.content, "done": done}
+        fresh = self.path.with_name(f"{self.path.name}.new")
+        fresh.write_text(json.dumps(document) + "\n", encoding="utf-8")
+        fresh.replace(self.path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,89 @@
+"""Prints what was found in a campaign's file and what was sent, for people and as JSON."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import typer
+
+from cli.campaign_file.campaign import CampaignFile
+from cli.campaign_file.cells import text_of
+from cli.campaign_file.findings import Finding, Findings
+from cli.campaign_file.linter import Checked
+from cli.campaign_file.preview import text_previews
+from cli.campaign_file.sender import Sent
+from cli.printing import print_note, print_table, shown
+from cli.rules_it import level_of
+
+_MOST_LINES: Final = 200
+_LEVELS: Final = {"error": "errore", "warning": "avvertenza"}
+
+
+def document(findings: Findings, checked: Checked, accepted: list[str], sent: Sent | None) -> dict[str, Any]:
+    """Return everything for JSON."""
+    return {
+        "rows": checked.rows,
+        "payments": checked.payments,
+        "cents": checked.cents,
+        "findings": [one.document() for one in findings],
+        "counts": findings.counts,
+        "accepted": accepted,
+        "sent": _sent_document(sent) if sent else None,
+    }
+
+
+def _sent_document(sent: Sent) -> dict[str, Any]:
+    conflicts = [one.document() for one in sent.conflicts]
+    counts = {"total": sent.total, "done": sent.done, "put": sent.put, "known": sent.known}
+    return {**counts, "conflicts": conflicts}
+
+
+def print_checked(
+    checked: Checked, accepted: list[str], campaign: CampaignFile, *, with_previews: bool
+) -> None:
+    """Print the numbers of the file, the columns that nobody uses, the findings, and the messages kept."""
+    euros = text_of(Decimal(checked.cents) / 100)
+    typer.echo(f"Righe: {checked.rows}. Avvisi di pagamento: {checked.payments}, in tutto {euros} €.")
+    if unused := campaign.requests.columns.unused(campaign.requests.template.names):
+        typer.echo(shown(f"Colonne che il modello non usa: {', '.join(unused)}."))
+    print_findings(checked.findings, accepted)
+    for text in text_previews(checked.previews) if with_previews else ():
+        typer.echo()
+        for line in text.splitlines():
+            typer.echo(shown(line))
+
+
+def print_findings(findings: Findings, accepted: Iterable[str] = ()) -> None:
+    """Print the findings that are not accepted, row by row, then the number of all by rule."""
+    listed = [one for one in findings if one.code not in accepted]
+    if listed:
+        typer.echo()
+        print_table(("riga", "dove", "gravità", "che cosa", "codice"), map(_line, listed[:_MOST_LINES]))
+    if findings.counts:
+        typer.echo()
+        print_table(
+            ("codice", "gravità", "numero", ""),
+            (
+                (code, _LEVELS[level_of(code)], count, "accettata" if code in accepted else "")
+                for code, count in findings.counts.most_common()
+            ),
+        )
+
+
+def _line(finding: Finding) -> tuple[object, ...]:
+    more = f" (e in altre {finding.more} righe)" if finding.more else ""
+    return finding.row, finding.place, _LEVELS[finding.level], f"{finding.sentence}{more}", finding.code
+
+
+def print_sent(sent: Sent) -> None:
+    """Print the rows in conflict and what was sent."""
+    print_findings(sent.conflicts)
+    print_note(
+        f"Fatto: {how_far(sent)} Messe ora {sent.put}, già prese prima {sent.known}, "
+        f"con un id già usato {sent.conflicts.counts.total()}."
+    )
+
+
+def how_far(sent: Sent) -> str:
+    """Return how far the sending has come, as a sentence."""
+    return f"in coda {sent.done} richieste su {sent.total}."

@@ -1,0 +1,91 @@
+"""The rows of an XLSX, read one by one, with the types of the cells."""
+
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import repeat
+from pathlib import Path
+from typing import Any, Final
+from xml.etree.ElementTree import ParseError
+
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from cli.campaign_file.cells import Row, Unreadable, Value, trimmed
+from cli.campaign_file.findings import Unusable
+
+# A file of 100 KB can unpack to gigabytes; openpyxl keeps all shared strings in memory.
+MOST_UNPACKED: Final = 512 * 1024 * 1024
+MOST_STRINGS: Final = 128 * 1024 * 1024
+_CHUNK: Final = 256 * 1024
+_DAMAGED: Final = "è danneggiato, o non è un XLSX"
+
+
+def xlsx_rows(path: Path, sheet: str | None = None) -> Iterator[Row]:
+    """Yield every row of the named sheet, or of the first. Raises Unusable."""
+    try:
+        has_formulas = _inspect(path)
+        with _worksheet(path, sheet, results=True) as results:
+            if not has_formulas:
+                yield from _rows(results, repeat(()))
+                return
+            with _worksheet(path, sheet, results=False) as formulas:
+                yield from _rows(results, formulas)
+    except (zipfile.BadZipFile, InvalidFileException, ParseError):
+        raise Unusable.because("file-formato", why=_DAMAGED) from None
+    except (KeyError, ValueError, TypeError, IndexError, EOFError, zipfile.zlib.error):  # type: ignore[attr-defined]
+        # openpyxl raises these for parts that are missing or make no sense, defusedxml for XML bombs.
+        raise Unusable.because("file-formato", why=_DAMAGED) from None
+
+
+def _inspect(path: Path) -> bool:
+    """Return whether any sheet has formulas. Raises Unusable if the file unpacks to too much."""
+    with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+        strings = sum(part.file_size for part in parts if "sharedstrings" in part.filename.lower())
+        if sum(part.file_size for part in parts) > MOST_UNPACKED or strings > MOST_STRINGS:
+            raise Unusable.because("file-troppo-grande", why="il contenuto compresso non entra in memoria")
+        sheets = [part for part in parts if part.filename.startswith("xl/worksheets/")]
+        return any(_has_formula(archive, part) for part in sheets)
+
+
+def _has_formula(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
+    before = b""
+    with archive.open(part) as file:
+        while chunk := file.read(_CHUNK):
+            if b"<f>" in before + chunk or b"<f " in before + chunk or b"<f/" in before + chunk:
+                return True
+            before = chunk[-2:]
+    return False
+
+
+@contextmanager
+def _worksheet(path: Path, sheet: str | None, *, results: bool) -> Iterator[Iterator[Sequence[Any]]]:
+    with warnings.catch_warnings():
+        # openpyxl warns of what it does not read, such as styles and validations.
+        warnings.simplefilter("ignore")
+        book = load_workbook(path, read_only=True, data_only=results, keep_links=False)
+    with closing(book):
+        names = [one.title for one in book.worksheets]
+        if not names or (sheet is not None and sheet not in names):
+            raise Unusable.because("foglio-mancante", name=sheet or "1", names=", ".join(names) or "nessuno")
+        worksheet: Any = book[sheet or names[0]]
+        worksheet.reset_dimensions()  # a program may have written a wrong size
+        yield worksheet.iter_rows()
+
+
+def _rows(results: Iterator[Sequence[Any]], formulas: Iterator[Sequence[Any]]) -> Iterator[Row]:
+    for number, (cells, sources) in enumerate(zip(results, formulas, strict=False), start=1):
+        values = [_value(cell) for cell in cells]
+        for index, source in enumerate(sources):
+            if source.data_type == "f" and values[index] is None:
+                values[index] = Unreadable.FORMULA
+        yield Row(number, values)
+
+
+def _value(cell: Any) -> Value:
+    if cell.data_type == "e":
+        return Unreadable.ERROR
+    value = cell.value
+    return trimmed(value) if isinstance(value, str) else value

@@ -1,0 +1,204 @@
+"""`postino send`: from a spreadsheet and a template to requests on the queue."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli.campaign_file import report
+from cli.campaign_file.campaign import CampaignFile
+from cli.campaign_file.cells import trimmed
+from cli.campaign_file.findings import Findings, Unusable, reason_of
+from cli.campaign_file.italian import WrongValue, amount
+from cli.campaign_file.journal import Journal
+from cli.campaign_file.linter import Checked, Linter
+from cli.campaign_file.preview import page
+from cli.campaign_file.sender import FileChanged, Sender, Sent
+from cli.campaign_file.template import Template
+from cli.connection import Operator, ask, clock, configured
+from cli.printing import ATTENTION, WRONG, AsJson, checked, fail, print_json, print_note
+from cli.rules_it import FILE_RULES, WARNINGS
+from contract.fields import Campaign as CampaignName
+from storage.campaign_secrets import CampaignSecret
+from storage.table import Unanswered
+
+INTERRUPTED: Final = 130
+_NOTHING: Final = "Nessun messaggio è stato inviato."
+_RESUME: Final = "Per riprendere da qui ripeti lo stesso comando."
+_CHANGED: Final = "Il file o il modello è cambiato dopo il controllo."
+_AGAIN: Final = "Ripeti il comando: il file sarà ricontrollato, e chi ha già il messaggio non lo riceve più."
+
+
+def _cents(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        cents, _ = amount(trimmed(text))
+    except WrongValue as error:
+        raise typer.BadParameter(f"l'importo {FILE_RULES[error.code].sentence}") from None
+    assert isinstance(cents, int)
+    return cents
+
+
+def _warnings(codes: list[str] | None) -> list[str]:
+    for code in codes or ():
+        if code not in WARNINGS:
+            raise typer.BadParameter(
+                f"«{code}» non è un'avvertenza; le avvertenze sono {', '.join(WARNINGS)}"
+            )
+    return codes or []
+
+
+def send(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Il file delle righe, CSV o XLSX.")],
+    template: Annotated[Path, typer.Option(help="Il modello del messaggio, per esempio tari.md.")],
+    campaign: Annotated[
+        str,
+        typer.Option(
+            callback=checked(CampaignName, "sono da 1 a 128 caratteri tra A-Z a-z 0-9 . _ : - e spazi"),
+            help="Il nome della campagna.",
+        ),
+    ],
+    service: Annotated[str, typer.Option(help="Il servizio IO che invia.")] = "default",
+    sheet: Annotated[str | None, typer.Option(help="Il foglio dell'XLSX; se manca, il primo.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Controlla e mostra, senza inviare.")] = False,
+    accept: Annotated[
+        list[str] | None,
+        typer.Option(callback=_warnings, metavar="CODICE", help="Accetta un'avvertenza, con il suo codice."),
+    ] = None,
+    preview: Annotated[int, typer.Option(min=0, max=100, help="Quanti messaggi mostrare con --dry-run.")] = 3,
+    html: Annotated[
+        Path | None, typer.Option(help="Scrive i messaggi mostrati in questa pagina HTML.", dir_okay=False)
+    ] = None,
+    max_amount: Annotated[
+        str | None, typer.Option(help="L'importo massimo ammesso, per esempio 500,00.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Invia un messaggio per ogni riga di un foglio, dopo aver controllato tutto.
+
+    Se una riga ha un errore, o un'avvertenza non accettata con --accept, non parte niente. Lo stesso file due
+    volte non invia niente due volte: si può interrompere e rilanciare.
+
+    Per esempio: postino send tari.xlsx --template tari.md --campaign 'TARI 2026' --dry-run
+    """
+    accepted = accept or []
+    most_cents = _cents(max_amount)
+    services = configured().services
+    secret = _secret(campaign, dry_run=dry_run)
+    previews = preview if dry_run or html else 0
+    with _refusals(as_json=as_json):
+        opened = CampaignFile.open(
+            *(file, sheet, Template.load(template)), service=service, services=services, secret=secret
+        )
+        found = _check(opened, most_cents, previews, silent=as_json)
+    if html:
+        _write_page(html, found, campaign, service)
+    if not as_json:
+        report.print_checked(found, accepted, opened, with_previews=dry_run)
+    is_blocked = bool(found.findings.blocking(accepted))
+    sent = None if dry_run or is_blocked else _deliver(opened, found, silent=as_json)
+    _conclude(found, accepted, sent, as_json=as_json)
+    if is_blocked:
+        fail(ATTENTION, _NOTHING)
+
+
+def _check(opened: CampaignFile, most_cents: int | None, previews: int, *, silent: bool) -> Checked:
+    linter = Linter(requests=opened.requests, now=clock(), most_cents=most_cents)
+    with _bar("controllo", None, silent=silent) as advance:
+        return linter.check(opened.results(), previews=previews, on_row=advance)
+
+
+def _conclude(found: Checked, accepted: list[str], sent: Sent | None, *, as_json: bool) -> None:
+    if as_json:
+        print_json(report.document(found.findings, found, accepted, sent))
+    elif sent:
+        report.print_sent(sent)
+    if sent and sent.conflicts.counts:
+        raise typer.Exit(ATTENTION)
+
+
+@contextmanager
+def _refusals(*, as_json: bool) -> Iterator[None]:
+    """End the command if the file or the template cannot be used, or if the check is interrupted."""
+    try:
+        yield
+    except Unusable as error:
+        findings = Findings()
+        findings.add(error.findings)
+        if as_json:
+            print_json(report.document(findings, Checked(), [], None))
+        else:
+            report.print_findings(findings)
+        fail(ATTENTION, _NOTHING)
+    except KeyboardInterrupt:
+        fail(INTERRUPTED, "Interrotto durante il controllo.", _NOTHING)
+
+
+def _secret(campaign: str, *, dry_run: bool) -> CampaignSecret:
+    if dry_run:
+        return CampaignSecret.temporary(campaign)
+    return ask(lambda stores: stores.campaign_secrets.of(campaign))
+
+
+def _deliver(opened: CampaignFile, found: Checked, *, silent: bool) -> Sent:
+    """Put the requests on the queue. Whatever ends this early ends the command, and says how far it came."""
+    journal = _journal(opened, found)
+    sent = Sent(total=len(found.fingerprints), done=journal.done)
+
+    async def work(stores: Operator) -> None:
+        await stores.audit.record("send", journal.campaign, rows=str(sent.total))
+        with _bar("invio", sent.total, silent=silent, done=sent.done) as advance:
+            sender = Sender(stores, opened.requests, journal)
+            await sender.send(opened.results(), found, sent, on_request=advance)
+
+    async def work_or_tell(stores: Operator) -> None:
+        try:
+            await work(stores)
+        except Unanswered:
+            print_note(f"Interrotto: {report.how_far(sent)} {_RESUME}")
+            raise
+
+    try:
+        ask(work_or_tell, is_long=True)
+    except KeyboardInterrupt:
+        fail(INTERRUPTED, f"Interrotto: {report.how_far(sent)}", _RESUME)
+    except FileChanged:
+        fail(ATTENTION, _CHANGED, f"Interrotto: {report.how_far(sent)}", _AGAIN)
+    except Unusable as error:
+        sentences = [finding.sentence for finding in error.findings]
+        fail(ATTENTION, _CHANGED, *sentences, f"Interrotto: {report.how_far(sent)}", _AGAIN)
+    return sent
+
+
+def _journal(opened: CampaignFile, found: Checked) -> Journal:
+    secret = opened.requests.secret
+    journal = Journal.beside(opened.path, secret.campaign, secret.digest(found.fingerprints.tobytes()))
+    if journal.done:
+        print_note(f"{journal.path.name}: in coda già {journal.done} richieste. Per ricominciare cancellalo.")
+    try:
+        journal.write(journal.done)
+    except OSError as error:
+        fail(WRONG, f"{journal.path} non si può scrivere: {reason_of(error)}.", _NOTHING)
+    return journal
+
+
+def _write_page(path: Path, found: Checked, campaign: str, service: str) -> None:
+    try:
+        path.touch(mode=0o600)
+        path.write_text(page(found.previews, campaign, service), encoding="utf-8")
+    except OSError as error:
+        fail(WRONG, f"{path} non si può scrivere: {reason_of(error)}")
+    print_note(f"Scritta {path}. Contiene dati personali: cancellala quando non serve più.")
+
+
+@contextmanager
+def _bar(name: str, total: int | None, *, silent: bool, done: int = 0) -> Iterator[Callable[[], None]]:
+    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=silent, transient=True) as progress:
+        task = progress.add_task(name, total=total, completed=done)
+        yield lambda: progress.advance(task)
