@@ -41,7 +41,7 @@ async def check_recipient(
 async def _find(body: str, queue: str, context: Context) -> tuple[Entry, Reference] | None:
     """Return the entry of a request or reference; None if the request was moved to the bulk queue."""
     if reference := parse_reference(body):
-        entry = await look_up(reference, context.ledger)
+        entry = await look_up(reference, context.ledger.get)
         if entry.has_payment and entry.last_step.get("reason") == REDRIVEN:
             # The workers of its first delivery may all have crashed before they noted the notice.
             entry = await _note(entry, context.ledger.request_of(entry), context)
@@ -85,6 +85,7 @@ async def _check(entry: Entry, context: Context) -> Entry | None:
         return await ledger.advance(entry, Step(State.SKIPPED, "recipient_not_found"), body={})
     if not profile.sender_allowed:
         return await ledger.advance(entry, Step(State.SKIPPED, "sender_not_allowed"), body={})
+    ledger.remember(entry)
     await context.dispatcher.enqueue_send(entry, _language(entry, profile, context))
     return None
 

@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from contract.reference import Reference
 from send_message.still_needed import expired_or_paid
-from storage.ledger import WAITING, Entry, Ledger, LostRace, State, Step
+from storage.ledger import WAITING, Entry, LostRace, State, Step
 from storage.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -122,9 +122,9 @@ class UnknownRequest(Exception):
     """The ledger holds no such request."""
 
 
-async def look_up(reference: Reference, ledger: Ledger) -> Entry:
-    """Return the entry of a reference; raises UnknownRequest."""
-    entry = await ledger.get(reference.request_id)
+async def look_up(reference: Reference, read: Callable[[str], Awaitable[Entry | None]]) -> Entry:
+    """Return the entry of a reference, by `get` or `recall` of the ledger; raises UnknownRequest."""
+    entry = await read(reference.request_id)
     if entry is None:
         raise UnknownRequest(UnknownRequest.__doc__)
     return entry

@@ -36,7 +36,7 @@ async def send_message(body: str, context: Context, *, redelivered: bool, queue:
         reference = parse_reference(body)
         if reference is None:
             raise UnknownRequest(UnknownRequest.__doc__)
-        entry = await look_up(reference, context.ledger)
+        entry = await look_up(reference, context.ledger.recall)
     except (InvalidRequest, UnknownRequest) as error:
         log.warning("reference not accepted: %s", type(error).__name__)
         await context.dispatcher.poison(body, queue)

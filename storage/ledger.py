@@ -23,6 +23,11 @@ TABLE: Final = "ledger"
 LEASE = timedelta(seconds=180)
 
 
+# An entry that this process has checked is used for its send within this time, instead of a read. At most so
+# many are held. A stale one does no harm: the claim is conditional on the row as it was written.
+REMEMBERED = timedelta(seconds=60)
+MOST_REMEMBERED = 500
+
 # A column holds 32 K characters (Azure Table data model). While IO is unavailable, deferrals come by the
 # hundred, for alternating reasons. The oldest deferrals are merged into one line to leave room for the
 # others.
@@ -216,6 +221,23 @@ class Ledger:
         self._table = table
         self._cipher = cipher
         self._clock = clock
+        self._remembered: dict[str, Entry] = {}
+
+    def remember(self, entry: Entry) -> None:
+        """Hold an entry for the send of its request, which usually follows in this process."""
+        self._remembered[entry.request_id] = entry
+        if len(self._remembered) > MOST_REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+
+    async def recall(self, request_id: str) -> Entry | None:
+        """Return the entry as `get` does, or without a read if it was remembered lately. Raises Unanswered.
+
+        The entry may be stale: decide nothing by it but a conditional write.
+        """
+        entry = self._remembered.pop(request_id, None)
+        if entry and self._clock() - entry.updated_at < REMEMBERED:
+            return entry
+        return await self.get(request_id)
 
     async def get(self, request_id: str) -> Entry | None:
         """Return the entry of a request, or None. Raises Unanswered."""

@@ -286,6 +286,6 @@ async def test_redelivered_acceptance_tells_what_its_worker_could_not(app: FakeA
 
 async def test_reference_to_an_unknown_request_is_an_error(app: FakeApp, entry: Entry) -> None:
     """Looking up a reference returns the ledger's entry, or raises UnknownRequest if there is none."""
-    assert await look_up(Reference(request_id="r-1"), app.ledger) == entry
+    assert await look_up(Reference(request_id="r-1"), app.ledger.get) == entry
     with pytest.raises(UnknownRequest):
-        await look_up(Reference(request_id="r-2"), app.ledger)
+        await look_up(Reference(request_id="r-2"), app.ledger.get)

@@ -11,6 +11,7 @@ import pytest
 from storage.cipher import Cipher, Undecipherable
 from storage.ledger import (
     LEASE,
+    MOST_REMEMBERED,
     DifferentContent,
     Entry,
     IllegalStep,
@@ -369,3 +370,35 @@ async def test_history_column_is_json_that_an_operator_can_read(app: FakeApp, cl
     """The history column holds the same list of lines as `show --json` prints."""
     (row,) = app.ledger_table.rows_by_key.values()
     assert [line["what"] for line in json.loads(row.values["history"])] == ["REQUESTED", "SENDING"]
+
+
+async def test_checked_entry_is_recalled_once_without_a_read() -> None:
+    """The entry that was just checked serves its send once without a read of the table."""
+    app = FakeApp()
+    entry = await app.ledger.open(a_request())
+    app.ledger.remember(entry)
+    reads = app.steps.done.count("ledger.get")
+    assert await app.ledger.recall("r-1") == entry
+    assert app.steps.done.count("ledger.get") == reads
+    await app.ledger.recall("r-1")
+    assert app.steps.done.count("ledger.get") == reads + 1
+
+
+async def test_old_entry_is_read_again() -> None:
+    """An entry remembered more than a minute ago is read."""
+    app = FakeApp()
+    entry = await app.ledger.open(a_request())
+    app.ledger.remember(entry)
+    app.clock.advance(seconds=60)
+    after = await app.ledger.advance(entry, settled_at=app.clock())
+    assert await app.ledger.recall("r-1") == after
+
+
+async def test_few_entries_are_remembered() -> None:
+    """A process holds the newest few hundred entries."""
+    app = FakeApp()
+    entry = await app.ledger.open(a_request())
+    for number in range(MOST_REMEMBERED + 1):
+        app.ledger.remember(replace(entry, request_id=f"other-{number}"))
+    assert await app.ledger.recall("other-0") is None
+    assert await app.ledger.recall(f"other-{MOST_REMEMBERED}") is not None

@@ -516,3 +516,30 @@ async def test_sending_shows_no_personal_data(app: FakeApp, caplog: pytest.LogCa
     assert not [(place, found) for place, text in kept if (found := personal_data_in(text))]
     sealed = sum(bool(row.values.get("body0")) for row in app.ledger_table.rows_by_key.values())
     assert sealed == 4
+
+
+async def test_what_happened_since_the_check_counts() -> None:
+    """A settlement between check and send stops a send that begins with the entry of the check."""
+    app = FakeApp()
+    await app.check(a_body(content=payment()))
+    await app.settle('{"request_id": "r-1"}')
+    await app.run()
+    assert (app.entry().state, app.io.sent) == (State.SKIPPED, [])
+
+
+async def test_premium_payment_costs_seven_transactions() -> None:
+    """From the request to the outcome, one process makes seven storage transactions for a payment.
+
+    The tests' ring has a second key, which costs one more read.
+    """
+    app = FakeApp()
+    await app.check(a_body(feature_level_type="ADVANCED", content=payment()))
+    (body,) = app.queues.take(MESSAGE_SENDS)
+    await app.send(body)
+    made = [step for step in app.steps.done if not step.startswith("io.")]
+    made.remove("notices.get")
+    assert app.entry().state is State.ACCEPTED
+    assert made == [
+        *("ledger.insert", "notices.insert", "message-sends.put"),
+        *("ledger.replace", "ledger.replace", "due.upsert", "message-outcomes.put"),
+    ]
