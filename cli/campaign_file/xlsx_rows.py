@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 from xml.etree.ElementTree import ParseError
 
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from cli.campaign_file.cells import Row, Unreadable, Value, trimmed
@@ -63,16 +63,19 @@ def _has_formula(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
 @contextmanager
 def _worksheet(path: Path, sheet: str | None, *, results: bool) -> Iterator[Iterator[Sequence[Any]]]:
     with warnings.catch_warnings():
-        # openpyxl warns of what it does not read, such as styles and validations.
+        # openpyxl warns of what it does not read, such as styles, validations and impossible dates.
         warnings.simplefilter("ignore")
-        book = load_workbook(path, read_only=True, data_only=results, keep_links=False)
-    with closing(book):
-        names = [one.title for one in book.worksheets]
-        if not names or (sheet is not None and sheet not in names):
-            raise Unusable.because("foglio-mancante", name=sheet or "1", names=", ".join(names) or "nessuno")
-        worksheet: Any = book[sheet or names[0]]
-        worksheet.reset_dimensions()  # a program may have written a wrong size
-        yield worksheet.iter_rows()
+        with closing(load_workbook(path, read_only=True, data_only=results, keep_links=False)) as book:
+            yield _sheet_of(book, sheet)
+
+
+def _sheet_of(book: Workbook, sheet: str | None) -> Iterator[Sequence[Any]]:
+    names = [one.title for one in book.worksheets]
+    if not names or (sheet is not None and sheet not in names):
+        raise Unusable.because("foglio-mancante", name=sheet or "1", names=", ".join(names) or "nessuno")
+    worksheet: Any = book[sheet or names[0]]
+    worksheet.reset_dimensions()  # a program may have written a wrong size
+    return iter(worksheet.iter_rows())
 
 
 def _rows(results: Iterator[Sequence[Any]], formulas: Iterator[Sequence[Any]]) -> Iterator[Row]:

@@ -125,6 +125,16 @@ def test_formula_without_its_result_and_error(tmp_path: Path) -> None:
     assert _cells(path)[1] == (Unreadable.FORMULA, Unreadable.ERROR, None, "x")
 
 
+def test_number_that_is_no_date(tmp_path: Path) -> None:
+    """A number with the format of a date that no calendar has is an error of the spreadsheet."""
+    book = Workbook()
+    cell = book.worksheets[0].cell(2, 1, 99_999_999)
+    cell.number_format = "dd/mm/yyyy"
+    book.worksheets[0].cell(1, 1, "Scadenza")
+    book.save(tmp_path / "a.xlsx")
+    assert _cells(tmp_path / "a.xlsx")[1] == (Unreadable.ERROR,)
+
+
 def test_blank_rows_of_a_workbook_count(tmp_path: Path) -> None:
     """The rows of a workbook have its own numbers."""
     path = write_xlsx(tmp_path / "a.xlsx", [(None,), ("x",)], ["a"])
