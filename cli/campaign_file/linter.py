@@ -144,10 +144,9 @@ class Linter:
 def template_findings(template: Template) -> Iterator[Finding]:
     """Yield what the template says in every row: links and markdown, in all its branches."""
     for path, source in template.sources.items():
-        if path.endswith(".markdown"):
-            text = without_placeholders(source)
-            for code in (*link_codes(text), *markdown_codes(text)):
-                yield Finding.of(code, template.place_of(path))
+        text = without_placeholders(source)
+        for code in (*link_codes(text), *markdown_codes(text)):
+            yield Finding.of(code, template.place_of(path))
 
 
 def _cell_codes(value: Value) -> Iterator[str]:

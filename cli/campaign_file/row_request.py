@@ -139,6 +139,8 @@ class RowRequests:
     def _field(self, column: Column, result: RowResult) -> object:
         if column.field is None:
             value = result.row.cell(column.index)
+            if isinstance(value, bool):
+                return value  # as a text it would be true in a condition
             return Empty(column.key) if value is None else text_of(value)
         value = result.values.get(column.field.path)
         if isinstance(value, datetime):

@@ -158,6 +158,15 @@ def test_row_without_a_payment(tmp_path: Path) -> None:
     assert (_found(checked), checked.payments) == ([], 1)
 
 
+def test_checkbox_of_a_workbook_is_true_or_false(tmp_path: Path) -> None:
+    """A cell that is FALSE in a workbook is false in a condition."""
+    template = "---\noggetto: Avviso TARI 2026\n---\n{% if note %}Sì{% else %}No{% endif %} " + "per te " * 12
+    path = write_xlsx(tmp_path / "tari.xlsx", [_row(1, note=False), _row(2, note=True)], HEADER)
+    results = opened(path, write_template(tmp_path / "tari.md", template)).results()
+    texts = [result.request.content.markdown[:2] for result in results if result.request]
+    assert texts == ["No", "Sì"]
+
+
 def test_file_with_only_a_header(tmp_path: Path) -> None:
     """A file without any row to send is an error."""
     assert _found(_checked(write_csv(tmp_path / "tari.csv", [], HEADER))) == [(None, "file-vuoto", "")]
