@@ -73,6 +73,8 @@ class RowRequests:
 
     def place_of(self, path: str) -> Place:
         """Return where the value of a field of the request comes from."""
+        if path == ATTACHMENT_NAME.path and path not in self.columns.by_path:
+            path = BLOB.path
         for known, column in self.columns.by_path.items():
             if path == known or known.startswith(f"{path}."):
                 return column.place

@@ -279,3 +279,18 @@ def test_placeholders_are_no_html() -> None:
     assert without_placeholders("[x](https://a.it/{{ id }}) {% if a < b %}y{% endif %}") == (
         "[x](https://a.it/valore) y"
     )
+
+
+def test_attachment_has_the_name_of_its_blob_unless_a_column_has_another(tmp_path: Path) -> None:
+    """A column with blobs attaches them; what is wrong with a name is told of the column it comes from."""
+    header = (*HEADER, "Allegato")
+    rows = [(*_row(1), "tari/1.pdf"), (*_row(2), "tari/2.doc")]
+    path = write_xlsx(tmp_path / "tari.xlsx", rows, header)
+    assert _found(_checked(path)) == [(3, "allegato-pdf", "M")]
+    first, _ = opened(path, tmp_path / "tari.md").results()
+    assert first.request
+    assert first.request.remote_content
+    (attachment,) = first.request.remote_content.attachments
+    assert (attachment.blob, attachment.name) == ("tari/1.pdf", "1.pdf")
+    named = write_xlsx(tmp_path / "b.xlsx", [(*rows[1], "Avviso.pdf")], (*header, "Nome allegato"))
+    assert _found(_checked(named)) == []
