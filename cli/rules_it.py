@@ -90,6 +90,11 @@ _CONTRACT: Final[tuple[tuple[str, str, str], ...]] = (
         "deve essere un numero di avviso pagoPA: 18 cifre, la prima da 0 a 3",
     ),
     (
+        r"must be 1 to 512 characters of (.+), in parts that are not empty nor end with a dot",
+        "allegato",
+        "deve avere da 1 a 512 caratteri tra {0}, in parti non vuote che non finiscono con un punto",
+    ),
+    (
         r"must be (\d+) to (\d+) characters of (.+) and, not at its ends, spaces",
         "caratteri",
         "deve avere da {0} a {1} caratteri tra {2} e, non in testa né in coda, spazi",
@@ -192,6 +197,26 @@ _CONTRACT: Final[tuple[tuple[str, str, str], ...]] = (
     (_FRONT_MATTER + r"(.+) must have (\S+)", "pulsanti", "pulsanti (CTA): {0} deve avere {1}"),
     (_FRONT_MATTER + r"(.+) has (\S+) twice", "pulsanti", "pulsanti (CTA): {0} ha due volte {1}"),
     (_FRONT_MATTER + r"(.+) may have only (.+)", "pulsanti", "pulsanti (CTA): {0} può avere soltanto {1}"),
+    (
+        r"needs feature_level_type ADVANCED: IO takes no remote content without it",
+        "allegati-premium",
+        "richiede messaggi Premium (ADVANCED): IO non prende allegati e contenuti remoti senza",
+    ),
+    (
+        r"must end in \.pdf, the only type that IO shows",
+        "allegato-pdf",
+        "deve finire con .pdf, l'unico tipo che IO mostra",
+    ),
+    (
+        r"must have no slash and only characters that can be printed",
+        "allegato-nome",
+        "non deve avere barre né caratteri che non si stampano",
+    ),
+    (
+        r"must name a document when there is no subject and markdown",
+        "allegato-mancante",
+        "deve avere un documento quando non ci sono subject e markdown",
+    ),
     (r"must be (.+)", "valore", "deve essere {0}"),
 )
 

@@ -29,7 +29,7 @@ from storage.table import Unanswered
 INTERRUPTED: Final = 130
 _NOTHING: Final = "Nessun messaggio è stato inviato."
 _RESUME: Final = "Per riprendere da qui ripeti lo stesso comando."
-_CHANGED: Final = "Il file o il modello è cambiato dopo il controllo."
+_CHANGED: Final = "Il file è cambiato dopo il controllo."
 _AGAIN: Final = "Ripeti il comando: il file sarà ricontrollato, e chi ha già il messaggio non lo riceve più."
 
 
@@ -99,7 +99,7 @@ def send(
     if html:
         _write_page(html, found, campaign, service)
     if not as_json:
-        report.print_checked(found, accepted, opened, with_previews=dry_run)
+        report.print_checked(found, accepted, with_previews=dry_run)
     is_blocked = bool(found.findings.blocking(accepted))
     sent = None if dry_run or is_blocked else _deliver(opened, found, silent=as_json)
     _conclude(found, accepted, sent, as_json=as_json)
@@ -108,6 +108,8 @@ def send(
 
 
 def _check(opened: CampaignFile, most_cents: int | None, previews: int, *, silent: bool) -> Checked:
+    if not silent:
+        report.print_unused(opened)
     linter = Linter(requests=opened.requests, now=clock(), most_cents=most_cents)
     with _bar("controllo", None, silent=silent) as advance:
         return linter.check(opened.results(), previews=previews, on_row=advance)

@@ -22,6 +22,7 @@ END_OF_DAY: Final = time(23, 59, 59)
 START_OF_DAY: Final = time(8)  # a push message in the night helps nobody
 
 _CENT: Final = Decimal("0.01")
+_ABSURD: Final = Decimal(10) ** 15
 _GROUPED: Final = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+(?:,([0-9]+))?")
 _COMMA: Final = re.compile(r"[0-9]+(?:,([0-9]+))?")
 _POINT: Final = re.compile(r"[0-9]+\.([0-9]+)")
@@ -96,6 +97,8 @@ def _euros(value: Value) -> Decimal:
             euros = euros_of(value)
         case _:
             raise WrongValue("importo-illeggibile")
+    if not (euros.is_finite() and abs(euros) < _ABSURD):
+        raise WrongValue("importo-illeggibile")
     if euros != euros.quantize(_CENT):
         raise WrongValue("importo-decimali")
     return euros.quantize(_CENT)
@@ -115,8 +118,6 @@ def euros_of(text: str) -> Decimal:
         raise WrongValue("importo-illeggibile")
     if len(found[1] or "") > 2:
         raise WrongValue("importo-decimali")
-    if len(number) > 20:
-        raise WrongValue("importo-illeggibile")
     return Decimal(sign + number)
 
 

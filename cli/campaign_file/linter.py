@@ -92,8 +92,8 @@ class Linter:
     def _row_findings(self, result: RowResult) -> Iterator[Finding]:
         number = result.row.number
         for code, path in self._value_codes(result):
-            details = {"most": f"{text_of(Decimal(self.most_cents or 0) / 100)} €"}
-            yield Finding.of(code, self.requests.place_of(path), number, **details)
+            most = f"{text_of(Decimal(self.most_cents or 0) / 100)} €"
+            yield Finding.of(code, self.requests.place_of(path), number, most=most)
         for column in self._shown_columns:
             for code in _cell_codes(result.row.cell(column.index)):
                 yield Finding.of(code, column.place, number)
@@ -132,18 +132,21 @@ class Linter:
             yield Finding.of("richiesta-troppo-grande", self.requests.template.place, result.row.number)
 
     def _names(self, result: RowResult) -> list[str]:
-        columns = [column for column in self.requests.columns.all if key_of(column.header) in _NAMES.split()]
-        values = (result.row.cell(column.index) for column in columns)
+        values = (result.row.cell(column.index) for column in self._name_columns)
         return [value for value in values if isinstance(value, str)]
+
+    @cached_property
+    def _name_columns(self) -> Sequence[Column]:
+        names = _NAMES.split()
+        return [column for column in self.requests.columns.all if key_of(column.header) in names]
 
 
 def template_findings(template: Template) -> Iterator[Finding]:
     """Yield what the template says in every row: links and markdown, in all its branches."""
     for path, source in template.sources.items():
-        if path.endswith(".markdown"):
-            text = without_placeholders(source)
-            for code in (*link_codes(text), *markdown_codes(text)):
-                yield Finding.of(code, template.place_of(path))
+        text = without_placeholders(source)
+        for code in (*link_codes(text), *markdown_codes(text)):
+            yield Finding.of(code, template.place_of(path))
 
 
 def _cell_codes(value: Value) -> Iterator[str]:

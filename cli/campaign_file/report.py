@@ -38,14 +38,16 @@ def _sent_document(sent: Sent) -> dict[str, Any]:
     return {**counts, "conflicts": conflicts}
 
 
-def print_checked(
-    checked: Checked, accepted: list[str], campaign: CampaignFile, *, with_previews: bool
-) -> None:
-    """Print the numbers of the file, the columns that nobody uses, the findings, and the messages kept."""
-    euros = text_of(Decimal(checked.cents) / 100)
-    typer.echo(f"Righe: {checked.rows}. Avvisi di pagamento: {checked.payments}, in tutto {euros} €.")
+def print_unused(campaign: CampaignFile) -> None:
+    """Print the columns that neither a request nor the template uses."""
     if unused := campaign.requests.columns.unused(campaign.requests.template.names):
         typer.echo(shown(f"Colonne che il modello non usa: {', '.join(unused)}."))
+
+
+def print_checked(checked: Checked, accepted: list[str], *, with_previews: bool) -> None:
+    """Print the numbers of the file, the findings, and the messages that were kept."""
+    euros = text_of(Decimal(checked.cents) / 100)
+    typer.echo(f"Righe: {checked.rows}. Avvisi di pagamento: {checked.payments}, in tutto {euros} €.")
     print_findings(checked.findings, accepted)
     for text in text_previews(checked.previews) if with_previews else ():
         typer.echo()

@@ -73,6 +73,8 @@ class RowRequests:
 
     def place_of(self, path: str) -> Place:
         """Return where the value of a field of the request comes from."""
+        if path == ATTACHMENT_NAME.path and path not in self.columns.by_path:
+            path = BLOB.path
         for known, column in self.columns.by_path.items():
             if path == known or known.startswith(f"{path}."):
                 return column.place
@@ -139,6 +141,8 @@ class RowRequests:
     def _field(self, column: Column, result: RowResult) -> object:
         if column.field is None:
             value = result.row.cell(column.index)
+            if isinstance(value, bool):
+                return value  # as a text it would be true in a condition
             return Empty(column.key) if value is None else text_of(value)
         value = result.values.get(column.field.path)
         if isinstance(value, datetime):

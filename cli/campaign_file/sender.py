@@ -20,7 +20,7 @@ AT_ONCE: Final = 32
 
 
 class FileChanged(Exception):
-    """The file or the template has changed since it was checked: what follows was not checked."""
+    """The file has changed since it was checked: what follows was not checked."""
 
 
 @dataclass

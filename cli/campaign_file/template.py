@@ -52,6 +52,7 @@ _HINT: Final = "un nome non ha spazi, come {{ nome_cognome }}, e ogni {% if %} h
 _MARKDOWN: Final = re.compile(
     r"[\\`*_\[\]<>~|]|&(?=#?\w+;)|^[#+-]|(?<=^\d)[.)](?=\s|$)|(?<=^\d\d)[.)](?=\s|$)"
 )
+_MARK: Final = re.compile(r"\{[{%#]")
 _LINK: Final = re.compile(r"https?://[^\s\\`*\[\]<>()|~]+")
 _MONTHS: Final = (
     "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre"
@@ -161,7 +162,7 @@ class _Reader:
             first = list(dict.fromkeys(known.values()))
             names = ", ".join(next(name for name in known if known[name] == one) for one in first)
             _fail(path, f"ha in testa la chiave sconosciuta «{unknown[0]}»: le chiavi sono {names}")
-        if not any(name in head for name in _SUBJECT):
+        if not any(head.get(name) for name in _SUBJECT):
             _fail(path, "non ha in testa l'oggetto: aggiungi una riga come «oggetto: Avviso TARI 2026»")
         for name, value in head.items():
             target = known[name].replace("content.", f"{prefix}.", 1) if prefix != "content" else known[name]
@@ -169,8 +170,7 @@ class _Reader:
                 _fail(path, f"ha in testa due volte la stessa chiave («{name}»)")
             self.parts[target] = self._leaf(path, _meaning(target, value), target)
         self.parts[f"{prefix}.markdown"] = self._body(path, body, line)
-        self.sources |= {f"{prefix}.subject": str(head.get("oggetto", head.get("subject")))}
-        self.sources |= {f"{prefix}.markdown": body}
+        self.sources[f"{prefix}.markdown"] = body
 
     def _leaf(self, path: Path, value: object, target: str) -> Leaf:
         match value:
@@ -199,6 +199,8 @@ class _Reader:
         self, path: Path, source: str, escape: Callable[[str], str], above: int | None = None
     ) -> Leaf:
         """Compile a source with `above` lines above it in the file; None for a text of the head."""
+        if not _MARK.search(source):
+            return lambda fields: source
         environment = self._environments[escape]
         try:
             tree = environment.parse(source)
@@ -211,9 +213,6 @@ class _Reader:
             self.names.setdefault(key, name.name)
             name.name = f"_{key}"  # a key may begin with a digit
         template = environment.from_string(tree)
-        if tree.find(nodes.Name) is None:
-            constant = template.render()
-            return lambda fields: constant
         return lambda fields: template.render({f"_{key}": value for key, value in fields.items()})
 
 

@@ -2,14 +2,14 @@
 
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import repeat
 from pathlib import Path
 from typing import Any, Final
-from xml.etree.ElementTree import ParseError
 
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from cli.campaign_file.cells import Row, Unreadable, Value, trimmed
@@ -19,6 +19,11 @@ from cli.campaign_file.findings import Unusable
 MOST_UNPACKED: Final = 512 * 1024 * 1024
 MOST_STRINGS: Final = 128 * 1024 * 1024
 _CHUNK: Final = 256 * 1024
+# What zipfile and openpyxl raise for parts that are missing or make no sense, and defusedxml for XML bombs.
+_DAMAGES: Final = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, InvalidFileException),
+    *(SyntaxError, KeyError, IndexError, ValueError, TypeError, AttributeError),
+)
 _DAMAGED: Final = "è danneggiato, o non è un XLSX"
 
 
@@ -32,10 +37,7 @@ def xlsx_rows(path: Path, sheet: str | None = None) -> Iterator[Row]:
                 return
             with _worksheet(path, sheet, results=False) as formulas:
                 yield from _rows(results, formulas)
-    except (zipfile.BadZipFile, InvalidFileException, ParseError):
-        raise Unusable.because("file-formato", why=_DAMAGED) from None
-    except (KeyError, ValueError, TypeError, IndexError, EOFError, zipfile.zlib.error):  # type: ignore[attr-defined]
-        # openpyxl raises these for parts that are missing or make no sense, defusedxml for XML bombs.
+    except _DAMAGES:
         raise Unusable.because("file-formato", why=_DAMAGED) from None
 
 
@@ -62,17 +64,21 @@ def _has_formula(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> bool:
 
 @contextmanager
 def _worksheet(path: Path, sheet: str | None, *, results: bool) -> Iterator[Iterator[Sequence[Any]]]:
-    with warnings.catch_warnings():
-        # openpyxl warns of what it does not read, such as styles and validations.
+    # openpyxl leaves open a file that it cannot read.
+    with path.open("rb") as file, warnings.catch_warnings():
+        # openpyxl warns of what it does not read, such as styles, validations and impossible dates.
         warnings.simplefilter("ignore")
-        book = load_workbook(path, read_only=True, data_only=results, keep_links=False)
-    with closing(book):
-        names = [one.title for one in book.worksheets]
-        if not names or (sheet is not None and sheet not in names):
-            raise Unusable.because("foglio-mancante", name=sheet or "1", names=", ".join(names) or "nessuno")
-        worksheet: Any = book[sheet or names[0]]
-        worksheet.reset_dimensions()  # a program may have written a wrong size
-        yield worksheet.iter_rows()
+        with closing(load_workbook(file, read_only=True, data_only=results, keep_links=False)) as book:
+            yield _sheet_of(book, sheet)
+
+
+def _sheet_of(book: Workbook, sheet: str | None) -> Iterator[Sequence[Any]]:
+    names = [one.title for one in book.worksheets]
+    if not names or (sheet is not None and sheet not in names):
+        raise Unusable.because("foglio-mancante", name=sheet or "1", names=", ".join(names) or "nessuno")
+    worksheet: Any = book[sheet or names[0]]
+    worksheet.reset_dimensions()  # a program may have written a wrong size
+    return iter(worksheet.iter_rows())
 
 
 def _rows(results: Iterator[Sequence[Any]], formulas: Iterator[Sequence[Any]]) -> Iterator[Row]:

@@ -158,6 +158,15 @@ def test_row_without_a_payment(tmp_path: Path) -> None:
     assert (_found(checked), checked.payments) == ([], 1)
 
 
+def test_checkbox_of_a_workbook_is_true_or_false(tmp_path: Path) -> None:
+    """A cell that is FALSE in a workbook is false in a condition."""
+    template = "---\noggetto: Avviso TARI 2026\n---\n{% if note %}Sì{% else %}No{% endif %} " + "per te " * 12
+    path = write_xlsx(tmp_path / "tari.xlsx", [_row(1, note=False), _row(2, note=True)], HEADER)
+    results = opened(path, write_template(tmp_path / "tari.md", template)).results()
+    texts = [result.request.content.markdown[:2] for result in results if result.request]
+    assert texts == ["No", "Sì"]
+
+
 def test_file_with_only_a_header(tmp_path: Path) -> None:
     """A file without any row to send is an error."""
     assert _found(_checked(write_csv(tmp_path / "tari.csv", [], HEADER))) == [(None, "file-vuoto", "")]
@@ -270,3 +279,18 @@ def test_placeholders_are_no_html() -> None:
     assert without_placeholders("[x](https://a.it/{{ id }}) {% if a < b %}y{% endif %}") == (
         "[x](https://a.it/valore) y"
     )
+
+
+def test_attachment_has_the_name_of_its_blob_unless_a_column_has_another(tmp_path: Path) -> None:
+    """A column with blobs attaches them; what is wrong with a name is told of the column it comes from."""
+    header = (*HEADER, "Allegato")
+    rows = [(*_row(1), "tari/1.pdf"), (*_row(2), "tari/2.doc")]
+    path = write_xlsx(tmp_path / "tari.xlsx", rows, header)
+    assert _found(_checked(path)) == [(3, "allegato-pdf", "M")]
+    first, _ = opened(path, tmp_path / "tari.md").results()
+    assert first.request
+    assert first.request.remote_content
+    (attachment,) = first.request.remote_content.attachments
+    assert (attachment.blob, attachment.name) == ("tari/1.pdf", "1.pdf")
+    named = write_xlsx(tmp_path / "b.xlsx", [(*rows[1], "Avviso.pdf")], (*header, "Nome allegato"))
+    assert _found(_checked(named)) == []

@@ -1,6 +1,5 @@
 """The rows of CSV and XLSX files, as spreadsheets write them in Italy."""
 
-import warnings
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -125,6 +124,16 @@ def test_formula_without_its_result_and_error(tmp_path: Path) -> None:
     assert _cells(path)[1] == (Unreadable.FORMULA, Unreadable.ERROR, None, "x")
 
 
+def test_number_that_is_no_date(tmp_path: Path) -> None:
+    """A number with the format of a date that no calendar has is an error of the spreadsheet."""
+    book = Workbook()
+    cell = book.worksheets[0].cell(2, 1, 99_999_999)
+    cell.number_format = "dd/mm/yyyy"
+    book.worksheets[0].cell(1, 1, "Scadenza")
+    book.save(tmp_path / "a.xlsx")
+    assert _cells(tmp_path / "a.xlsx")[1] == (Unreadable.ERROR,)
+
+
 def test_blank_rows_of_a_workbook_count(tmp_path: Path) -> None:
     """The rows of a workbook have its own numbers."""
     path = write_xlsx(tmp_path / "a.xlsx", [(None,), ("x",)], ["a"])
@@ -153,12 +162,9 @@ def test_entities_of_xml_are_refused(tmp_path: Path) -> None:
     """A workbook with entities, which could grow without end, is refused."""
     path = write_xlsx(tmp_path / "a.xlsx", ROWS)
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><worksheet><sheetData><row><c>&b;</c></row>'
-    parts = {}
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in parts.items():
             archive.writestr(name, bomb if name == "xl/worksheets/sheet1.xml" else data)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        assert _code(path) == ("file-formato", None)
+    assert _code(path) == ("file-formato", None)

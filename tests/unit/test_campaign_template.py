@@ -109,7 +109,12 @@ def test_empty_field_is_not_written(tmp_path: Path, body: str) -> None:
 
 @pytest.mark.parametrize(
     ("body", "name"),
-    [("{{ x | euro }}", "euro"), ("{{ x | data }}", "data"), ("{{ 1 if x > 2 else 3 }}", "if")],
+    [
+        ("{{ 'ieri' | euro }}", "euro"),
+        ("{{ x | euro }}", "euro"),
+        ("{{ x | data }}", "data"),
+        ("{{ 1 if x > 2 else 3 }}", "if"),
+    ],
 )
 def test_value_that_a_filter_cannot_write(tmp_path: Path, body: str, name: str) -> None:
     """A filter names itself when a value is not for it."""
@@ -183,6 +188,7 @@ def test_rest_of_jinja_is_refused(tmp_path: Path, body: str) -> None:
     [
         ("Testo", "deve cominciare con una testa"),
         ("---\ntipo: premium\n---\nTesto", "non ha in testa l'oggetto"),
+        ("---\noggetto:\n---\nTesto", "non ha in testa l'oggetto"),
         ("---\noggetto: Avviso\ncolore: blu\n---\nTesto", "chiave sconosciuta «colore»"),
         ("---\noggetto: Avviso\nsubject: Notice\n---\nTesto", "due volte la stessa chiave"),
         ("---\noggetto: [\n---\nTesto", "non è YAML alla riga 3"),
