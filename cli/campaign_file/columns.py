@@ -55,6 +55,7 @@ BLOB: Final = Field("remote_content.attachments.0.blob", ("allegato", "attachmen
 ATTACHMENT_NAME: Final = Field(
     "remote_content.attachments.0.name", ("nome_allegato", "attachment_name"), italian.text
 )
+PRIORITY: Final = Field("priority", ("priorita", "priority"), italian.priority)
 FIELDS: Final = (
     FISCAL_CODE,
     AMOUNT,
@@ -68,7 +69,7 @@ FIELDS: Final = (
     ),
     Field("not_before", ("invia_dal", "not_before"), instant_at(START_OF_DAY)),
     EXPIRES_AT,
-    Field("priority", ("priorita", "priority"), italian.priority),
+    PRIORITY,
     BLOB,
     ATTACHMENT_NAME,
 )

@@ -15,6 +15,7 @@ from cli.campaign_file.columns import (
     BLOB,
     FISCAL_CODE,
     NOTICE_NUMBER,
+    PRIORITY,
     REQUEST_ID,
     Column,
     Columns,
@@ -99,7 +100,7 @@ class RowRequests:
             result.findings.append(Finding.of(error.code, column.place, result.row.number))
             return
         result.findings += [Finding.of(code, column.place, result.row.number) for code in warnings]
-        if read is not None:
+        if read is not None or column.field is PRIORITY:
             result.values[column.field.path] = read
 
     def _rendered(self, result: RowResult) -> dict[str, Any] | None:
@@ -152,7 +153,8 @@ class RowRequests:
         return Empty(column.key) if value is None else text_of(value)
 
     def _document(self, result: RowResult, rendered: Mapping[str, Any]) -> dict[str, Any]:
-        values = {"service": self.service, "campaign": self.secret.campaign, **rendered, **result.values}
+        defaults = {PRIORITY.path: "bulk", "service": self.service, "campaign": self.secret.campaign}
+        values = {**defaults, **rendered, **result.values}
         values[REQUEST_ID.path] = self.secret.request_id(
             values.get(REQUEST_ID.path), result.fiscal_code, values.get(NOTICE_NUMBER.path, "")
         )

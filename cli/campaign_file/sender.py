@@ -12,7 +12,7 @@ from cli.campaign_file.linter import Checked, fingerprint
 from cli.campaign_file.row_request import RowRequests, RowResult
 from contract.request import MessageRequest
 from storage.ledger import Entry
-from storage.queues import MESSAGE_REQUESTS
+from storage.queues import requests_queue
 from storage.stores import Stores
 
 # Puts in flight. The journal is written after each such batch.
@@ -98,6 +98,6 @@ class Sender:
     async def _put(self, request: MessageRequest) -> str:
         entry: Entry | None = await self.stores.ledger.get(request.request_id)
         if entry is None:
-            await self.stores.queues.put(MESSAGE_REQUESTS, request.to_json())
+            await self.stores.queues.put(requests_queue(request.priority), request.to_json())
             return "put"
         return "known" if self.stores.ledger.same_content(entry, request) else "conflict"

@@ -33,7 +33,6 @@ _PATHS: Final[Mapping[tuple[str, ...], str]] = {
     ("non_pagabile_dopo", "invalid_after_due_date"): "content.payment_data.invalid_after_due_date",
     ("solleciti", "reminders"): "reminders",
     ("contenuto_remoto", "remote_content"): "remote_content",
-    ("priorita", "priority"): "priority",
 }
 _HEAD: Final = {
     name: path

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cli.connection import ask
-from storage.queues import MESSAGE_REQUESTS
+from storage.queues import MESSAGE_REQUESTS_BULK
 from tests.campaigns import many_rows, write_csv, write_template
 from tests.integration.cli_account import CliAccount
 from tests.integration.host_process import QueueOf
@@ -29,7 +29,7 @@ def arguments(tmp_path: Path, account: CliAccount) -> list[str]:
 
 def _ids(queue_of: QueueOf, campaign: str) -> list[str]:
     """The ids of a campaign on the queue, which is emptied of them."""
-    queue, ids = queue_of(MESSAGE_REQUESTS), []
+    queue, ids = queue_of(MESSAGE_REQUESTS_BULK), []
     for message in queue.receive_messages(messages_per_page=32, visibility_timeout=60):
         body = json.loads(message.content)
         if body.get("campaign") == campaign:

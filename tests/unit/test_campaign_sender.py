@@ -12,10 +12,11 @@ from cli.campaign_file.journal import Journal
 from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.sender import FileChanged, Sender, Sent
 from storage.campaign_secrets import CampaignSecret
-from storage.queues import MESSAGE_REQUESTS
+from storage.queues import MESSAGE_REQUESTS, MESSAGE_REQUESTS_BULK
 from storage.table import Unanswered
 from tests.campaigns import (
     CAMPAIGN,
+    HEADER,
     a_fiscal_code,
     a_notice_number,
     a_row,
@@ -52,7 +53,7 @@ async def _send(app: FakeApp, campaign: CampaignFile, checked: Checked | None = 
 
 
 def _ids(app: FakeApp) -> list[str]:
-    return [json.loads(body)["request_id"] for body in app.queues.bodies(MESSAGE_REQUESTS)]
+    return [json.loads(body)["request_id"] for body in app.queues.bodies(MESSAGE_REQUESTS_BULK)]
 
 
 async def test_each_row_is_a_request(tmp_path: Path) -> None:
@@ -61,11 +62,22 @@ async def test_each_row_is_a_request(tmp_path: Path) -> None:
     sent = await _send(app, _campaign(tmp_path))
     assert (sent.done, sent.put, sent.known) == (ROWS, ROWS, 0)
     assert len(set(_ids(app))) == ROWS
-    request = json.loads(app.queues.bodies(MESSAGE_REQUESTS)[7])
+    request = json.loads(app.queues.bodies(MESSAGE_REQUESTS_BULK)[7])
     assert request["fiscal_code"] == a_fiscal_code(7)
     assert request["content"]["payment_data"]["notice_number"] == a_notice_number(7)
     assert request["content"]["due_date"] == "2026-12-31T22:59:59Z"
     assert (request["campaign"], request["feature_level_type"]) == (CAMPAIGN, "ADVANCED")
+    assert request["priority"] == "bulk"
+
+
+async def test_urgent_row_does_not_wait_behind_the_campaign(tmp_path: Path) -> None:
+    """A row says that it is urgent; every other row of a spreadsheet is bulk."""
+    app = FakeApp()
+    words = ("urgente", "massiva")
+    rows = [(*row, word) for row, word in zip(many_rows(2), words, strict=True)]
+    file = write_csv(tmp_path / "tari.csv", rows, (*HEADER, "priorita"))
+    await _send(app, opened(file, write_template(tmp_path / "tari.md")))
+    assert len(app.queues.bodies(MESSAGE_REQUESTS)) == len(app.queues.bodies(MESSAGE_REQUESTS_BULK)) == 1
 
 
 @pytest.mark.parametrize("seed", range(6))
