@@ -57,8 +57,8 @@ class Timers:
     async def kill_one(self) -> None:
         """Kill the older process at a random moment of its work, and start another.
 
-        After the least number of kills each process lives longer than the one before. So the work is done before
-        the evening on a machine of any speed.
+        After the least number of kills each process lives longer than the one before. So the work is done
+        before the evening, on a machine of any speed.
         """
         oldest = self._running.pop(0)
         await oldest.says("^(ready)")
