@@ -11,7 +11,7 @@ from io_api.errors import NotSent, Refused, Unavailable
 from io_api.models import Profile
 from io_api.rate_budget import Priority
 from send_message.deferral import deferral
-from send_message.delivery import Delivery, UnknownRequest, handle_delivery, look_up
+from send_message.delivery import Delivery, UnknownRequest, handle_delivery, known
 from send_message.documents import examine
 from storage.ledger import REDRIVEN, WAITING, DifferentContent, Entry, LostRace, State, Step
 from storage.queues import MESSAGE_REQUESTS, requests_queue
@@ -41,7 +41,7 @@ async def check_recipient(
 async def _find(body: str, queue: str, context: Context) -> tuple[Entry, Reference] | None:
     """Return the entry of a request or reference; None if the request was moved to the bulk queue."""
     if reference := parse_reference(body):
-        entry = await look_up(reference, context.ledger.get)
+        entry = known(await context.ledger.get(reference.request_id))
         if entry.has_payment and entry.last_step.get("reason") == REDRIVEN:
             # The workers of its first delivery may all have crashed before they noted the notice.
             entry = await _note(entry, context.ledger.request_of(entry), context)

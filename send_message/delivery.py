@@ -122,9 +122,8 @@ class UnknownRequest(Exception):
     """The ledger holds no such request."""
 
 
-async def look_up(reference: Reference, read: Callable[[str], Awaitable[Entry | None]]) -> Entry:
-    """Return the entry of a reference, by `get` or `recall` of the ledger; raises UnknownRequest."""
-    entry = await read(reference.request_id)
+def known(entry: Entry | None) -> Entry:
+    """Return the entry of a reference; raises UnknownRequest if there is none."""
     if entry is None:
         raise UnknownRequest(UnknownRequest.__doc__)
     return entry

@@ -18,7 +18,7 @@ from io_api.rate_budget import Priority
 from io_api.rate_limiter import Permit
 from send_message.attempt_result import NOT_CLAIMED, after_acceptance, record, record_late, result_of
 from send_message.deferral import deferral
-from send_message.delivery import Delivery, UnknownRequest, handle_delivery, look_up
+from send_message.delivery import Delivery, UnknownRequest, handle_delivery, known
 from send_message.documents import examine, third_party_data
 from send_message.still_needed import no_longer_needed
 from storage.ledger import Entry, LostRace, State, Step
@@ -36,7 +36,7 @@ async def send_message(body: str, context: Context, *, redelivered: bool, queue:
         reference = parse_reference(body)
         if reference is None:
             raise UnknownRequest(UnknownRequest.__doc__)
-        entry = await look_up(reference, context.ledger.recall)
+        entry = known(await context.ledger.recall(reference.request_id, reference.sequence))
     except (InvalidRequest, UnknownRequest) as error:
         log.warning("reference not accepted: %s", type(error).__name__)
         await context.dispatcher.poison(body, queue)

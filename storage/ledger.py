@@ -229,13 +229,14 @@ class Ledger:
         if len(self._remembered) > MOST_REMEMBERED:
             del self._remembered[next(iter(self._remembered))]
 
-    async def recall(self, request_id: str) -> Entry | None:
+    async def recall(self, request_id: str, sequence: int) -> Entry | None:
         """Return the entry as `get` does, or without a read if it was remembered lately. Raises Unanswered.
 
-        The entry may be stale: decide nothing by it but a conditional write.
+        The entry may be stale: decide nothing by it but a conditional write. If it has another sequence than the
+        reference, it is read: by a lower one, a copy put back on the queue would look stale and be dropped.
         """
         entry = self._remembered.pop(request_id, None)
-        if entry and self._clock() - entry.updated_at < REMEMBERED:
+        if entry and entry.sequence == sequence and self._clock() - entry.updated_at < REMEMBERED:
             return entry
         return await self.get(request_id)
 

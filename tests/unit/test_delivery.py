@@ -17,7 +17,7 @@ from send_message.delivery import (
     Proceed,
     UnknownRequest,
     handle_delivery,
-    look_up,
+    known,
     next_action,
     time_to_wait,
 )
@@ -285,7 +285,7 @@ async def test_redelivered_acceptance_tells_what_its_worker_could_not(app: FakeA
 
 
 async def test_reference_to_an_unknown_request_is_an_error(app: FakeApp, entry: Entry) -> None:
-    """Looking up a reference returns the ledger's entry, or raises UnknownRequest if there is none."""
-    assert await look_up(Reference(request_id="r-1"), app.ledger.get) == entry
+    """A request that the ledger holds is known; of any other UnknownRequest is raised."""
+    assert known(await app.ledger.get("r-1")) == entry
     with pytest.raises(UnknownRequest):
-        await look_up(Reference(request_id="r-2"), app.ledger.get)
+        known(await app.ledger.get("r-2"))

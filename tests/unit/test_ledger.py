@@ -378,9 +378,9 @@ async def test_checked_entry_is_recalled_once_without_a_read() -> None:
     entry = await app.ledger.open(a_request())
     app.ledger.remember(entry)
     reads = app.steps.done.count("ledger.get")
-    assert await app.ledger.recall("r-1") == entry
+    assert await app.ledger.recall("r-1", 0) == entry
     assert app.steps.done.count("ledger.get") == reads
-    await app.ledger.recall("r-1")
+    await app.ledger.recall("r-1", 0)
     assert app.steps.done.count("ledger.get") == reads + 1
 
 
@@ -391,7 +391,7 @@ async def test_old_entry_is_read_again() -> None:
     app.ledger.remember(entry)
     app.clock.advance(seconds=60)
     after = await app.ledger.advance(entry, settled_at=app.clock())
-    assert await app.ledger.recall("r-1") == after
+    assert await app.ledger.recall("r-1", 0) == after
 
 
 async def test_few_entries_are_remembered() -> None:
@@ -400,5 +400,5 @@ async def test_few_entries_are_remembered() -> None:
     entry = await app.ledger.open(a_request())
     for number in range(MOST_REMEMBERED + 1):
         app.ledger.remember(replace(entry, request_id=f"other-{number}"))
-    assert await app.ledger.recall("other-0") is None
-    assert await app.ledger.recall(f"other-{MOST_REMEMBERED}") is not None
+    assert await app.ledger.recall("other-0", 0) is None
+    assert await app.ledger.recall(f"other-{MOST_REMEMBERED}", 0) is not None

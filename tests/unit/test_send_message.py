@@ -20,7 +20,7 @@ from io_api.errors import (
 from send_message.delivery import MAX_AGE, RECHECK_AFTER
 from send_message.resolve_in_doubt import resend
 from send_message.send_message import LONGEST_POST
-from storage.ledger import LEASE, State
+from storage.ledger import LEASE, State, Step
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_REQUESTS, MESSAGE_SENDS, poison
 from storage.table import Unanswered
 from tests.fake_app import FakeApp
@@ -543,3 +543,17 @@ async def test_premium_payment_costs_seven_transactions() -> None:
         *("ledger.insert", "notices.insert", "message-sends.put"),
         *("ledger.replace", "ledger.replace", "due.upsert", "message-outcomes.put"),
     ]
+
+
+@pytest.mark.parametrize("sequence", [1, 2, 3])
+async def test_request_that_another_host_deferred_is_not_lost(sequence: int) -> None:
+    """A host that holds the entry of its check sends what another host has deferred since, however often."""
+    app = FakeApp()
+    await app.check(a_body())
+    app.queues.take(MESSAGE_SENDS)
+    entry = app.entry()
+    for number in range(1, sequence + 1):
+        entry = await app.ledger.advance(entry, Step(State.DEFERRED, "invalid_key"), sequence=number)
+    await app.queues.put(MESSAGE_SENDS, app.reference())
+    await app.run()
+    assert (app.entry().state, len(app.io.sent)) == (State.ACCEPTED, 1)
