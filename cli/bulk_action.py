@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from cli.connection import Operator, ask
-from cli.italian import joined, number
+from cli.italian import number
 from cli.meanings import RESULTS, STATES, named
 from cli.printing import NOT_FOUND, fail, print_json, print_note, print_table
 from cli.selection import Change
@@ -62,9 +62,9 @@ def _print_for_people(results: Mapping[str, str], *, execute: bool) -> None:
     if execute:
         print_table(("id", "che cosa è successo"), ((name, _meaning(one)) for name, one in results.items()))
         counts = Counter(results.values())
-        done = joined(f"{number(count)} {_meaning(result)}" for result, count in counts.items())
+        done = "; ".join(f"{_meaning(result)}: {number(count)}" for result, count in counts.items())
         if results:
-            print_note(f"Fatto: {done}.")
+            print_note(f"Fatto, {done}.")
     elif results:
         print_table(("id",), ([name] for name in results))
         found = number(len(results))

@@ -9,6 +9,7 @@ import typer
 
 from cli.connection import Operator, ask
 from cli.italian import duration
+from cli.meanings import named
 from cli.printing import (
     NOT_FOUND,
     WRONG,
@@ -50,6 +51,11 @@ LABELS: Final = {
     "test_environment.header_key_name": "intestazione di prova",
     "test_environment.key": "chiave di prova",
     "test_environment.test_users": "cittadini di prova",
+}
+PRECONDITIONS: Final = {
+    "ALWAYS": "a ogni apertura",
+    "ONCE": "alla prima apertura",
+    "NEVER": "nessuna",
 }
 UNKNOWN_KEY: Final = "other"
 ADVICE: Final[Mapping[str, str]] = {
@@ -120,7 +126,7 @@ def show(configuration_id: ConfigurationIdArgument, as_json: AsJson = False) -> 
     if as_json:
         print_json(found)
         return
-    typer.echo(f"{configuration_id}  {found['services'] or ''}\n")
+    typer.echo(f"{configuration_id}  {', '.join(found['services'])}".rstrip() + "\n")
     print_facts(LABELS, _flat(found))
 
 
@@ -242,6 +248,9 @@ def _flat(found: dict[str, Any]) -> dict[str, Any]:
         flat |= {f"{name}.{part}": one for part, one in value.items()} if isinstance(value, dict) else {}
         flat |= {name: value}
     flat["services"] = ", ".join(found["services"])
+    flat["has_precondition"] = named(PRECONDITIONS, found["has_precondition"])
+    for count in ("disable_lollipop_for", "test_environment.test_users"):
+        flat[count] = flat[count] or None
     for name in ("prod_environment.key", "test_environment.key"):
         flat[name] = "un'altra, che questa app non accetta" if flat[name] == UNKNOWN_KEY else flat[name]
     return flat

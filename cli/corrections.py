@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from cli.connection import Operator, ask, clock
+from cli.italian import counted
 from cli.masked_body import for_people, length_of
 from cli.meanings import REASONS, STATES, named
 from cli.printing import NOT_FOUND, WRONG, AsJson, checked, fail, print_json, print_note, print_table
@@ -205,7 +206,8 @@ def _print_for_people(document: dict[str, Any]) -> None:
     rows = ([for_people(value) for value in change.values()] for change in document["changes"])
     print_table(("campo", "era", "diventa"), rows)
     if document["undeclared"]:
-        print_note(f"Non dichiarano di essere PDF/A, come IO raccomanda: {document['undeclared']}.")
+        undeclared = counted(document["undeclared"], "documento non dichiara", "documenti non dichiarano")
+        print_note(f"{undeclared} di essere PDF/A, come IO raccomanda.")
     if document["executed"]:
         print_note(f"Fatto: da ora i cittadini vedono la versione {document['version']}.")
     else:

@@ -9,6 +9,7 @@ import typer
 
 from cli.connection import Operator, clock
 from cli.italian import duration, number
+from cli.meanings import named
 from cli.printing import print_table
 from settings import Thresholds
 from storage.ledger import Pending, State
@@ -38,9 +39,14 @@ WORDS: Final = {
     "in_doubt": "richieste in dubbio",
     "stuck": "accettate e non consegnate",
     "unknown_services": "di servizi non configurati",
-    "behind": "ritardo di",
+    "behind": "ritardo:",
     "oldest": "attesa più lunga nella coda",
-    "timers": "tempo dall'ultimo giro di",
+    "timers": "dall'ultimo giro:",
+}
+TIMERS: Final = {
+    "check_status": "gli stati dei messaggi",
+    "remind": "i solleciti",
+    "expire_documents": "la rimozione dei documenti",
 }
 UNITS: Final = {
     "behind": timedelta(days=1),
@@ -91,7 +97,7 @@ def print_health(facts: list[dict[str, Any]]) -> None:
 def _row(fact: dict[str, Any]) -> dict[str, Any]:
     topic = fact["topic"]
     amounts = {name: _shown(topic, name, fact[name]) for name in ("number", "threshold")}
-    return {**fact, **amounts, "what": f"{WORDS[topic]} {fact['of']}".strip()}
+    return {**fact, **amounts, "what": f"{WORDS[topic]} {named(TIMERS, fact['of'])}".strip()}
 
 
 def _shown(topic: str, name: str, amount: float) -> str:

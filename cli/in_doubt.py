@@ -86,7 +86,7 @@ def resend(filters: Filters, change: Change, request_ids: RequestIds = None) -> 
 
     Per esempio: postino in-doubt resend TARI-2026-000123 --execute
     """
-    filters.need(request_ids, "Indica i REQUEST_ID, o un filtro come --campaign C.")
+    filters.need(request_ids, "Indica i REQUEST_ID, o un filtro come `--campaign C`.")
 
     async def find(stores: Operator) -> Mapping[str, Entry]:
         if request_ids:

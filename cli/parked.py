@@ -147,7 +147,7 @@ async def _chosen(
     stores: Operator, parked_ids: list[str] | None, filters: ParkedFilters
 ) -> Mapping[str, ParkedMessage]:
     """Return the messages to change, by parked_id. A change of all messages needs an explicit filter."""
-    filters.need(parked_ids, "Indica i PARKED_ID, o un filtro come --reason invalid.")
+    filters.need(parked_ids, "Indica i PARKED_ID, o un filtro come `--reason invalid`.")
     headers = await _matching(stores, filters)
     names = set(parked_ids or ())
     named = [one for one in headers if not names or names & {one.parked_id, one.request_id}]

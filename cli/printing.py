@@ -55,7 +55,8 @@ def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Non
         table.add_column(headings[at])
     for line in lines:
         table.add_row(*(line[at] for at in filled))
-    _console().print(table)
+    if filled:
+        _console().print(table)
 
 
 def print_facts(labels: dict[str, str], document: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.connection import Operator, ask
-from cli.italian import duration, joined, number
+from cli.italian import duration, number
 from cli.meanings import QUEUES as QUEUE_MEANINGS
 from cli.meanings import REASONS, STATES
 from cli.printing import AsJson, print_json, print_table
@@ -82,12 +82,12 @@ def _print_for_people(document: dict[str, Any]) -> None:
     premium = {
         "lette": read["READ"],
         "non lette": read["UNREAD"],
-        "con lettura non disponibile": read["UNAVAILABLE"],
+        "lettura non disponibile": read["UNAVAILABLE"],
         "pagate": payment["PAID"],
-        "che non risultano pagate": payment["NOT_PAID"],
+        "non risultano pagate": payment["NOT_PAID"],
     }
-    parts = joined(f"{number(count)} {word}" for word, count in premium.items() if count)
-    typer.echo(f"\nConsegnate: {number(document['delivered'])}{parts and f', di cui Premium {parts}'}\n")
+    parts = ", ".join(f"{word} {number(count)}" for word, count in premium.items() if count)
+    typer.echo(f"\nConsegnate: {number(document['delivered'])}.{parts and f' Premium: {parts}.'}\n")
     print_waiting(document)
 
 
