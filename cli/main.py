@@ -40,3 +40,5 @@ def postino() -> None:
     """
     # The command prints a failure once; the client libraries would log it again at each attempt.
     logging.getLogger("azure").setLevel(logging.CRITICAL)
+    # Logs are for those who run the app. Operators get what the command prints.
+    logging.basicConfig(handlers=[logging.NullHandler()])

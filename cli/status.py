@@ -73,6 +73,10 @@ async def waiting(stores: Operator, **only: str) -> dict[str, Any]:
 
 def _print_for_people(document: dict[str, Any]) -> None:
     campaign = f" della campagna {document['campaign']}" if document["campaign"] else ""
+    if not document["total"]:
+        typer.echo(f"Nessuna richiesta{campaign}{': controlla il nome' if campaign else ''}.\n")
+        print_waiting(document)
+        return
     typer.echo(f"Richieste{campaign}: {number(document['total'])}\n")
     there = [(state, number) for state, number in document["states"].items() if number]
     print_table(
