@@ -13,7 +13,7 @@ from tests.english import english_in
 
 ROOT = Path(__file__).parents[2]
 FILLED = {"STORAGE_FORMS": STORAGE_FORMS, "NEW_KEY": NEW_KEY, "NEW_API_KEY": NEW_KEY}
-UNTOLD = {"is no NCRONTAB schedule: 7"}  # with the text of an NcrontabError
+WITH_A_TEXT = {"is no NCRONTAB schedule: 7"}  # with the text of an NcrontabError
 
 
 def _text(node: ast.expr) -> str | None:
@@ -48,7 +48,7 @@ def _mistakes() -> Iterator[str]:
     yield f"missing; {NEW_KEY}"
 
 
-MISTAKES = sorted(set(_mistakes()) - UNTOLD)
+MISTAKES = sorted(set(_mistakes()) - WITH_A_TEXT)
 
 
 def test_mistakes_are_found() -> None:
