@@ -154,4 +154,6 @@ def _account(configured: Settings) -> StorageAccount:
     try:
         return StorageAccount(configured)
     except ValueError:
-        raise SettingsError("AzureWebJobsStorage: is no connection string") from None
+        raise SettingsError(
+            "AzureWebJobsStorage: non è una stringa di connessione completa: copiala dal portale di Azure"
+        ) from None

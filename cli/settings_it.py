@@ -19,7 +19,6 @@ _MISTAKES: Final = Phrases(
             r"is no connection string; set a connection string.+",
             f"non è una stringa di connessione; {_FORMS}",
         ),
-        (r"is no connection string", f"non è una stringa di connessione; {_FORMS}"),
         (
             r"missing; set the key of your IO service here, or several in IO_SERVICES",
             "manca; metti qui la chiave del servizio IO, o più chiavi in IO_SERVICES",

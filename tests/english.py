@@ -20,7 +20,7 @@ _WORDS = (
 # IO beside its meaning, and what stands between quotation marks.
 _NAMES = re.compile(
     r"""`[^`]*` | «[^»]*» | '[^' ]*' | "[^"]*" | \bpostino(?:[ ][a-z-]+)* | --?[a-z][a-z-]* | Key[ ]Vault
-    | \([A-Za-z_0-9*]+\) | <[^>]*> | [A-Za-z0-9]+(?:[-_./:=@\[\]]+[A-Za-z0-9]+)+ """,
+    | \([A-Za-z_0-9*]+\) | <[^>]*> | \{\w+\} | [A-Za-z0-9]+(?:[-_./:=@\[\]]+[A-Za-z0-9]+)+ """,
     re.VERBOSE,
 )
 _ENGLISH = re.compile(rf"\b(?:{_WORDS})\b", re.IGNORECASE)

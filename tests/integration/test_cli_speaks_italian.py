@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 import settings
@@ -43,6 +44,7 @@ WAY: Mapping[State, tuple[State, ...]] = {
     State.REQUESTED: (),
 }
 """How a request comes to each state."""
+ROLES = ("Storage Blob Data Reader", "Storage Table Data Contributor", "Storage Queue Data Contributor")
 OF_STATES = {
     State.DEFERRED: ("rate_limited", 429),
     State.IN_DOUBT: ("timeout", None),
@@ -211,9 +213,22 @@ def names_of(sample: Sample, text: str) -> str:
     text = re.sub(
         r"^[{}\]]?$|^ +\".*$|^(?:conflict|invalid|[A-Z_]+)(?= +[0-9])", "", text, flags=re.MULTILINE
     )
-    for known in (*sample.ids.values(), "Storage Blob Data Reader", "anna@comune", "default", "o 2026-12-31"):
+    for known in (*sample.ids.values(), *ROLES, "anna@comune", "default", "o 2026-12-31"):
         text = text.replace(known, "")
     return text
+
+
+async def test_lost_key_is_told_in_italian(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is lost, or cannot open a body, is told in Italian with what to do."""
+    await asyncio.to_thread(ask, lambda stores: stores.key_checks.note())
+    monkeypatch.setenv("ENCRYPTION_KEYS", Fernet.generate_key().decode())
+    doctor = await asyncio.to_thread(sample.account.run, "doctor")
+    body = await asyncio.to_thread(sample.account.run, "parked", "show", sample.parked.parked_id)
+    assert (doctor.exit_code, body.exit_code) == (1, 2)
+    assert "postino keys forget" in doctor.output
+    assert "rimetti in fondo all'elenco" in body.output
+    for said in (doctor.output, body.output):
+        assert (english_in(names_of(sample, said)), instants_in(said)) == ([], [])
 
 
 async def test_every_command_speaks_italian(sample: Sample) -> None:

@@ -54,7 +54,7 @@ def test_a_connection_string_without_a_key_is_a_wrong_setting(monkeypatch: pytes
         monkeypatch.setenv(name, value)
     result = CliRunner().invoke(app, ["status"])
     assert result.exit_code == 2
-    assert "AzureWebJobsStorage: non è una stringa di connessione; metti" in result.stderr
+    assert "AzureWebJobsStorage: non è una stringa di connessione completa" in result.stderr
     assert english_in(result.stderr) == []
 
 
