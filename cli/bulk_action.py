@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from cli.connection import Operator, ask
+from cli.italian import number
+from cli.meanings import RESULTS, STATES, named
 from cli.printing import NOT_FOUND, fail, print_json, print_note, print_table
 from cli.selection import Change
 
@@ -33,9 +35,9 @@ def run_bulk_action[Target](
     if change.as_json:
         print_json({"action": action, "executed": change.execute, "results": results})
     else:
-        _print_for_people(action, results, execute=change.execute)
+        _print_for_people(results, execute=change.execute)
     if not results:
-        fail(NOT_FOUND, "Nessun messaggio corrisponde.")
+        fail(NOT_FOUND, "Non corrisponde niente: controlla gli id e i filtri.")
 
 
 async def _do[Target](
@@ -50,19 +52,24 @@ async def _do[Target](
         await stores.audit.record(action, name)
         results[name] = await act(stores, target)
         if len(results) % 100 == 0:
-            print_note(f"{len(results)} di {len(targets)}")
+            print_note(f"{number(len(results))} di {number(len(targets))}")
         if len(results) < len(targets):
             await asyncio.sleep(1 / rate)
     return results
 
 
-def _print_for_people(action: str, results: Mapping[str, str], *, execute: bool) -> None:
+def _print_for_people(results: Mapping[str, str], *, execute: bool) -> None:
     if execute:
-        print_table(("id", action), results.items())
-        counts = ", ".join(f"{result} {count}" for result, count in Counter(results.values()).items())
-        print_note(f"Fatto: {counts}." if results else "")
+        print_table(("id", "che cosa è successo"), ((name, _meaning(one)) for name, one in results.items()))
+        counts = Counter(results.values())
+        done = "; ".join(f"{_meaning(result)}: {number(count)}" for result, count in counts.items())
+        if results:
+            print_note(f"Fatto, {done}.")
     elif results:
         print_table(("id",), ([name] for name in results))
-        print_note(
-            f"Prova, nessuna modifica. Messaggi: {len(results)}. Ripeti con --execute per farlo davvero."
-        )
+        found = number(len(results))
+        print_note(f"Prova, nessuna modifica. In tutto: {found}. Ripeti con --execute per farlo davvero.")
+
+
+def _meaning(result: str) -> str:
+    return RESULTS.get(result) or str(named(STATES, result))

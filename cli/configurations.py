@@ -2,11 +2,14 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
 from cli.connection import Operator, ask
+from cli.italian import duration
+from cli.meanings import named
 from cli.printing import (
     NOT_FOUND,
     WRONG,
@@ -49,6 +52,11 @@ LABELS: Final = {
     "test_environment.key": "chiave di prova",
     "test_environment.test_users": "cittadini di prova",
 }
+PRECONDITIONS: Final = {
+    "ALWAYS": "a ogni apertura",
+    "ONCE": "alla prima apertura",
+    "NEVER": "nessuna",
+}
 UNKNOWN_KEY: Final = "other"
 ADVICE: Final[Mapping[str, str]] = {
     "invalid_key": "IO non riconosce IO_MANAGE_API_KEY: dev'essere la chiave di gestione (MANAGE), che si "
@@ -77,7 +85,10 @@ ConfigurationIdArgument = Annotated[
 
 
 def list_(as_json: AsJson = False) -> None:
-    """Elenca le configurazioni che l'ente ha su IO, e quali servizi le usano."""
+    """Elenca le configurazioni che l'ente ha su IO, e quali servizi le usano.
+
+    Per esempio: postino remote-content list
+    """
 
     async def work(stores: Operator) -> tuple[list[dict[str, Any]], list[str]]:
         async with _at_io(stores.configured) as configurations:
@@ -102,7 +113,10 @@ def list_(as_json: AsJson = False) -> None:
 
 
 def show(configuration_id: ConfigurationIdArgument, as_json: AsJson = False) -> None:
-    """Mostra una configurazione, mai la chiave né i codici fiscali."""
+    """Mostra una configurazione, mai la chiave né i codici fiscali.
+
+    Per esempio: postino remote-content show 01J5Q8ZC4V7R2M9T6W1X3Y5B7D
+    """
 
     async def work(stores: Operator) -> dict[str, Any]:
         async with _at_io(stores.configured) as configurations:
@@ -112,13 +126,17 @@ def show(configuration_id: ConfigurationIdArgument, as_json: AsJson = False) -> 
     if as_json:
         print_json(found)
         return
-    typer.echo(f"{configuration_id}  {found['services'] or ''}\n")
+    typer.echo(f"{configuration_id}  {', '.join(found['services'])}".rstrip() + "\n")
     print_facts(LABELS, _flat(found))
 
 
 @grouped
 def create(wanted: Wanted, execute: Execute = False, as_json: AsJson = False) -> None:
-    """Crea su IO la configurazione con cui IO chiama questa app, con la chiave REMOTE_CONTENT_API_KEY."""
+    """Crea su IO la configurazione con cui IO chiama questa app, con la chiave REMOTE_CONTENT_API_KEY.
+
+    Per esempio: postino remote-content create --name Atti --description 'Gli atti del Comune' --base-url
+    https://postino-comune.azurewebsites.net/api --execute
+    """
     wanted.check()
 
     async def work(stores: Operator) -> dict[str, Any]:
@@ -157,6 +175,8 @@ def update(
 
     È anche la rotazione della chiave. IO tiene le configurazioni in memoria per 8 ore, ma questo comando
     le rinnova subito. Ripeterlo non fa danno.
+
+    Per esempio: postino remote-content update 01J5Q8ZC4V7R2M9T6W1X3Y5B7D --execute
     """
     wanted.check()
 
@@ -228,6 +248,9 @@ def _flat(found: dict[str, Any]) -> dict[str, Any]:
         flat |= {f"{name}.{part}": one for part, one in value.items()} if isinstance(value, dict) else {}
         flat |= {name: value}
     flat["services"] = ", ".join(found["services"])
+    flat["has_precondition"] = named(PRECONDITIONS, found["has_precondition"])
+    for count in ("disable_lollipop_for", "test_environment.test_users"):
+        flat[count] = flat[count] or None
     for name in ("prod_environment.key", "test_environment.key"):
         flat[name] = "un'altra, che questa app non accetta" if flat[name] == UNKNOWN_KEY else flat[name]
     return flat
@@ -256,7 +279,9 @@ def _print_change(document: dict[str, Any], *, as_json: bool) -> None:
 async def _at_io(configured: Settings) -> AsyncIterator[Configurations]:
     """Return the configurations at IO. An error of IO ends the command, with the remedy."""
     if configured.io_manage_api_key is None:
-        raise SettingsError("IO_MANAGE_API_KEY: missing; it is the key of kind MANAGE of your account at IO")
+        raise SettingsError(
+            "IO_MANAGE_API_KEY: manca; è la chiave di gestione (MANAGE) dell'ente, nel back office di IO"
+        )
     async with aclosing(IoClient(str(configured.io_api_base_url))) as client:
         try:
             yield Configurations(client, configured.io_manage_api_key)
@@ -271,14 +296,15 @@ def _fail(error: IoError) -> NoReturn:
         fail(
             WRONG if found else NOT_FOUND,
             f"{ADVICE[error.reason]} {said}",
-            *([error.title] if error.title else []),
+            *([f"IO dice: «{error.title}»."] if error.title else []),
         )
     if isinstance(error, InDoubt):
         fail(WRONG, f"{IN_DOUBT} {said}")
     if isinstance(error, RateLimited):
         fail(
             WRONG,
-            f"IO chiede di aspettare: riprova fra {error.retry_after:g} secondi. Nulla è cambiato. {said}",
+            f"IO chiede di aspettare: riprova fra {duration(timedelta(seconds=error.retry_after))}. "
+            f"Nulla è cambiato. {said}",
         )
     if isinstance(error, NotSent):
         fail(WRONG, f"IO non è raggiungibile: controlla la rete e IO_API_BASE_URL. Nulla è cambiato. {said}")

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import settings
 from cli.printing import WRONG, fail, print_note
+from cli.settings_it import setting_in_italian
 from contract.reminders import ReminderPolicy
 from io_api import rate_limiter
 from io_api.breakers import Breakers
@@ -77,12 +78,7 @@ def ask[Answer](question: Callable[[Operator], Awaitable[Answer]], *, is_long: b
     except SettingsError as error:
         _refuse_settings(error)
     except Unanswered as error:
-        fail(
-            WRONG,
-            "Lo storage account non risponde o rifiuta l'accesso: controlla la rete, AzureWebJobsStorage e "
-            "i permessi, cioè i ruoli Storage Table e Queue Data Contributor "
-            f"({type(error.__context__).__name__}).",
-        )
+        fail(WRONG, _no_storage(error.status))
     except Undecipherable:
         fail(
             WRONG,
@@ -91,8 +87,24 @@ def ask[Answer](question: Callable[[Operator], Awaitable[Answer]], *, is_long: b
         )
 
 
+def _no_storage(status: int | None) -> str:
+    if status is None:
+        return (
+            "Lo storage account non risponde: controlla la rete e l'indirizzo in AzureWebJobsStorage, "
+            "poi ripeti il comando."
+        )
+    return (
+        f"Lo storage account rifiuta l'accesso (HTTP {status}): controlla la chiave in AzureWebJobsStorage "
+        "o, con un'identità, i ruoli Storage Table Data Contributor e Storage Queue Data Contributor."
+    )
+
+
 def _refuse_settings(error: SettingsError) -> NoReturn:
-    fail(WRONG, "Impostazioni da correggere:", *str(error).splitlines())
+    fail(
+        WRONG,
+        "Impostazioni da correggere (si leggono dall'ambiente, come dice `postino --help`):",
+        *map(setting_in_italian, str(error).splitlines()),
+    )
 
 
 async def _answer[Answer](question: Callable[[Operator], Awaitable[Answer]], *, is_long: bool) -> Answer:
@@ -141,5 +153,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Op
 def _account(configured: Settings) -> StorageAccount:
     try:
         return StorageAccount(configured)
-    except ValueError as error:
-        raise SettingsError(f"AzureWebJobsStorage: {error}") from None
+    except ValueError:
+        raise SettingsError(
+            "AzureWebJobsStorage: non è una stringa di connessione completa: copiala dal portale di Azure"
+        ) from None

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from cli.connection import Operator, ask, clock
-from cli.masked_body import length_of
-from cli.meanings import REASONS
+from cli.italian import counted
+from cli.masked_body import for_people, length_of
+from cli.meanings import REASONS, STATES, named
 from cli.printing import NOT_FOUND, WRONG, AsJson, checked, fail, print_json, print_note, print_table
+from cli.rules_it import in_italian
 from cli.selection import Execute, grouped
 from cli.show import RULE
 from cli.wanted_correction import Correction, changes, corrected
@@ -65,6 +67,9 @@ def correct(
 
     La versione di prima resta, e la mostra `postino remote-content versions`. Il documento nuovo si carica
     prima nel contenitore documents.
+
+    Per esempio: postino remote-content correct TARI-2026-000123 --attachment 1=tari/2026/000123-corretto.pdf
+    --execute
     """
 
     async def work(stores: Operator) -> dict[str, Any]:
@@ -93,7 +98,10 @@ def correct(
 
 
 def versions(request_id: RequestIdArgument, as_json: AsJson = False) -> None:
-    """Elenca le versioni di ciò che IO prende per un messaggio; l'ultima è quella che i cittadini vedono."""
+    """Elenca le versioni di ciò che IO prende per un messaggio; l'ultima è quella che i cittadini vedono.
+
+    Per esempio: postino remote-content versions TARI-2026-000123
+    """
 
     async def work(stores: Operator) -> list[dict[str, Any]]:
         _, kept = await _found(stores, request_id)
@@ -123,12 +131,14 @@ async def _found(stores: Operator, request_id: str) -> tuple[Entry, KeptContent]
 
 async def _plan(stores: Operator, entry: Entry, kept: KeptContent, correction: Correction) -> _Planned:
     if entry.state in NEVER_OPENED:
-        fail(WRONG, f"{entry.request_id} non è arrivata al cittadino ({entry.state}): nessuno la aprirà.")
+        ended = named(STATES, entry.state)
+        fail(WRONG, f"{entry.request_id} non è arrivata al cittadino, e nessuno la aprirà: {ended}.")
     before = stores.remote_contents.content_of(kept)
     try:
         after = corrected(before, correction, stores.ledger.fiscal_code_of(entry))
     except InvalidRequest as invalid:
-        fail(WRONG, "Il contenuto corretto non è valido:", *str(invalid).splitlines())
+        broken = (f"{one.field}: {in_italian(one.rule)}" for one in invalid.violations)
+        fail(WRONG, "Il contenuto corretto non è valido:", *broken)
     found = changes(before, after)
     if not found:
         fail(WRONG, "Non cambierebbe nulla: indica che cosa correggere, per esempio --attachment 1=BLOB.")
@@ -193,9 +203,11 @@ def _version(kept: KeptContent, content: RemoteContent) -> dict[str, Any]:
 
 
 def _print_for_people(document: dict[str, Any]) -> None:
-    print_table(("campo", "era", "diventa"), ([*change.values()] for change in document["changes"]))
+    rows = ([for_people(value) for value in change.values()] for change in document["changes"])
+    print_table(("campo", "era", "diventa"), rows)
     if document["undeclared"]:
-        print_note(f"Non dichiarano di essere PDF/A, come IO raccomanda: {document['undeclared']}.")
+        undeclared = counted(document["undeclared"], "documento non dichiara", "documenti non dichiarano")
+        print_note(f"{undeclared} di essere PDF/A, come IO raccomanda.")
     if document["executed"]:
         print_note(f"Fatto: da ora i cittadini vedono la versione {document['version']}.")
     else:

@@ -7,9 +7,10 @@ import typer
 
 from cli.connection import Operator, ask, clock
 from cli.health import fault_facts, health, print_faults, print_health
-from cli.meanings import ADVICE, OPERATIONS
+from cli.italian import duration, number
+from cli.meanings import ADVICE, KEYS, OPERATIONS, REASONS, named
 from cli.pauses import pause_facts, print_pauses
-from cli.printing import ATTENTION, AsJson, print_json, print_table
+from cli.printing import ATTENTION, AsJson, print_json, print_table, shown
 from cli.reminders import print_stopped, stopped_campaigns
 from cli.status import print_waiting, waiting
 from io_api.account import FAILURES
@@ -27,7 +28,7 @@ CIRCUIT_COLUMNS: Final = {
     "key": "chiave",
     "operation": "chiamate",
     "reason": "motivo",
-    "http_status": "HTTP",
+    "http_status": "risposta di IO",
     "at": "rifiutata dal",
     "probe_at": "prossima prova dal",
 }
@@ -37,13 +38,6 @@ BREAKER_COLUMNS: Final = {
     "opened_at": "ferme dal",
     "probe_at": "prossima prova dal",
 }
-BUDGET_COLUMNS: Final = {
-    "limit": "IO_RATE_LIMIT",
-    "rate": "chiamate al secondo",
-    "highest_rate": "al massimo",
-    "cut_at": "abbassato l'ultima volta",
-    "ahead_seconds": "assegnato per altri secondi",
-}
 TOPICS: Final = {
     "storage": "le tabelle e le chiavi di cifratura",
     "pauses": "le pause",
@@ -51,7 +45,7 @@ TOPICS: Final = {
     "breakers": "le risposte di IO",
     "budget": "il ritmo verso IO",
     "documents": "il contenitore dei documenti",
-    "queues": "le code poison",
+    "queues": "le code dei messaggi falliti (poison)",
     "parked": "i messaggi parcheggiati",
     "health": "ciò che è in dubbio, in ritardo o senza servizio",
 }
@@ -68,6 +62,8 @@ def doctor(as_json: AsJson = False) -> None:
     pause, le chiavi e i permessi che IO rifiuta, il ritmo verso IO, i documenti, i messaggi parcheggiati, le
     code, ciò che è in dubbio, in ritardo, fermo presso IO o di un servizio che non c'è più.
     Esce con 0 se va tutto bene, con 1 se qualcosa richiede attenzione.
+
+    Per esempio: postino doctor
     """
     suspensions, document = ask(_examine)
     if as_json:
@@ -175,10 +171,17 @@ def _print_circuits(circuits: list[dict[str, Any]]) -> None:
     if not circuits:
         typer.echo("IO non rifiuta nessuna chiave.")
         return
-    rows = [{**circuit, "operation": OPERATIONS[circuit["operation"]]} for circuit in circuits]
+    rows = map(_row, circuits)
     print_table(CIRCUIT_COLUMNS.values(), ([row[name] for name in CIRCUIT_COLUMNS] for row in rows))
     for line in dict.fromkeys(map(_advice, circuits)):
         typer.echo(f"\n{line}")
+
+
+def _row(circuit: dict[str, Any]) -> dict[str, Any]:
+    answer = circuit["http_status"]
+    words = {"key": KEYS[circuit["key"]], "reason": named(REASONS, circuit["reason"])}
+    calls = {"operation": OPERATIONS[circuit["operation"]], "http_status": answer and f"HTTP {answer}"}
+    return {**circuit, **words, **calls}
 
 
 def _print_breakers(breakers: list[dict[str, Any]]) -> None:
@@ -210,13 +213,19 @@ def _advice(circuit: dict[str, Any]) -> str:
         if circuit["other_key_works"]
         else "I messaggi aspettano, e ripartono da soli dopo una prova riuscita."
     )
-    return f"{circuit['service']}, {circuit['reason']}: {ADVICE[circuit['reason']]} {meanwhile}"
+    return f"Servizio {circuit['service']}: {ADVICE[circuit['reason']]} {meanwhile}"
 
 
 def _print_budget(budget: dict[str, Any]) -> None:
-    print_table(BUDGET_COLUMNS.values(), [[budget[name] for name in BUDGET_COLUMNS]])
+    typer.echo(
+        f"Ritmo verso IO: {number(budget['rate'])} chiamate al secondo, su {number(budget['highest_rate'])} "
+        f"al massimo (IO_RATE_LIMIT {budget['limit']})."
+    )
+    if ahead := round(budget["ahead_seconds"]):
+        typer.echo(f"È già assegnato per {duration(timedelta(seconds=ahead))}.")
     if budget["cut_at"]:
         typer.echo(
-            "\nIl ritmo si abbassa quando IO risponde 429: un altro programma chiama IO con lo stesso "
-            "account, o il limite dell'account è più basso di IO_RATE_LIMIT. Risale da solo."
+            f"Abbassato l'ultima volta il {shown(budget['cut_at'])}. Si abbassa quando IO risponde 429: un "
+            "altro programma chiama IO con lo stesso account, o il limite dell'account è più basso di "
+            "IO_RATE_LIMIT. Risale da solo."
         )

@@ -8,6 +8,8 @@ from typing import Any, Final
 import typer
 
 from cli.connection import Operator, clock
+from cli.italian import duration, number
+from cli.meanings import named
 from cli.printing import print_table
 from settings import Thresholds
 from storage.ledger import Pending, State
@@ -37,9 +39,19 @@ WORDS: Final = {
     "in_doubt": "richieste in dubbio",
     "stuck": "accettate e non consegnate",
     "unknown_services": "di servizi non configurati",
-    "behind": "ritardo, giorni",
-    "oldest": "attesa più lunga, minuti",
-    "timers": "ultimo giro, minuti fa",
+    "behind": "ritardo:",
+    "oldest": "attesa più lunga nella coda",
+    "timers": "dall'ultimo giro:",
+}
+TIMERS: Final = {
+    "check_status": "gli stati dei messaggi",
+    "remind": "i solleciti",
+    "expire_documents": "la rimozione dei documenti",
+}
+UNITS: Final = {
+    "behind": timedelta(days=1),
+    "oldest": timedelta(minutes=1),
+    "timers": timedelta(minutes=1),
 }
 
 
@@ -77,9 +89,21 @@ def print_faults(facts: list[dict[str, Any]]) -> None:
 def print_health(facts: list[dict[str, Any]]) -> None:
     """Print the findings that need an operator, if any."""
     if facts:
-        rows = [{**fact, "what": f"{WORDS[fact['topic']]} {fact['of']}".strip()} for fact in facts]
+        rows = map(_row, facts)
         typer.echo()
         print_table(COLUMNS.values(), ([row[name] for name in COLUMNS] for row in rows))
+
+
+def _row(fact: dict[str, Any]) -> dict[str, Any]:
+    topic = fact["topic"]
+    amounts = {name: _shown(topic, name, fact[name]) for name in ("number", "threshold")}
+    return {**fact, **amounts, "what": f"{WORDS[topic]} {named(TIMERS, fact['of'])}".strip()}
+
+
+def _shown(topic: str, name: str, amount: float) -> str:
+    """Return a number or threshold with its unit. Messages are counted; stuck ones have a limit of time."""
+    unit = UNITS.get(topic) or (UNITS["oldest"] if (topic, name) == ("stuck", "threshold") else None)
+    return duration(amount * unit) if unit else number(amount)
 
 
 def _pending(

@@ -5,8 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.app import App
 from cli.bulk_action import run_bulk_action
 from cli.connection import Operator, ask
+from cli.meanings import REASONS, named
 from cli.printing import NOT_FOUND, WRONG, AsJson, fail, print_json, print_table
 from cli.selection import Change, Execute, Filters, grouped
 from cli.show import show as show_request
@@ -16,14 +18,12 @@ from send_message.resolve_in_doubt import resend as resend_one
 from send_message.resolve_in_doubt import settle as settle_one
 from storage.ledger import Entry, LostRace, State
 
-app = typer.Typer(
-    no_args_is_help=True, help="Le richieste di cui non si sa se IO le ha ricevute: decide l'operatore."
-)
+app = App(help="Le richieste di cui non si sa se IO le ha ricevute: decide l'operatore.")
 
 COLUMNS = {
     "request_id": "request_id",
     "reason": "motivo",
-    "http_status": "HTTP",
+    "http_status": "risposta di IO",
     "service": "servizio",
     "campaign": "campagna",
     "attempt": "invii tentati",
@@ -31,14 +31,17 @@ COLUMNS = {
     "resend_at": "reinvio possibile da",
 }
 RequestIds = Annotated[
-    list[str] | None, typer.Argument(metavar="[REQUEST_ID]...", help="Quali; senza, tutte quelle dei filtri.")
+    list[str] | None, typer.Argument(metavar="REQUEST_ID", help="Quali; senza, tutte quelle dei filtri.")
 ]
 
 
 @app.command("list")
 @grouped
 def list_(filters: Filters, as_json: AsJson = False) -> None:
-    """Elenca le richieste in dubbio, dalla meno recente, con il motivo."""
+    """Elenca le richieste in dubbio, dalla meno recente, con il motivo.
+
+    Per esempio: postino in-doubt list --campaign 'TARI 2026'
+    """
 
     async def find(stores: Operator) -> list[Entry]:
         return await _in_doubt(stores, filters)
@@ -47,7 +50,7 @@ def list_(filters: Filters, as_json: AsJson = False) -> None:
     if as_json:
         print_json(facts)
     elif facts:
-        print_table(COLUMNS.values(), ([fact[name] for name in COLUMNS] for fact in facts))
+        print_table(COLUMNS.values(), map(_row, facts))
     else:
         typer.echo("Nessuna richiesta in dubbio.")
 
@@ -57,7 +60,10 @@ def show(
     request_id: Annotated[str, typer.Argument(metavar="REQUEST_ID", help="La chiave scelta da chi invia.")],
     as_json: AsJson = False,
 ) -> None:
-    """Mostra una richiesta in dubbio e che cosa si può decidere."""
+    """Mostra una richiesta in dubbio e che cosa si può decidere.
+
+    Per esempio: postino in-doubt show TARI-2026-000123
+    """
     ask(lambda stores: _named(stores, [request_id], _is_in_doubt))
     show_request(request_id, as_json=as_json)
     if not as_json:
@@ -77,8 +83,10 @@ def resend(filters: Filters, change: Change, request_ids: RequestIds = None) -> 
     Il reinvio parte un'ora dopo che il tentativo in dubbio non può più essere in corso (tre minuti dal suo
     inizio). Ripetendo il comando, parte una volta sola. Una richiesta che per allora sarebbe scaduta, o
     il cui avviso è già pagato, resta in dubbio.
+
+    Per esempio: postino in-doubt resend TARI-2026-000123 --execute
     """
-    filters.need(request_ids, "Indica i REQUEST_ID, o un filtro come --campaign C.")
+    filters.need(request_ids, "Indica i REQUEST_ID, o un filtro come `--campaign C`.")
 
     async def find(stores: Operator) -> Mapping[str, Entry]:
         if request_ids:
@@ -113,6 +121,9 @@ def settle(
     """Scrive nel registro com'è finita, quando si è scoperto.
 
     Una richiesta mai arrivata viene parcheggiata: `postino parked redrive` la rimette in moto.
+
+    Per esempio: postino in-doubt settle TARI-2026-000123 --accepted --message-id 01J5Q8ZC4V7R2M9T6W1X3Y5B7D
+    --execute
     """
     if accepted is None:
         fail(WRONG, "Scegli: --accepted se IO l'ha ricevuta, --not-sent se non è mai arrivata.")
@@ -155,6 +166,12 @@ def _is_in_doubt(entry: Entry) -> bool:
 def _can_be_resent(entry: Entry) -> bool:
     # A repeated resend makes up for a command that crashed before it enqueued the message.
     return _is_in_doubt(entry) or is_resend(entry)
+
+
+def _row(fact: dict[str, Any]) -> list[object]:
+    answer = fact["http_status"]
+    words = {"reason": named(REASONS, fact["reason"]), "http_status": answer and f"HTTP {answer}"}
+    return [(fact | words)[name] for name in COLUMNS]
 
 
 def _facts(entry: Entry) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 import typer
 
+from cli.app import App
 from cli.bulk_action import run_bulk_action
 from cli.connection import Operator
 from cli.printing import AsJson
@@ -11,8 +12,10 @@ from cli.selection import Change, Execute
 
 FORGOTTEN: Final = "dimenticata"
 
-app = typer.Typer(no_args_is_help=True, help="Le chiavi di cifratura.")
-Name = Annotated[str, typer.Argument(help="Il nome della chiave che manca, come lo dice postino doctor.")]
+app = App(help="Le chiavi di cifratura.")
+Name = Annotated[
+    str, typer.Argument(metavar="NOME", help="Il nome della chiave che manca, come lo dice `postino doctor`.")
+]
 
 
 @app.command()
@@ -20,6 +23,8 @@ def forget(name: Name, execute: Execute = False, as_json: AsJson = False) -> Non
     """Rinuncia a una chiave persa: l'app riparte, e ciò che solo quella chiave apre non si leggerà mai più.
 
     Se la chiave esiste ancora va rimessa in fondo a ENCRYPTION_KEYS, e questo comando non serve.
+
+    Per esempio: postino keys forget 4f1c8a02 --execute
     """
 
     async def find(stores: Operator) -> dict[str, str]:

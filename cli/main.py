@@ -2,16 +2,15 @@
 
 import logging
 
-import typer
-
 from cli import in_doubt, keys, parked, reminders, remote_content
+from cli.app import App
 from cli.doctor import doctor
 from cli.pauses import pause, resume
 from cli.send import send
 from cli.show import show
 from cli.status import status
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="markdown")
+app = App()
 app.command()(send)
 app.command()(show)
 app.command()(status)
@@ -29,13 +28,17 @@ app.add_typer(remote_content.app, name="remote-content")
 def postino() -> None:
     """Postino: che cosa è successo ai messaggi inviati ai cittadini con l'app IO.
 
-    Legge dall'ambiente le stesse impostazioni della function app: AzureWebJobsStorage (oppure
+    Legge dall'ambiente le stesse impostazioni dell'app Azure Functions: AzureWebJobsStorage (oppure
     AzureWebJobsStorage__accountName, o AzureWebJobsStorage__queueServiceUri e
     AzureWebJobsStorage__tableServiceUri), ENCRYPTION_KEYS e IO_API_KEY o IO_SERVICES. `remote-content` vuole
     anche IO_MANAGE_API_KEY e REMOTE_CONTENT_API_KEY, per le configurazioni su IO.
 
     Codici di uscita: 0 fatto, 1 non trovato (doctor: qualcosa richiede attenzione), 2 uso o impostazioni
-    sbagliate, oppure lo storage non risponde.
+    sbagliate, oppure lo storage non risponde, 3 errore imprevisto.
+
+    Per esempio: postino status
     """
     # The command prints a failure once; the client libraries would log it again at each attempt.
     logging.getLogger("azure").setLevel(logging.CRITICAL)
+    # Logs are for those who run the app. Operators get what the command prints.
+    logging.basicConfig(handlers=[logging.NullHandler()])

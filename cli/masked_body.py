@@ -1,7 +1,9 @@
 """The body of a parked message without the data of the citizen."""
 
+import re
 from typing import Final
 
+from cli.italian import counted
 from contract.body import load_object
 from contract.fiscal_code import MASK, mask_fiscal_codes
 from contract.violations import InvalidRequest, kind_of, shown_name
@@ -24,6 +26,24 @@ def masked(body: str) -> object:
         return _masked("", load_object(body))
     except InvalidRequest:
         return _masked("", body)
+
+
+def for_people(value: object) -> object:
+    """Return a masked body with its masks in Italian. Programs get them in English."""
+    match value:
+        case dict():
+            return {key: for_people(item) for key, item in value.items()}
+        case list():
+            return [for_people(item) for item in value]
+        case str():
+            words = value.replace(MASK, "[codice fiscale]").replace("[a number]", "[un numero]")
+            return re.sub(r"^\[(\d+) UTF-16 code units\]$", _characters, words)
+        case _:
+            return value
+
+
+def _characters(found: re.Match[str]) -> str:
+    return f"[{counted(int(found[1]), 'carattere', 'caratteri')}]"
 
 
 def _masked(name: str, value: object) -> object:

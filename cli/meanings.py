@@ -1,9 +1,10 @@
-"""The meaning of states, reasons, refusals and timeline lines for an operator, and the possible remedies."""
+"""The meaning for an operator of the words that the ledger and IO use, and the possible remedies."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from storage.documents import LARGEST_DOCUMENT
+from storage.ledger import NOT_REMINDED, OTHER, REDRIVEN, State
 
 STATES: Final[Mapping[str, str]] = {
     "REQUESTED": "ricevuta, da inviare",
@@ -37,12 +38,62 @@ REASONS: Final[Mapping[str, str]] = {
     "payment_amount_not_allowed": "l'importo supera il massimo del servizio su IO",
     "invalid_message": "IO non accetta il contenuto così com'è",
     "recipient_forbidden": "l'account può scrivere solo a destinatari di prova",
-    "document_missing": "un documento non è arrivato in 24 ore nel contenitore `documents`",
+    "document_missing": "un documento non è arrivato in 24 ore nel contenitore documents",
     "document_not_pdf": "un documento non è un PDF: i suoi primi byte non sono %PDF-",
     "document_empty": "un documento è vuoto",
     "document_too_large": f"un documento supera i {LARGEST_DOCUMENT // 1024**2} MB",
     "remote_content_not_configured": "al servizio manca la configurazione dei contenuti remoti, o all'app "
     "REMOTE_CONTENT_API_KEY",
+    # what makes a request wait
+    "rate_limited": "IO chiede di rallentare",
+    "budget_spent": "il ritmo concesso da IO è già tutto usato",
+    "not_ready": "Postino non leggeva le sue tabelle o le sue chiavi",
+    "not_prepared": "la chiamata a IO non è partita",
+    "unreachable": "IO non è raggiungibile",
+    "paused": "il servizio è in pausa",
+    "io_unavailable": "IO non risponde a queste chiamate",
+    "io_slow": "IO risponde troppo piano",
+    "service_not_configured": "il servizio non è nelle impostazioni",
+    "lease_too_short": "restava troppo poco tempo per un invio",
+    "not_claimed": "la richiesta era di un altro processo",
+    "documents_unanswered": "i documenti non si leggono: con HTTP 403 manca il ruolo sui blob",
+    "server_error": "errore di IO",
+    "unexpected_answer": "IO ha risposto in modo imprevisto",
+    "unreadable_answer": "la risposta di IO non si legge",
+    "invalid_request": "IO non accetta la domanda",
+    "payment_lookup_failed": "IO non ha potuto chiedere a pagoPA",
+    "not_this_service": "IO dice che il messaggio è di un altro servizio",
+    "message_not_found": "IO non conosce il messaggio",
+    OTHER: "motivi diversi",
+    # what leaves a request in doubt
+    "timeout": "IO non ha risposto in tempo",
+    "connection_lost": "la connessione è caduta prima della risposta",
+    "unexpected_failure": "un errore imprevisto durante l'invio",
+    "lease_over": "chi la inviava si è interrotto",
+    "no_message_id": "IO l'ha accettata senza dire con quale id",
+    # why IO refuses a key
+    "invalid_key": "IO non riconosce la chiave",
+    "anonymous_user": "IO non collega la chiave a nessun utente",
+    "no_valid_scopes": "l'account non ha il permesso",
+    "not_allowed": "manca un permesso",
+    "production_call_forbidden": "il servizio non può ancora scrivere ai cittadini",
+    "client_certificate_required": "IO vuole un certificato client",
+    "forbidden": "IO rifiuta senza dire perché",
+    "wrong_base_url": "a questo indirizzo non c'è l'API di IO",
+    # why IO refuses a message
+    "premium_not_allowed": "il servizio non può inviare messaggi Premium",
+    "payee_not_allowed": "il servizio non può inviare avvisi di altri creditori",
+    "third_party_not_allowed": "il servizio non può inviare contenuti remoti",
+    "attachments_not_allowed": "il servizio non può inviare documenti",
+    "remote_content_configuration_missing": "il servizio non ha una configurazione dei contenuti remoti",
+    "remote_content_configuration_not_owned": "la configurazione dei contenuti remoti è di un altro ente",
+    "remote_content_configuration_not_found": "IO non ha la configurazione dei contenuti remoti",
+    "message_too_large": "il messaggio è troppo grande",
+    "invalid_fiscal_code": "IO non accetta il codice fiscale",
+    # what an operator did
+    "resend": "un operatore ha deciso di inviarla di nuovo",
+    REDRIVEN: "un operatore l'ha rimessa in moto",
+    "unknown": "il motivo non è stato scritto",
 }
 OPERATIONS: Final[Mapping[str, str]] = {
     "*": "tutte",
@@ -70,29 +121,89 @@ ADVICE: Final[Mapping[str, str]] = {
     "wrong_base_url": "a questo indirizzo non c'è l'API di IO: "
     "correggi IO_API_BASE_URL, che di solito è https://api.io.pagopa.it/api/v1.",
 }
-NOTES: Final[Mapping[str | None, str]] = {
-    "READ_UNAVAILABLE": "IO non può dire se è stato letto: non vuol dire non letto",
-    "UNCONFIRMED": "dopo 60 giorni IO non ha detto se è consegnato: segnalalo all'assistenza di IO",
+FACTS: Final[Mapping[str, str]] = {
+    "READ_UNAVAILABLE": "IO non può dire se è stata letta: non vuol dire non letta",
+    "UNCONFIRMED": "dopo 60 giorni IO non ha detto se è consegnata: segnalalo all'assistenza di IO",
     "MISSING": "IO non conosce un messaggio che aveva accettato: segnalalo all'assistenza di IO",
-    "settled_upstream": "lo ha comunicato il creditore",
-    "REMINDED": "sollecitato, con un messaggio nuovo",
-    "NOT_REMINDED": "non sollecitato",
-    "read": "non sollecitato: IO dice che è letto",
-    "paid": "non sollecitato: IO dice che è pagato",
-    "settled": "non sollecitato: il creditore dice che è pagato",
-    "not_payable": "non sollecitato: la scadenza è passata e l'avviso non è più pagabile",
-    "past_due": "non sollecitato: la scadenza è passata",
-    "not_followed": "non sollecitato: sono passati i 60 giorni in cui un messaggio è seguito",
-    "superseded": "non sollecitato: rimandato fino al sollecito dopo",
-    "read_unavailable": "non sollecitato: IO non può dire se è letto",
-    "recipient_turned_away": "non sollecitato: il cittadino non riceve più messaggi da questo servizio",
-    "campaign_stopped": "non sollecitato: i solleciti della campagna sono fermi",
-    "citizen_reminded_enough": "non sollecitato: il cittadino aveva già ricevuto abbastanza solleciti",
-    "reminded_lately": "non sollecitato: troppo vicino al sollecito prima",
-    "document_missing": "un documento non è nel contenitore `documents`: si aspettano 24 ore in tutto",
-    "documents_unanswered": "i blob non rispondono: con HTTP 403 manca il ruolo sui blob",
-    "too_long": "non sollecitato: con tutte le traduzioni il testo è troppo lungo per una coda",
-    "quiet_time": "non sollecitato: di notte, di domenica o in un giorno festivo",
-    "rejected": "non sollecitato: IO non ha consegnato il messaggio",
-    "failed": "non sollecitato: IO non ha consegnato il messaggio",
+    "REMINDED": "sollecitata, con un messaggio nuovo",
+    "NOT_REMINDED": "non sollecitata",
+    "PARKED": "parcheggiata: decide l'operatore",
 }
+"""The lines of a history that are no states."""
+NO_REMINDER: Final[Mapping[str, str]] = {
+    "read": "IO dice che è letta",
+    "paid": "IO dice che è pagata",
+    "settled": "il creditore dice che è pagata",
+    "not_payable": "la scadenza è passata e l'avviso non è più pagabile",
+    "past_due": "la scadenza è passata",
+    "not_followed": "sono passati i 60 giorni in cui un messaggio è seguito",
+    "superseded": "rimandato fino al sollecito dopo",
+    "read_unavailable": "IO non può dire se è letta",
+    "recipient_turned_away": "il cittadino non riceve più messaggi da questo servizio",
+    "campaign_stopped": "i solleciti della campagna sono fermi",
+    "citizen_reminded_enough": "il cittadino aveva già ricevuto abbastanza solleciti",
+    "reminded_lately": "troppo vicino al sollecito prima",
+    "too_long": "con tutte le traduzioni il testo è troppo lungo per una coda",
+    "quiet_time": "di notte, di domenica o in un giorno festivo",
+    "rejected": "IO non ha consegnato il messaggio",
+    "failed": "IO non ha consegnato il messaggio",
+}
+"""Why a reminder was not sent."""
+WAITING: Final[Mapping[str, str]] = {
+    "document_missing": "un documento non è nel contenitore documents: si aspettano 24 ore in tutto",
+}
+"""Why a request waits, where the reason means something else once the request has ended."""
+LEVELS: Final[Mapping[str, str]] = {"STANDARD": "normale", "ADVANCED": "Premium"}
+STATUSES: Final[Mapping[str, str]] = {
+    "ACCEPTED": "accettato",
+    "THROTTLED": "in attesa presso IO",
+    "PROCESSED": "consegnato",
+    "REJECTED": "respinto",
+    "FAILED": "non consegnato, per un errore di IO",
+}
+READINGS: Final[Mapping[str, str]] = {
+    "READ": "letto",
+    "UNREAD": "non letto",
+    "UNAVAILABLE": "IO non può dirlo",
+}
+PAYMENTS: Final[Mapping[str, str]] = {"PAID": "pagato", "NOT_PAID": "non risulta pagato"}
+QUEUES: Final[Mapping[str, str]] = {
+    "message-requests": "richieste da prendere",
+    "message-sends": "messaggi da inviare",
+    "message-requests-bulk": "richieste massive da prendere",
+    "message-sends-bulk": "messaggi massivi da inviare",
+    "message-settled": "pagamenti comunicati dal creditore",
+    "message-outcomes": "esiti che il gestionale non ha ancora preso",
+    "message-requests-poison": "richieste fallite, da parcheggiare",
+    "message-sends-poison": "messaggi falliti, da parcheggiare",
+    "message-requests-bulk-poison": "richieste massive fallite, da parcheggiare",
+    "message-sends-bulk-poison": "messaggi massivi falliti, da parcheggiare",
+    "message-settled-poison": "pagamenti falliti, da parcheggiare",
+}
+KEYS: Final[Mapping[str, str]] = {"primary": "primaria", "secondary": "secondaria"}
+RESULTS: Final[Mapping[str, str]] = {
+    "redriven": "rimesso in moto",
+    "already_on_its_way": "già in viaggio",
+    "parked_again": "parcheggiato di nuovo nel frattempo",
+    "too_often": "già rimesso in moto troppe volte: serve una richiesta nuova",
+    "dropped": "scartato",
+    "resend": "sarà inviato di nuovo",
+    "already_resent": "già da inviare di nuovo",
+    "not_in_doubt": "non più in dubbio",
+    "would_not_leave": "scaduto o pagato prima del reinvio: resta in dubbio",
+}
+"""What became of each target of a bulk action."""
+
+
+def named(meanings: Mapping[str, str], word: str | None) -> str | None:
+    """Return the meaning of a word with the word beside it: consegnato (PROCESSED)."""
+    if word is None:
+        return None
+    meaning = meanings.get(word)
+    return f"{meaning} ({word})" if meaning else word
+
+
+def why(what: str, reason: str | None) -> str | None:
+    """Return the meaning of a reason in a line of the history, with the reason's word beside it."""
+    special: Mapping[str, str] = {NOT_REMINDED: NO_REMINDER, str(State.DEFERRED): WAITING}.get(what, {})
+    return named({**REASONS, **special}, reason)

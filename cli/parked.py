@@ -5,11 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.app import App
 from cli.bulk_action import run_bulk_action
 from cli.connection import Operator, ask
-from cli.masked_body import masked
-from cli.meanings import REASONS
+from cli.masked_body import for_people, masked
+from cli.meanings import QUEUES, REASONS, named
 from cli.printing import NOT_FOUND, WRONG, AsJson, fail, print_facts, print_json, print_table
+from cli.rules_it import in_italian
 from cli.selection import Change, ParkedFilters, Queue, grouped
 from contract.body import load_object
 from contract.violations import InvalidRequest
@@ -20,10 +22,10 @@ from storage.ledger import LostRace
 from storage.parked import ParkedMessage
 from storage.table import Changed
 
-app = typer.Typer(no_args_is_help=True, help="I messaggi parcheggiati, che aspettano un operatore.")
+app = App(help="I messaggi parcheggiati, che aspettano un operatore.")
 
 ParkedIds = Annotated[
-    list[str] | None, typer.Argument(metavar="[PARKED_ID]...", help="Quali; senza, tutti quelli dei filtri.")
+    list[str] | None, typer.Argument(metavar="PARKED_ID", help="Quali; senza, tutti quelli dei filtri.")
 ]
 COLUMNS = {
     "parked_id": "parked_id",
@@ -53,9 +55,11 @@ LABELS = {
 def list_(filters: ParkedFilters, as_json: AsJson = False) -> None:
     """Elenca i messaggi parcheggiati, dal meno recente.
 
-    DATA è AAAA-MM-GG o AAAA-MM-GGThh:mm:ss, con il fuso (Z, +02:00) o nell'ora di questa macchina.
+    DATA è GG/MM/AAAA o "GG/MM/AAAA hh:mm", nell'ora italiana, oppure un istante come 2026-11-24T09:00:00Z.
 
     Di una richiesta non valida non si conoscono servizio e campagna.
+
+    Per esempio: postino parked list --reason invalid_message --since 24/11/2026
     """
     found = ask(lambda stores: _matching(stores, filters))
     if as_json:
@@ -73,7 +77,10 @@ def show(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Mostra un messaggio parcheggiato: perché è qui e il corpo, con i dati personali coperti."""
+    """Mostra un messaggio parcheggiato: perché è qui e il corpo, con i dati personali coperti.
+
+    Per esempio: postino parked show TARI-2026-000123
+    """
 
     async def find(stores: Operator) -> tuple[ParkedMessage, str]:
         message = _only(parked_id, queue, await stores.parked.find(parked_id))
@@ -85,7 +92,7 @@ def show(
     if as_json:
         print_json(_facts(message) | ({"body": body} if reveal else {"masked_body": masked(body)}))
     else:
-        _print_message(message, _readable(body) if reveal else masked(body))
+        _print_message(message, _readable(body) if reveal else for_people(masked(body)))
 
 
 @app.command()
@@ -94,6 +101,8 @@ def redrive(filters: ParkedFilters, change: Change, parked_ids: ParkedIds = None
     """Rimette in moto i messaggi parcheggiati, dopo aver tolto la causa.
 
     Ripetendo il comando, il messaggio parte una volta sola.
+
+    Per esempio: postino parked redrive --reason failed_repeatedly --campaign 'TARI 2026' --execute
     """
 
     async def act(stores: Operator, message: ParkedMessage) -> str:
@@ -113,7 +122,10 @@ def redrive(filters: ParkedFilters, change: Change, parked_ids: ParkedIds = None
 @app.command()
 @grouped
 def drop(filters: ParkedFilters, change: Change, parked_ids: ParkedIds = None) -> None:
-    """Scarta per sempre i messaggi parcheggiati e il loro testo; il registro ricorda com'è finita."""
+    """Scarta per sempre i messaggi parcheggiati e il loro testo; il registro ricorda com'è finita.
+
+    Per esempio: postino parked drop TARI-2026-000123 --execute
+    """
 
     async def act(stores: Operator, message: ParkedMessage) -> str:
         try:
@@ -135,7 +147,7 @@ async def _chosen(
     stores: Operator, parked_ids: list[str] | None, filters: ParkedFilters
 ) -> Mapping[str, ParkedMessage]:
     """Return the messages to change, by parked_id. A change of all messages needs an explicit filter."""
-    filters.need(parked_ids, "Indica i PARKED_ID, o un filtro come --reason invalid.")
+    filters.need(parked_ids, "Indica i PARKED_ID, o un filtro come `--reason invalid`.")
     headers = await _matching(stores, filters)
     names = set(parked_ids or ())
     named = [one for one in headers if not names or names & {one.parked_id, one.request_id}]
@@ -174,6 +186,15 @@ def _facts(message: ParkedMessage) -> dict[str, Any]:
     }
 
 
+def _shown(message: ParkedMessage) -> dict[str, Any]:
+    """Return the facts for people: without what says nothing, words with their meaning."""
+    facts = _facts(message)
+    answer = message.http_status and f"HTTP {message.http_status}"
+    first = message.first_at if message.times > 1 else None
+    words = {"reason": named(REASONS, message.reason), "http_status": answer, "first_at": first}
+    return facts | words | {"attempts": message.attempts or None}
+
+
 def _readable(body: str) -> object:
     try:
         return load_object(body)
@@ -185,14 +206,16 @@ def _print_list(found: list[ParkedMessage]) -> None:
     if not found:
         typer.echo("Nessun messaggio parcheggiato.")
         return
-    print_table(COLUMNS.values(), ([getattr(message, name) for name in COLUMNS] for message in found))
+    rows = [_shown(message) for message in found]
+    print_table(COLUMNS.values(), ([row[name] for name in COLUMNS] for row in rows))
 
 
 def _print_message(message: ParkedMessage, body: object) -> None:
-    typer.echo(f"{message.parked_id}  {message.reason}  {REASONS.get(message.reason, '')}\n")
-    print_facts(LABELS, _facts(message))
+    typer.echo(f"{message.parked_id}  {named(REASONS, message.reason)}\n")
+    print_facts(LABELS, _shown(message) | {"queue": named(QUEUES, message.queue)})
     if message.violations:
         typer.echo()
-        print_table(("campo", "regola violata"), [(one.field, one.rule) for one in message.violations])
+        broken = [(one.field, in_italian(one.rule)) for one in message.violations]
+        print_table(("campo", "che cosa non va"), broken)
     typer.echo()
     print_json(body)

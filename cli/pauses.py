@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
+from cli.completion import services
 from cli.connection import Operator, ask
 from cli.printing import WRONG, AsJson, fail, print_json, print_note, print_table
 from io_api.suspensions import EVERY, Suspensions
@@ -12,7 +13,14 @@ from io_api.suspensions import EVERY, Suspensions
 PAUSE, RESUME = "pause", "resume"
 ALL: Final = "tutti i servizi"
 
-Service = Annotated[str | None, typer.Option(help="Solo questo servizio, per esempio default; senza, tutti.")]
+Service = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NOME",
+        autocompletion=services,
+        help="Solo questo servizio, per esempio default; senza, tutti.",
+    ),
+]
 
 
 def pause(service: Service = None, as_json: AsJson = False) -> None:
@@ -20,6 +28,8 @@ def pause(service: Service = None, as_json: AsJson = False) -> None:
 
     È un interruttore di emergenza: agisce senza --execute. Nulla si perde: i messaggi aspettano e ripartono
     da soli dopo `postino resume`, al più tardi un quarto d'ora dopo se la pausa è stata lunga.
+
+    Per esempio: postino pause --service tributi
     """
     _change(PAUSE, service, as_json=as_json)
 
@@ -28,6 +38,8 @@ def resume(service: Service = None, as_json: AsJson = False) -> None:
     """Toglie una pausa: agisce subito, senza --execute.
 
     Senza --service toglie la pausa di tutti; quella di un solo servizio resta, e si toglie con il suo nome.
+
+    Per esempio: postino resume --service tributi
     """
     _change(RESUME, service, as_json=as_json)
 

@@ -10,9 +10,12 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from cli.italian import moment, number
+
 NOT_FOUND: Final = 1
 ATTENTION: Final = 1
 WRONG: Final = 2
+UNEXPECTED: Final = 3
 
 # Wide enough for every row: an id that is cut or folded can be neither searched nor copied.
 LINE_WIDTH = 100_000
@@ -40,13 +43,20 @@ def print_json(document: object) -> None:
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print a table with headings. A row is one line of any length; the terminal may wrap the line."""
+    """Print a table with headings, without the columns that no row fills.
+
+    A row is one line of any length; the terminal may wrap the line.
+    """
+    lines = [[shown(value) for value in row] for row in rows]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(shown(value) for value in row))
-    _console().print(table)
+    headings = [*columns]
+    filled = [at for at in range(len(headings)) if any(line[at] for line in lines)]
+    for at in filled:
+        table.add_column(headings[at])
+    for line in lines:
+        table.add_row(*(line[at] for at in filled))
+    if filled:
+        _console().print(table)
 
 
 def print_facts(labels: dict[str, str], document: dict[str, Any]) -> None:
@@ -59,12 +69,17 @@ def print_facts(labels: dict[str, str], document: dict[str, Any]) -> None:
 
 
 def shown(value: object) -> str:
-    """Return a value as people read it: "" for None, an instant in this machine's time with its offset.
+    """Return a value as people read it: "" for None, an instant in Italian time, numbers as Italians write.
 
     A space replaces each character that could break the line or control the terminal.
     """
-    if isinstance(value, datetime):
-        return value.astimezone().isoformat(" ", "seconds")
+    match value:
+        case datetime():
+            return moment(value)
+        case bool():
+            return "sì" if value else "no"
+        case float():
+            return number(value)
     text = "" if value is None else str(value)
     return "".join(character if character.isprintable() else " " for character in text)
 

@@ -4,11 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.app import App
 from cli.connection import Operator, ask
 from cli.printing import AsJson, checked, print_json, print_note, print_table
 from contract.fields import Campaign as CampaignName
 
-app = typer.Typer(no_args_is_help=True, help="I solleciti di una campagna: fermarli, riprenderli.")
+app = App(help="I solleciti di una campagna: fermarli, riprenderli.")
 
 Campaign = Annotated[
     str,
@@ -24,6 +25,8 @@ def stop(campaign: Campaign, as_json: AsJson = False) -> None:
     """Ferma subito i solleciti di una campagna: agisce senza --execute.
 
     Quelli già inviati restano, come i messaggi stessi; quelli che scadono intanto non si recuperano.
+
+    Per esempio: postino reminders stop --campaign 'TARI 2026'
     """
 
     async def act(stores: Operator) -> list[dict[str, Any]]:
@@ -36,7 +39,10 @@ def stop(campaign: Campaign, as_json: AsJson = False) -> None:
 
 @app.command()
 def resume(campaign: Campaign, as_json: AsJson = False) -> None:
-    """Riprende i solleciti futuri di una campagna: agisce senza --execute."""
+    """Riprende i solleciti futuri di una campagna: agisce senza --execute.
+
+    Per esempio: postino reminders resume --campaign 'TARI 2026'
+    """
 
     async def act(stores: Operator) -> tuple[bool, list[dict[str, Any]]]:
         was_stopped = await stores.campaigns.is_stopped(campaign)
@@ -51,7 +57,10 @@ def resume(campaign: Campaign, as_json: AsJson = False) -> None:
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """Elenca le campagne i cui solleciti sono fermi."""
+    """Elenca le campagne i cui solleciti sono fermi.
+
+    Per esempio: postino reminders list
+    """
     _print_result(None, ask(stopped_campaigns), as_json=as_json)
 
 

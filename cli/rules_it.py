@@ -1,5 +1,7 @@
 """The rules in Italian, in one table each: those of the contract, and those of a campaign's file.
 
+Every command that shows a broken rule takes its sentence from here.
+
 Each rule has a code, by which an operator names it. A sentence has no subject: the field or column is its
 subject, as in the contract's own sentences.
 """
@@ -19,6 +21,7 @@ _KINDS: Final = {
     "an array": "un elenco",
     "an object": "un oggetto",
     "a mapping": "un insieme di chiavi e valori",
+    "none": "non ce n'è nessuno",
 }
 _FRONT_MATTER: Final = "front matter: "
 # The English sentence as a pattern; the code; the Italian sentence, with the pattern's groups as {0}, {1}.
@@ -34,6 +37,7 @@ _CONTRACT: Final[tuple[tuple[str, str, str], ...]] = (
     (r"must be true or false, is (.+)", "tipo", "deve essere vero o falso, è {0}"),
     (r"must be an object, is (.+)", "tipo", "deve essere un oggetto, è {0}"),
     (r"must be an array, is (.+)", "tipo", "deve essere un elenco, è {0}"),
+    (r"must have at least 1 values, has 0", "quantita", "deve avere almeno un valore"),
     (r"must have at least (\d+) values, has (\d+)", "quantita", "deve avere almeno {0} valori, ne ha {1}"),
     (r"must have at most (\d+) values, has (\d+)", "quantita", "deve avere al più {0} valori, ne ha {1}"),
     (r"must be at least (\S+)", "minimo", "deve essere almeno {0}"),
@@ -95,6 +99,11 @@ _CONTRACT: Final[tuple[tuple[str, str, str], ...]] = (
         "deve avere da 1 a 512 caratteri tra {0}, in parti non vuote che non finiscono con un punto",
     ),
     (
+        r"is not a reference; put requests on message-requests",
+        "rimando",
+        "non è un rimando di Postino: le richieste vanno nella coda message-requests",
+    ),
+    (
         r"must be (\d+) to (\d+) characters of (.+) and, not at its ends, spaces",
         "caratteri",
         "deve avere da {0} a {1} caratteri tra {2} e, non in testa né in coda, spazi",
@@ -152,7 +161,7 @@ _CONTRACT: Final[tuple[tuple[str, str, str], ...]] = (
     (
         r"is neither JSON nor base64 of JSON: (.+) at line (\d+) column (\d+)",
         "corpo",
-        "non è né JSON né il base64 di un JSON: riga {1}, colonna {2} ({0})",
+        "non è né JSON né il base64 di un JSON: non si legge da riga {1}, colonna {2}",
     ),
     (
         r"has half of a surrogate pair: it is not Unicode text",
@@ -166,6 +175,7 @@ _CONTRACT: Final[tuple[tuple[str, str, str], ...]] = (
         "contiene due volte la chiave {0} nello stesso oggetto",
     ),
     (r"has (\S+), which is not JSON", "corpo", "contiene {0}, che non è JSON"),
+    (r"breaks 1 more rules", "altre-regole", "viola un'altra regola"),
     (r"breaks (\d+) more rules", "altre-regole", "viola altre {0} regole"),
     (
         r"starts with a line '---': front matter must open .+",
@@ -351,6 +361,11 @@ def contract_rule(rule: str) -> tuple[str, str]:
         if found := pattern.fullmatch(rule):
             return code, sentence.format(*(_in_italian(group) for group in found.groups()))
     return "regola", rule
+
+
+def in_italian(rule: str) -> str:
+    """Return the Italian sentence of a rule of the contract, given its English sentence."""
+    return contract_rule(rule)[1]
 
 
 def level_of(code: str) -> Level:

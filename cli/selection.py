@@ -8,14 +8,28 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from cli.completion import queues, reasons, services
+from cli.italian import ROME
 from cli.printing import WRONG, AsJson, fail
 
-MOMENTS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+MOMENTS = [
+    *("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%YT%H:%M"),
+    *("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"),
+]
 
-Reason = Annotated[str | None, typer.Option(help="Solo con questo motivo, per esempio invalid.")]
-Queue = Annotated[str | None, typer.Option(help="Solo da questa coda.")]
-Service = Annotated[str | None, typer.Option(help="Solo di questo servizio.")]
-Campaign = Annotated[str | None, typer.Option(help="Solo di questa campagna.")]
+Reason = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MOTIVO", autocompletion=reasons, help="Solo con questo motivo, per esempio «invalid»."
+    ),
+]
+Queue = Annotated[
+    str | None, typer.Option(metavar="CODA", autocompletion=queues, help="Solo da questa coda.")
+]
+Service = Annotated[
+    str | None, typer.Option(metavar="NOME", autocompletion=services, help="Solo di questo servizio.")
+]
+Campaign = Annotated[str | None, typer.Option(metavar="NOME", help="Solo di questa campagna.")]
 Since = Annotated[
     datetime | None,
     typer.Option(formats=MOMENTS, metavar="DATA", help="Con l'ultima novità da qui in poi."),
@@ -47,9 +61,9 @@ class Filters:
         return {name: value for name, value in named if isinstance(value, str)}
 
     def admit(self, at: datetime) -> bool:
-        """Return whether an instant is in the span. Options without a zone are in this machine's time."""
-        is_late_enough = self.since is None or at >= self.since.astimezone()
-        return is_late_enough and (self.until is None or at < self.until.astimezone())
+        """Return whether an instant is in the span. Options without a zone are in Italian time."""
+        is_late_enough = self.since is None or at >= _in_italy(self.since)
+        return is_late_enough and (self.until is None or at < _in_italy(self.until))
 
     def need(self, names: list[str] | None, advice: str) -> None:
         """End the command if it selects everything by omission. Selecting all needs an explicit filter."""
@@ -73,6 +87,10 @@ class Change:
     rate: Rate = 10
     at_most: AtMost = None
     as_json: AsJson = False
+
+
+def _in_italy(at: datetime) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=ROME)
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -19,6 +19,7 @@ from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.preview import page
 from cli.campaign_file.sender import FileChanged, Sender, Sent
 from cli.campaign_file.template import Template
+from cli.completion import services, warnings
 from cli.connection import Operator, ask, clock, configured
 from cli.printing import ATTENTION, WRONG, AsJson, checked, fail, print_json, print_note
 from cli.rules_it import FILE_RULES, WARNINGS
@@ -63,12 +64,19 @@ def send(
             help="Il nome della campagna.",
         ),
     ],
-    service: Annotated[str, typer.Option(help="Il servizio IO che invia.")] = "default",
+    service: Annotated[
+        str, typer.Option(metavar="NOME", autocompletion=services, help="Il servizio IO che invia.")
+    ] = "default",
     sheet: Annotated[str | None, typer.Option(help="Il foglio dell'XLSX; se manca, il primo.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Controlla e mostra, senza inviare.")] = False,
     accept: Annotated[
         list[str] | None,
-        typer.Option(callback=_warnings, metavar="CODICE", help="Accetta un'avvertenza, con il suo codice."),
+        typer.Option(
+            callback=_warnings,
+            autocompletion=warnings,
+            metavar="CODICE",
+            help="Accetta un'avvertenza, con il suo codice.",
+        ),
     ] = None,
     preview: Annotated[int, typer.Option(min=0, max=100, help="Quanti messaggi mostrare con --dry-run.")] = 3,
     html: Annotated[

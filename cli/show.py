@@ -6,8 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from cli.connection import Operator, ask
-from cli.meanings import NOTES, REASONS, STATES
+from cli.italian import counted
+from cli.meanings import FACTS, LEVELS, PAYMENTS, QUEUES, READINGS, REASONS, STATES, STATUSES, named, why
 from cli.printing import NOT_FOUND, AsJson, checked, fail, print_facts, print_json, print_table, shown
+from cli.rules_it import in_italian
 from cli.timeline import timeline
 from contract.fields import RequestId
 from storage.ledger import Entry
@@ -23,16 +25,22 @@ LABELS = {
     "status": "stato su IO",
     "read_status": "lettura",
     "payment_status": "pagamento",
-    "settled_at": "pagata, dice il creditore",
+    "settled_at": "pagata per il creditore",
     "attempt": "invii tentati",
-    "failures": "errori di fila",
+    "failures": "errori uno dopo l'altro",
     "next_at": "prossimo tentativo",
     "created_at": "arrivata",
     "updated_at": "ultima novità",
     "expires_at": "da inviare prima di",
     "due_date": "scadenza",
 }
-HISTORY = ("quando", "che cosa", "perché", "HTTP", "volte", "sollecito", "nota")
+MEANINGS = {
+    "feature_level_type": LEVELS,
+    "status": STATUSES,
+    "read_status": READINGS,
+    "payment_status": PAYMENTS,
+}
+HISTORY = ("quando", "che cosa", "perché", "risposta di IO", "volte", "sollecito")
 RULE = "sono da 1 a 128 caratteri tra A-Z a-z 0-9 . _ : - e nessun codice fiscale"
 
 
@@ -45,7 +53,10 @@ def show(
     ],
     as_json: AsJson = False,
 ) -> None:
-    """Mostra tutto ciò che si sa di una richiesta, mai il codice fiscale né il testo."""
+    """Mostra tutto ciò che si sa di una richiesta, mai il codice fiscale né il testo.
+
+    Per esempio: postino show TARI-2026-000123
+    """
 
     async def find(stores: Operator) -> tuple[Entry | None, list[ParkedMessage], KeptContent | None]:
         found = [one for one in await stores.parked.find(request_id) if one.request_id == request_id]
@@ -70,9 +81,9 @@ def show(
 def print_timeline(document: dict[str, Any]) -> None:
     """Print a timeline for people: the state with its meaning, the facts and the history."""
     state = document["state"]
-    meaning = STATES.get(state) or REASONS.get(state.lower(), "")
-    typer.echo(f"{document['request_id']}  {state}  {meaning}\n")
-    print_facts(LABELS, document)
+    meanings = STATES if state in STATES else {reason.upper(): meaning for reason, meaning in REASONS.items()}
+    typer.echo(f"{document['request_id']}  {named(meanings, state)}\n")
+    print_facts(LABELS, _facts(document))
     typer.echo()
     print_table(
         HISTORY,
@@ -84,26 +95,37 @@ def print_timeline(document: dict[str, Any]) -> None:
         _print_parked(document["parked"], document["parked_ids"])
 
 
+def _facts(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what there is to say of a request: without counts of zero, words with their meaning."""
+    facts = {name: document[name] or None for name in LABELS}
+    return facts | {name: named(meanings, facts[name]) for name, meanings in MEANINGS.items()}
+
+
 def _line(step: dict[str, Any]) -> tuple[object, ...]:
     at = step["at"] if isinstance(step["at"], datetime) else datetime.fromisoformat(step["at"])
-    reason = step.get("reason")
-    note = NOTES.get(reason) or NOTES.get(step["what"])
-    return at, step["what"], reason, step.get("http_status"), step.get("times"), step.get("reminder"), note
+    what, answer = step["what"], step.get("http_status")
+    return (
+        *(at, named({**STATES, **FACTS}, what), why(what, step.get("reason"))),
+        *(answer and f"HTTP {answer}", step.get("times"), step.get("reminder")),
+    )
 
 
 def _print_remote_content(request_id: str, kept: dict[str, Any]) -> None:
-    version, since, attachments = (shown(kept[name]) for name in ("version", "since", "attachments"))
-    typer.echo(f"\nContenuto remoto: versione {version} del {since}, documenti: {attachments}")
+    documents = counted(kept["attachments"], "documento", "documenti")
+    typer.echo(f"\nContenuto remoto: versione {kept['version']} del {shown(kept['since'])}, {documents}")
     if kept["version"] > 1:
         typer.echo(f"  corretto: postino remote-content versions {request_id}")
     if kept["undeclared"]:
-        typer.echo(f"  non dichiarano di essere PDF/A, come IO raccomanda: {kept['undeclared']}")
+        undeclared = counted(kept["undeclared"], "documento non dichiara", "documenti non dichiarano")
+        typer.echo(f"  {undeclared} di essere PDF/A, come IO raccomanda")
 
 
 def _print_parked(parked: dict[str, Any], parked_ids: list[str]) -> None:
-    at, queue, times, reason = (shown(parked[name]) for name in ("last_at", "queue", "times", "reason"))
-    typer.echo(f"\nParcheggiata il {at} dalla coda {queue} (volte: {times}), motivo: {reason}")
+    times = f", {counted(parked['times'], 'volta', 'volte')}" if parked["times"] > 1 else ""
+    queue = named(QUEUES, parked["queue"])
+    typer.echo(f"\nParcheggiata il {shown(parked['last_at'])}{times}: {named(REASONS, parked['reason'])}")
+    typer.echo(f"  dalla coda: {queue}")
     for violation in parked["violations"]:
-        typer.echo(f"  {violation['field']}: {violation['rule']}")
+        typer.echo(f"  {violation['field']}: {in_italian(violation['rule'])}")
     for parked_id in parked_ids:
         typer.echo(f"  postino parked show {parked_id}")

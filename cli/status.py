@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.connection import Operator, ask
+from cli.italian import duration, number
+from cli.meanings import QUEUES as QUEUE_MEANINGS
 from cli.meanings import REASONS, STATES
 from cli.printing import AsJson, print_json, print_table
 from storage.ledger import DELIVERED, Progress, State
@@ -22,6 +24,8 @@ def status(
 
     Legge tutto il registro: con centinaia di migliaia di richieste ci vuole qualche minuto e ogni mille
     richieste si paga una lettura. Le code e il ritardo sono di tutte le campagne.
+
+    Per esempio: postino status --campaign 'TARI 2026'
     """
 
     async def count(stores: Operator) -> dict[str, Any]:
@@ -69,17 +73,25 @@ async def waiting(stores: Operator, **only: str) -> dict[str, Any]:
 
 def _print_for_people(document: dict[str, Any]) -> None:
     campaign = f" della campagna {document['campaign']}" if document["campaign"] else ""
-    typer.echo(f"Richieste{campaign}: {document['total']}\n")
+    if not document["total"]:
+        typer.echo(f"Nessuna richiesta{campaign}{': controlla il nome' if campaign else ''}.\n")
+        print_waiting(document)
+        return
+    typer.echo(f"Richieste{campaign}: {number(document['total'])}\n")
     there = [(state, number) for state, number in document["states"].items() if number]
     print_table(
         ("stato", "numero", "significato"), [(state, number, STATES[state]) for state, number in there]
     )
     read, payment = document["read_status"], document["payment_status"]
-    typer.echo(
-        f"\nConsegnate: {document['delivered']}, di cui Premium lette {read['READ']}, "
-        f"non lette {read['UNREAD']}, lettura non disponibile {read['UNAVAILABLE']}; "
-        f"pagate {payment['PAID']}, non risultano pagate {payment['NOT_PAID']}\n"
-    )
+    premium = {
+        "lette": read["READ"],
+        "non lette": read["UNREAD"],
+        "lettura non disponibile": read["UNAVAILABLE"],
+        "pagate": payment["PAID"],
+        "non risultano pagate": payment["NOT_PAID"],
+    }
+    parts = ", ".join(f"{word} {number(count)}" for word, count in premium.items() if count)
+    typer.echo(f"\nConsegnate: {number(document['delivered'])}.{parts and f' Premium: {parts}.'}\n")
     print_waiting(document)
 
 
@@ -89,5 +101,11 @@ def print_waiting(document: dict[str, Any]) -> None:
     if reasons:
         print_table(("parcheggiate", "numero", "significato"), reasons)
         typer.echo()
-    print_table(("coda", "messaggi"), document["queues"].items())
-    typer.echo(f"\nRitardo nel seguire i messaggi: {document['days_behind']} giorni")
+    if there := [
+        (queue, count, QUEUE_MEANINGS[queue]) for queue, count in document["queues"].items() if count
+    ]:
+        print_table(("coda", "messaggi", "significato"), there)
+    else:
+        typer.echo("Le code sono vuote.")
+    if document["days_behind"]:
+        typer.echo(f"\nRitardo nel seguire i messaggi: {duration(timedelta(days=document['days_behind']))}")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import typer
 from pydantic import SecretStr
 
+from cli.campaign_file.findings import reason_of
 from cli.printing import WRONG, fail
 from contract.fiscal_code import FISCAL_CODE_PATTERN, contains_fiscal_code
 from io_api.configurations import Authentication, Environment, NewConfiguration, TestEnvironment
@@ -135,8 +136,10 @@ def read_text(path: str, option: str) -> str:
     """Return the text of a file in UTF-8, or end the command."""
     try:
         return Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        fail(WRONG, f"{option}: il file non si legge ({type(error).__name__}).")
+    except OSError as error:
+        fail(WRONG, f"{option}: {path} non si legge: {reason_of(error)}.")
+    except UnicodeDecodeError:
+        fail(WRONG, f"{option}: {path} non è un testo in UTF-8: salvalo come UTF-8.")
 
 
 def _environment(
@@ -154,7 +157,7 @@ def _authentication(configured: Settings) -> Authentication:
 
 def _own_key(configured: Settings) -> SecretStr:
     if configured.remote_content_api_key is None:
-        raise SettingsError("REMOTE_CONTENT_API_KEY: missing; IO must send it, and the app must know it")
+        raise SettingsError("REMOTE_CONTENT_API_KEY: manca; IO la deve inviare, e l'app la deve conoscere")
     return configured.remote_content_api_key
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import ValidationError
 
+from cli.italian import counted
 from cli.printing import WRONG, fail
 from cli.wanted_configuration import read_text
 from contract.fields import fields_with_own_fiscal_code
@@ -65,7 +66,8 @@ def corrected(content: RemoteContent, correction: Correction, fiscal_code: str) 
     for option, field in (("attachment", "blob"), ("name", "name")):
         for number, value in _numbered(option, getattr(correction, option) or ()).items():
             if not 1 <= number <= len(document["attachments"]):
-                fail(WRONG, f"--{option}: il messaggio ha {len(document['attachments'])} documenti. {FLAGS}")
+                there = counted(len(document["attachments"]), "documento", "documenti")
+                fail(WRONG, f"--{option}: il messaggio ha {there}. {FLAGS}")
             document["attachments"][number - 1][field] = value
     return _validated(document, fiscal_code)
 

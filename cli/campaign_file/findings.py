@@ -79,7 +79,7 @@ class Unusable(Exception):
 
 def reason_of(error: OSError) -> str:
     """Return in Italian why a file cannot be opened."""
-    return _REASONS.get(type(error)) or str(error.strerror)
+    return _REASONS.get(type(error)) or f"errore {error.errno} del sistema"
 
 
 def _position(finding: Finding) -> tuple[int, int, str]:

@@ -13,6 +13,13 @@ from cli.campaign_file.italian import ROME
 from cli.campaign_file.template import BUTTONS
 from contract.request import Content, MessageRequest
 
+_LANGUAGES: Final = {
+    "it_IT": "italiano",
+    "en_GB": "inglese",
+    "es_ES": "spagnolo",
+    "de_DE": "tedesco",
+    "fr_FR": "francese",
+}
 _STYLE: Final = """
 :root { color-scheme: light dark; --ground: #f2f3f5; --card: #fff; --ink: #17324d; --soft: #5b6f82;
   --line: #d9dee4; --action: #0b3ee3; --on-action: #fff; }
@@ -45,7 +52,7 @@ def text_previews(requests: Iterable[MessageRequest]) -> Iterator[str]:
     """Yield each message as lines of text, in every language that it has."""
     for request in requests:
         for language, content in _versions(request):
-            head = f"── {_kind(request)}, {language} " + "─" * 20
+            head = f"── {_kind(request)}, {_LANGUAGES[language]} " + "─" * 20
             facts = "\n".join(f"{label}: {value}" for label, value in _facts(content).items())
             yield "\n".join(filter(None, (head, content.subject, "", content.markdown.strip(), facts)))
 
@@ -96,7 +103,7 @@ def _article(request: MessageRequest, language: str, content: Content) -> str:
     actions = "".join(f'<span class="action">{html.escape(text)}</span>' for text in buttons)
     pay = '<span class="action">Paga</span>' if content.payment_data else ""
     return (
-        f'<article lang="{language[:2]}"><p>{_kind(request)}, {language}</p>'
+        f'<article lang="{language[:2]}"><p>{_kind(request)}, {_LANGUAGES[language]}</p>'
         f"<h2>{html.escape(content.subject)}</h2><section>{_markdown(text)}</section>"
         f"{f'<dl>{facts}</dl>' if facts else ''}{pay}{actions}</article>"
     )

@@ -12,6 +12,7 @@ from cli.campaign_file.findings import Finding, Findings
 from cli.campaign_file.linter import Checked
 from cli.campaign_file.preview import text_previews
 from cli.campaign_file.sender import Sent
+from cli.italian import counted, number
 from cli.printing import print_note, print_table, shown
 from cli.rules_it import level_of
 
@@ -73,19 +74,22 @@ def print_findings(findings: Findings, accepted: Iterable[str] = ()) -> None:
 
 
 def _line(finding: Finding) -> tuple[object, ...]:
-    more = f" (e in altre {finding.more} righe)" if finding.more else ""
+    more = f" (e in {counted(finding.more, 'altra riga', 'altre righe')})" if finding.more else ""
     return finding.row, finding.place, _LEVELS[finding.level], f"{finding.sentence}{more}", finding.code
 
 
 def print_sent(sent: Sent) -> None:
     """Print the rows in conflict and what was sent."""
     print_findings(sent.conflicts)
-    print_note(
-        f"Fatto: {how_far(sent)} Messe ora {sent.put}, già prese prima {sent.known}, "
-        f"con un id già usato {sent.conflicts.counts.total()}."
-    )
+    parts = {
+        "messe ora": sent.put,
+        "già prese prima": sent.known,
+        "con un id già usato": sent.conflicts.counts.total(),
+    }
+    told = ", ".join(f"{words} {number(count)}" for words, count in parts.items() if count)
+    print_note(f"Fatto: {how_far(sent)}{told and f' Di queste: {told}.'}")
 
 
 def how_far(sent: Sent) -> str:
     """Return how far the sending has come, as a sentence."""
-    return f"in coda {sent.done} richieste su {sent.total}."
+    return f"in coda {number(sent.done)} richieste su {number(sent.total)}."

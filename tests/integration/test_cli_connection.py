@@ -37,7 +37,7 @@ def test_a_storage_account_that_refuses_is_one_line(
     assert result.exit_code == 2
     assert result.stdout == ""
     assert len(result.stderr.splitlines()) == 1
-    assert "AzureWebJobsStorage" in result.stderr
+    assert "rifiuta l'accesso (HTTP 403): controlla la chiave in AzureWebJobsStorage" in result.stderr
 
 
 def test_an_account_that_nobody_used_yet_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:

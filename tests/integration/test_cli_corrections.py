@@ -85,7 +85,7 @@ def test_a_correction_is_shown_first(sent: Sent) -> None:
     shown = sent.correct("--attachment", f"1={sent.second}", "--subject", OTHER_SUBJECT)
     assert shown.exit_code == 0, shown.output
     assert sent.second in shown.stdout
-    assert f"[{len(OTHER_SUBJECT)} UTF-16 code units]" in shown.stdout
+    assert f"[{len(OTHER_SUBJECT)} caratteri]" in shown.stdout
     assert "--version 1 --execute" in shown.stderr
     assert OTHER_SUBJECT not in shown.output
     assert personal_data_in(shown.output) == []
@@ -200,7 +200,7 @@ def test_a_precondition_is_corrected(account: CliAccount) -> None:
     ("arguments", "line"),
     [
         (("--subject", "corto"), "subject: "),
-        (("--name", "1=Avviso.doc"), "attachments.1.name: must end in .pdf"),
+        (("--name", "1=Avviso.doc"), "attachments.1.name: deve finire con .pdf"),
         (("--attachment", "1=../x.pdf"), "attachments.1.blob: "),
         (("--attachment", f"1={FISCAL_CODE}.pdf"), "attachments.1.blob: "),
         (("--attachment", "1=RSS-MRA-80A01H501U.pdf"), "attachments.1.blob: "),

@@ -116,7 +116,9 @@ def test_refused_key_is_told_and_that_the_other_serves(account: CliAccount) -> N
         True,
     )
     assert circuit["at"] < circuit["probe_at"]
-    (advice,) = (line for line in _lines(account) if line.startswith("default, invalid_key: "))
+    (advice,) = (
+        line for line in _lines(account) if line.startswith("Servizio default: IO non riconosce la chiave")
+    )
     assert advice.endswith("Intanto si usa l'altra chiave.")
 
 
@@ -125,7 +127,9 @@ def test_two_refused_keys_stop_the_service(account: CliAccount) -> None:
     for key in (FIRST, SECOND):
         _refuse(key, "get_profile", WRONG_KEY)
     assert {one["other_key_works"] for one in _examined(account, 1)["circuits"]} == {False}
-    (advice,) = (line for line in _lines(account) if line.startswith("default, invalid_key: "))
+    (advice,) = (
+        line for line in _lines(account) if line.startswith("Servizio default: IO non riconosce la chiave")
+    )
     assert advice.endswith("I messaggi aspettano, e ripartono da soli dopo una prova riuscita.")
 
 
@@ -133,8 +137,10 @@ def test_missing_permission_is_told_by_kind_of_call(account: CliAccount) -> None
     """A 403 is shown with the kind of call that it suspends."""
     for key in (FIRST, SECOND):
         _refuse(key, "submit_message", Misconfigured(reason="no_valid_scopes", status=403))
-    assert [line.split()[:5] for line in _lines(account) if line.startswith("default  ")] == [
-        ["default", name, "invio", "no_valid_scopes", "403"] for name in ("primary", "secondary")
+    lines = [line.split("  ") for line in _lines(account) if line.startswith("default  ")]
+    assert [[word.strip() for word in line if word][:5] for line in lines] == [
+        ["default", name, "invio", "l'account non ha il permesso (no_valid_scopes)", "HTTP 403"]
+        for name in ("primaria", "secondaria")
     ]
 
 

@@ -56,7 +56,8 @@ def test_show_tells_each_decision(account: CliAccount) -> None:
     )
     shown = account.run("show", entry.request_id).stdout
     assert f"{entry.request_id}:unread-1" in shown
-    assert "non sollecitato: IO dice che è pagato" in shown
+    assert "non sollecitata (NOT_REMINDED)" in shown
+    assert "IO dice che è pagata (paid)" in shown
     reply = account.accepted(in_reply_to=entry.request_id)
     facts = account.run("show", reply.request_id).stdout.split()
     assert " ".join(facts).count(f"sollecito di {entry.request_id}") == 1

@@ -55,7 +55,7 @@ def test_interrupted_and_run_again(account: CliAccount, arguments: list[str], qu
     assert f"Interrotto: in coda {done} richieste su {ROWS}." in errors
     again = account.run(*arguments)
     assert again.exit_code == 0, again.output
-    assert f"in coda {ROWS} richieste su {ROWS}. Messe ora {ROWS - done}, già prese prima 0" in again.stderr
+    assert f"in coda {ROWS} richieste su {ROWS}. Di queste: messe ora {ROWS - done}." in again.stderr
     once_more = account.run(*arguments, "--json")
     assert json.loads(once_more.stdout)["sent"] == {
         "total": ROWS,

@@ -1,6 +1,7 @@
 """`postino show`, on a real storage account."""
 
 import json
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -40,12 +41,25 @@ def test_people_see_state_and_timeline(account: CliAccount) -> None:
     shown = account.run("show", entry.request_id)
     lines = shown.stdout.splitlines()
     assert shown.exit_code == 0
-    assert lines[0] == f"{entry.request_id}  ACCEPTED  accettata da IO, non ancora consegnata"
-    assert [line.split()[2] for line in lines if line.startswith("20")] == [
-        "REQUESTED",
-        "SENDING",
-        "ACCEPTED",
+    assert lines[0] == f"{entry.request_id}  accettata da IO, non ancora consegnata (ACCEPTED)"
+    history = [line.split("  ")[1] for line in lines if re.match(r"[0-9]{2}/[0-9]{2}/[0-9]{4} ", line)]
+    assert history == [
+        "ricevuta, da inviare (REQUESTED)",
+        "invio in corso (SENDING)",
+        "accettata da IO, non ancora consegnata (ACCEPTED)",
     ]
+
+
+def test_words_of_io_stand_beside_their_meaning(account: CliAccount) -> None:
+    """IO's own words are explained, and what says nothing, as a count of zero, is left out."""
+    entry = account.accepted(feature_level_type="ADVANCED")
+    account.advance(
+        entry, Step("PROCESSED"), status="PROCESSED", read_status="UNREAD", payment_status="NOT_PAID"
+    )
+    shown = account.run("show", entry.request_id).stdout
+    facts = ("Premium (ADVANCED)", "consegnato (PROCESSED)", "non letto (UNREAD)")
+    assert [fact for fact in (*facts, "non risulta pagato (NOT_PAID)") if fact not in shown] == []
+    assert "errori" not in shown
 
 
 @pytest.mark.parametrize("arguments", [(), ("--json",)])
@@ -64,9 +78,8 @@ def test_remote_content_is_described_without_its_texts(account: CliAccount) -> N
     entry = account.accepted(feature_level_type="ADVANCED", remote_content=remote_content(BLOB))
     account.keep(entry, content, undeclared=1)
     shown = account.run("show", entry.request_id).output
-    assert "Contenuto remoto: versione 1 del 2026-11-24" in shown
-    assert "documenti: 1" in shown
-    assert "PDF/A, come IO raccomanda: 1" in shown
+    assert "Contenuto remoto: versione 1 del 24/11/2026 10:00, 1 documento" in shown
+    assert "1 documento non dichiara di essere PDF/A, come IO raccomanda" in shown
     document = json.loads(account.run("show", entry.request_id, "--json").stdout)
     assert document["remote_content"] == {
         "version": 1,
@@ -90,7 +103,9 @@ def test_an_invalid_request_is_known_although_it_never_entered_the_ledger(accoun
     assert [(step["what"], step["reason"], step["times"]) for step in document["history"]] == [
         ("PARKED", "invalid", 2)
     ]
-    assert f"content.subject: {INVALID[0].rule}" in account.run("show", request_id).stdout
+    shown = account.run("show", request_id).stdout
+    assert "content.subject: deve avere da 10 a 120 caratteri (un'emoji vale due), ne ha 1" in shown
+    assert "2 volte" in shown
 
 
 def test_a_conflict_does_not_hide_the_request_that_was_first(account: CliAccount) -> None:
@@ -129,5 +144,6 @@ def test_timeline_explains_what_the_creditor_said(account: CliAccount) -> None:
     assert document["settled_at"] == "2026-06-12T08:21:37.000+00:00"
     assert document["history"][-1]["reason"] == "settled_upstream"
     timeline = account.run("show", entry.request_id).stdout.splitlines()
-    assert timeline[-1].split()[2:4] == ["PAID", "settled_upstream"]
-    assert timeline[-1].rstrip().endswith("lo ha comunicato il creditore")
+    assert "12/06/2026 10:21" in next(line for line in timeline if line.startswith("pagata per il creditore"))
+    assert "consegnata e pagata (PAID)" in timeline[-1]
+    assert "il creditore dice che l'avviso è pagato (settled_upstream)" in timeline[-1]

@@ -63,7 +63,7 @@ def test_delay_of_the_following_is_told(account: CliAccount) -> None:
     entry = ask(lambda stores: DueIndex(stores.due_index._table, lambda: overdue).put(request_id, overdue))
     try:
         assert _status(account)["days_behind"] == 1.5
-        assert "Ritardo nel seguire i messaggi: 1.5 giorni" in account.run("status").stdout
+        assert "Ritardo nel seguire i messaggi: 1 giorno e 12 ore" in account.run("status").stdout
     finally:
         ask(lambda stores: stores.due_index.remove(entry))
     assert _status(account)["days_behind"] < 1.5

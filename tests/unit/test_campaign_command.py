@@ -41,7 +41,7 @@ def test_file_without_mistakes(tmp_path: Path) -> None:
     result = _dry_run(tmp_path, (), "--preview", "2")
     assert result.exit_code == 0
     assert "Righe: 5. Avvisi di pagamento: 5, in tutto" in result.stdout
-    assert result.stdout.count("── Premium, it_IT") == 2
+    assert result.stdout.count("── Premium, italiano") == 2
     assert "Gentile Anna, l'avviso di pagamento della **TARI 2026** è pronto" in result.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"tari.csv", "tari.md"}
 

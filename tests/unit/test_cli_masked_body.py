@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from cli.masked_body import masked
+from cli.masked_body import for_people, masked
 from tests.samples import (
     BLOB,
     MARKDOWN,
@@ -71,3 +71,13 @@ def test_remote_content_is_masked() -> None:
 def test_whatever_may_name_a_person_is_masked(body: str, shown: object) -> None:
     """Wrong, unknown and unreadable parts of a body are masked like the known ones."""
     assert masked(body) == shown
+
+
+def test_masks_are_italian_for_people() -> None:
+    """People read what is masked in Italian; programs read it as before."""
+    body = '{"fiscal_code": "RSSMRA80A01H501U", "note": ["Rossi", 7], "content": {"subject": "x"}}'
+    assert for_people(masked(body)) == {
+        "fiscal_code": "[codice fiscale]",
+        "note": ["[5 caratteri]", "[un numero]"],
+        "content": {"subject": "[1 carattere]"},
+    }

@@ -30,3 +30,21 @@ def test_instants_in_json_are_those_of_the_history(capsys: pytest.CaptureFixture
     """An instant in JSON has the format of the ledger's history, and Italian letters are not escaped."""
     print_json({"perché": datetime(2026, 11, 24, 9, tzinfo=UTC)})
     assert capsys.readouterr().out == '{\n  "perché": "2026-11-24T09:00:00.000+00:00"\n}\n'
+
+
+def test_values_are_written_as_italians_write_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """Instants are in Italian time, numbers have a comma, and yes and no are Italian; JSON keeps UTC."""
+    print_table(("a", "b", "c"), [(datetime(2026, 11, 24, 9, tzinfo=UTC), 29.4, True)])
+    assert capsys.readouterr().out.splitlines()[1].split("  ")[:3] == ["24/11/2026 10:00", "29,4", "sì"]
+
+
+def test_empty_columns_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """A column that no row fills is left out with its heading, and a table without rows prints nothing."""
+    print_table(("uno", "due", "tre"), [("a", None, ""), ("b", None, "c")])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()] == [
+        ["uno", "tre"],
+        ["a"],
+        ["b", "c"],
+    ]
+    print_table(("uno",), [])
+    assert capsys.readouterr().out == ""

@@ -1,9 +1,13 @@
 """The messages of `postino` about wrong settings, before any call."""
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
+from cli.connection import Operator, ask
 from cli.main import app
+from storage.table import Unanswered
+from tests.english import english_in
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
@@ -31,6 +35,8 @@ def test_each_wrong_setting_is_a_line(command: tuple[str, ...]) -> None:
     _, *lines = result.stderr.splitlines()
     assert result.exit_code == 2
     assert result.stdout == ""
+    assert "postino --help" in result.stderr
+    assert english_in(result.stderr.partition("python -c")[0]) == []
     assert {line.partition(":")[0] for line in lines} == {
         "AzureWebJobsStorage",
         "IO_API_KEY",
@@ -48,10 +54,40 @@ def test_a_connection_string_without_a_key_is_a_wrong_setting(monkeypatch: pytes
         monkeypatch.setenv(name, value)
     result = CliRunner().invoke(app, ["status"])
     assert result.exit_code == 2
-    assert "AzureWebJobsStorage: " in result.stderr
+    assert "AzureWebJobsStorage: non è una stringa di connessione completa" in result.stderr
+    assert english_in(result.stderr) == []
 
 
 def test_help_names_the_settings() -> None:
     """The help names the settings that the command reads."""
     text = CliRunner().invoke(app, ["--help"]).stdout
     assert all(name in text for name in ("AzureWebJobsStorage", "ENCRYPTION_KEYS", "IO_API_KEY"))
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (None, "non risponde: controlla la rete e l'indirizzo in AzureWebJobsStorage"),
+        (403, "rifiuta l'accesso (HTTP 403): controlla la chiave in AzureWebJobsStorage"),
+    ],
+)
+def test_storage_that_gives_no_answer_is_told_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int | None, advice: str
+) -> None:
+    """A storage account that is away and one that refuses are told apart, each with what to check."""
+    for name, value in {
+        "ENCRYPTION_KEYS": KEY,
+        "IO_API_KEY": "k",
+        "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    async def question(stores: Operator) -> None:
+        raise Unanswered(status=status)
+
+    with pytest.raises(typer.Exit) as ended:
+        ask(question)
+    said = capsys.readouterr().err
+    assert ended.value.exit_code == 2
+    assert advice in said
+    assert english_in(said.replace("Storage Table Data Contributor", "")) == []

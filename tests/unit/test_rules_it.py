@@ -1,13 +1,24 @@
 """The Italian sentences: none of the contract's rules lacks one."""
 
 import ast
+import copy
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cli.rules_it import FILE_RULES, WARNINGS, contract_rule, level_of
+from cli.rules_it import FILE_RULES, WARNINGS, contract_rule, in_italian, level_of
+from contract.reference import parse_reference
+from contract.request import parse_request
+from contract.schemas import schemas
+from contract.settlement import parse_settlement
+from contract.violations import InvalidRequest
+from poison.park import NO_REFERENCE
+from tests.english import english_in
+from tests.samples import BLOB, FISCAL_CODE, remote_content
 
 CONTRACT = Path(__file__).parents[2] / "contract"
 RULE = re.compile(r"(?:front matter|must|is|has|have|needs?|may|starts|breaks|7)\b.* ")
@@ -59,7 +70,95 @@ def test_rule_of_the_contract_has_an_italian_sentence(rule: str) -> None:
     """Each sentence of the contract has a code and an Italian sentence of its own."""
     code, sentence = contract_rule(rule)
     assert code not in ("regola", "valore") or rule == "must be 7"
-    assert not re.search(r"\b(must|the|is|with)\b", sentence)
+    assert english_in(sentence) == []
+
+
+SIMPLEST, FULL, REMINDED = schemas()["message-request.schema.json"]["examples"]
+DOCUMENTED = FULL | {
+    "in_reply_to": "TARI:2026:000001",
+    "remote_content": remote_content(BLOB, precondition={"title": "Leggi", "markdown": "Prima."}),
+}
+SETTLEMENT = schemas()["message-settled.schema.json"]["examples"][0]
+REFERENCE = {
+    "reference": 1,
+    "request_id": "r-1",
+    "language": "en_GB",
+    "result": {"owner": "0" * 32, "what": "ACCEPTED"},
+}
+WRONG: tuple[Any, ...] = (
+    *(None, True, -7, 7, 10**12, 0.5, "", "x", "a/b..", "x" * 20_000, FISCAL_CODE, "2026-02-30T10:00:00Z"),
+    *("2026-01-01T10:00:00", "1999-01-01T10:00:00Z", "STANDARD", "---\nx\n---\n", "---\n", "r-1"),
+    *([], [7], ["x"] * 20, [1, 1], {}, {"it_IT": 1, "x": 2}, {"unread": {}, "unpaid": {}}),
+)
+
+
+def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every value of a document, and of a field that nobody knows."""
+    if isinstance(value, dict | list):
+        for name in value if isinstance(value, dict) else range(len(value)):
+            yield (*path, name)
+            yield from _paths(value[name], (*path, name))
+    if isinstance(value, dict):
+        yield (*path, "nobody_knows")
+
+
+def _changed(document: Any, path: tuple[Any, ...], value: Any) -> str:
+    changed = copy.deepcopy(document)
+    parent = changed
+    for name in path[:-1]:
+        parent = parent[name]
+    parent[path[-1]] = value
+    return json.dumps(changed)
+
+
+def _broken(parse: Callable[[str], object], body: str) -> set[str]:
+    try:
+        parse(body)
+    except InvalidRequest as error:
+        return {violation.rule for violation in error.violations}
+    return set()
+
+
+@pytest.mark.parametrize(
+    ("document", "parse"),
+    [
+        *(
+            (document, lambda body: parse_request(body, services=["tributi"]))
+            for document in (SIMPLEST, FULL)
+        ),
+        (REMINDED, parse_request),
+        (DOCUMENTED, parse_request),
+        (SETTLEMENT, parse_settlement),
+        (REFERENCE, parse_reference),
+    ],
+    ids=["simplest", "full", "reminded", "documented", "settlement", "reference"],
+)
+def test_broken_rule_is_told_in_italian(document: Any, parse: Callable[[str], object]) -> None:
+    """Whatever is wrong in any field, the sentence with its numbers and names is Italian."""
+    rules = {
+        rule
+        for path in _paths(document)
+        for value in WRONG
+        for rule in _broken(parse, _changed(document, path, value))
+    }
+    assert len(rules) > 5
+    assert {rule: found for rule in rules if (found := english_in(in_italian(rule)))} == {}
+    assert [rule for rule in rules if contract_rule(rule)[0] == "regola"] == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "[]", "{", '{"a": 1, "a": 2}', '{"a": NaN}', "[" * 100_000, '{"a": "\\ud800"}', b"\xff", '{"a" 1}'],
+)
+def test_unreadable_body_is_told_in_italian(body: Any) -> None:
+    """A body that is no JSON object is told in Italian, and where it cannot be read."""
+    (rule,) = _broken(parse_request, body)
+    assert english_in(in_italian(rule)) == []
+
+
+def test_rule_of_the_poison_queues_has_an_italian_sentence() -> None:
+    """The rule for a body that only a poison queue can hold is told in Italian."""
+    assert contract_rule(NO_REFERENCE.rule)[0] == "rimando"
 
 
 def test_values_of_a_rule_are_in_its_italian_sentence() -> None:

@@ -1,0 +1,72 @@
+"""Values as Italians write them: instants, durations, numbers and amounts."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+ROME: Final = ZoneInfo("Europe/Rome")
+_UNITS: Final = (
+    (86_400, "giorno", "giorni"),
+    (3_600, "ora", "ore"),
+    (60, "minuto", "minuti"),
+    (1, "secondo", "secondi"),
+)
+
+
+def moment(at: datetime) -> str:
+    """Return an instant as the clock in Italy shows it: 24/11/2026 10:08.
+
+    In the hour that comes twice, when daylight saving ends, a word tells which of the two is meant.
+    """
+    local = at.astimezone(ROME)
+    text = f"{local:%d/%m/%Y %H:%M}"
+    if _comes_twice(local):
+        return f"{text} ({'ora legale' if local.dst() else 'ora solare'})"
+    return text
+
+
+def _comes_twice(local: datetime) -> bool:
+    first, second = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+    return first != second
+
+
+def duration(time: timedelta) -> str:
+    """Return a duration in its two largest units: 3 ore e 20 minuti."""
+    left = round(time.total_seconds())
+    if left < 1:
+        return "meno di un secondo"
+    parts: list[str] = []
+    for seconds, one, many in _UNITS:
+        count, rest = divmod(left, seconds)
+        if count:
+            parts.append(counted(count, one, many))
+        elif parts:
+            break
+        if len(parts) == 2:
+            break
+        left = rest
+    return joined(parts)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a number with its noun: 1 messaggio, 2.000 messaggi."""
+    return f"{number(count)} {one if count == 1 else many}"
+
+
+def number(value: float) -> str:
+    """Return a number with a decimal comma and points between thousands: 1.234,5."""
+    text = f"{value:,}" if isinstance(value, int) else f"{value:,.2f}".rstrip("0").rstrip(".")
+    return text.translate(str.maketrans(",.", ".,"))
+
+
+def euros(cents: int) -> str:
+    """Return an amount: 1.234,50 €."""
+    return f"{Decimal(cents) / 100:,.2f} €".translate(str.maketrans(",.", ".,"))
+
+
+def joined(words: Iterable[str]) -> str:
+    """Return words as a list in a sentence: a, b e c."""
+    *first, last = [*words] or [""]
+    return f"{', '.join(first)} e {last}" if first else last
