@@ -232,8 +232,8 @@ class Ledger:
     async def recall(self, request_id: str, sequence: int) -> Entry | None:
         """Return the entry as `get` does, or without a read if it was remembered lately. Raises Unanswered.
 
-        The entry may be stale: decide nothing by it but a conditional write. An entry whose sequence is not the
-        reference's is read: by a lower one, a copy put back on the queue would look stale and be dropped.
+        The entry may be stale: decide nothing by it but a conditional write. One of another sequence than the
+        reference is read: by a lower one, a copy put back on the queue would look stale and be dropped.
         """
         entry = self._remembered.pop(request_id, None)
         if entry and entry.sequence == sequence and self._clock() - entry.updated_at < REMEMBERED:
