@@ -1,5 +1,6 @@
 """Every fate that IO's specification allows a message, against the simulated IO, to its end."""
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -201,8 +202,9 @@ async def test_what_becomes_of_a_message_is_told_and_shown(
     assert _lines(following.app.entry().history)[2:] == expected
     assert _told(following.app) == [line for line in expected if line not in UNPUBLISHED]
     print_timeline(timeline("r-1", following.app.entry(), []))
-    shown = [line.split() for line in capsys.readouterr().out.splitlines() if line[:2] == "20"]
-    assert [words[2] for words in shown[2:]] == [line.partition("(")[0] for line in expected]
+    lines = [line for line in capsys.readouterr().out.splitlines() if re.match(r"\d\d/\d\d/\d{4} ", line)]
+    shown = [re.findall(r"\(([A-Z_]+)\)", line)[0] for line in lines]
+    assert shown[2:] == [line.partition("(")[0] for line in expected]
     calls = following.simulator.state.calls.document()["get_message"]
     assert 1 <= calls["received"] <= 24
 
