@@ -20,6 +20,8 @@ from tests.remote_functions import HEADER, asgi_app
 from tests.samples import FISCAL_CODE
 
 PATHS = ("/messages/{id}", "/messages/{id}/{attachment_url}", "/messages/{id}/precondition")
+# Often enough that among 60 calls some are served.
+MOSTLY = st.sampled_from([True, True, False])
 CHECKS = (
     not_a_server_error,
     status_code_conformance,
@@ -45,7 +47,7 @@ def test_answers_are_as_specified(schema: Any, path: str) -> None:
     served = 0
 
     @settings(max_examples=60, suppress_health_check=list(HealthCheck), database=None)
-    @given(operation.as_strategy(), st.booleans(), st.sampled_from([KEY, "", "x" * 40]), st.booleans())
+    @given(operation.as_strategy(), MOSTLY, st.sampled_from([KEY, KEY, KEY, "", "x" * 40]), MOSTLY)
     def check(case: Any, is_known: bool, key: str, is_recipient: bool) -> None:
         nonlocal served
         if is_known:
