@@ -58,12 +58,17 @@ def counted(count: int, one: str, many: str) -> str:
 def number(value: float) -> str:
     """Return a number with a decimal comma and points between thousands: 1.234,5."""
     text = f"{value:,}" if isinstance(value, int) else f"{value:,.2f}".rstrip("0").rstrip(".")
-    return text.translate(str.maketrans(",.", ".,"))
+    return with_comma(text)
 
 
 def euros(cents: int) -> str:
     """Return an amount: 1.234,50 €."""
-    return f"{Decimal(cents) / 100:,.2f} €".translate(str.maketrans(",.", ".,"))
+    return f"{with_comma(f'{Decimal(cents) / 100:,.2f}')} €"
+
+
+def with_comma(number: str) -> str:
+    """Return a number that Python wrote with Italy's separators: 1,234.5 becomes 1.234,5."""
+    return number.translate(str.maketrans(",.", ".,"))
 
 
 def joined(words: Iterable[str]) -> str:

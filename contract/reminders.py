@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, ValidationInfo, field_validator
 
 from contract.fields import STRICT, FeatureLevelType, Language
-from contract.text import Markdown, Subject, Text
+from contract.text import Markdown, Subject, Text, with_subject
 from contract.violations import broken
 
 
@@ -32,12 +32,7 @@ class _Reminder(BaseModel):
         description="The same text in other languages. Postino chooses one as for the request.",
     )
 
-    @field_validator("markdown")
-    @classmethod
-    def _together_with_subject(cls, markdown: str | None, info: ValidationInfo) -> str | None:
-        if "subject" in info.data and (info.data["subject"] is None) != (markdown is None):
-            raise broken(["is given with subject or not at all"])
-        return markdown
+    _together = field_validator("markdown")(with_subject)
 
     @field_validator("translations")
     @classmethod

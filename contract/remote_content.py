@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from contract.fields import PERSONAL, STRICT, Rule, utf16_units
 from contract.fiscal_code import contains_fiscal_code
-from contract.text import Markdown
+from contract.text import Markdown, with_subject
 from contract.violations import broken
 
 MOST_ATTACHMENTS = 10
@@ -93,12 +93,7 @@ class RemoteContent(BaseModel):
         description=f"PDF documents, at most {MOST_ATTACHMENTS}.",
     )
 
-    @field_validator("markdown")
-    @classmethod
-    def _together_with_subject(cls, markdown: str | None, info: ValidationInfo) -> str | None:
-        if "subject" in info.data and (info.data["subject"] is None) != (markdown is None):
-            raise broken(["is given with subject or not at all"])
-        return markdown
+    _together = field_validator("markdown")(with_subject)
 
     @field_validator("attachments")
     @classmethod

@@ -2,11 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationInfo
 
 from contract.fields import STRICT, Rule, utf16_units
 from contract.fiscal_code import contains_fiscal_code
 from contract.front_matter import front_matter_rules
+from contract.violations import broken
 
 _SUBJECT_LENGTH = utf16_units(10, 120)
 _MARKDOWN_LENGTH = utf16_units(80, 10_000)
@@ -23,6 +24,13 @@ def _subject_rules(subject: str) -> list[str]:
 
 Subject = Annotated[str, Rule(_subject_rules, _SUBJECT_LENGTH.schema)]
 Markdown = Annotated[str, Rule(_markdown_rules, _MARKDOWN_LENGTH.schema)]
+
+
+def with_subject(markdown: str | None, info: ValidationInfo) -> str | None:
+    """Validate an optional markdown: it is given with the subject before it, or not at all."""
+    if "subject" in info.data and (info.data["subject"] is None) != (markdown is None):
+        raise broken(["is given with subject or not at all"])
+    return markdown
 
 
 class Text(BaseModel):

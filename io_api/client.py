@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import httpx
-from pydantic import SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 import telemetry
 from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE, Answer, error_in
@@ -98,7 +98,7 @@ class IoClient:
             return None
         if answer.status != 200:
             raise error_in(answer, GET_PROFILE, Unavailable)
-        return _read(answer, Profile)
+        return read(answer, Profile)
 
     async def submit_message(self, message: NewMessage, *, key: SecretStr) -> str | None:
         """POST /messages. Return IO's message id, or None if the 201 carries no readable id.
@@ -121,7 +121,7 @@ class IoClient:
         answer = await self.make(call, key)
         if answer.status != 200:
             raise error_in(answer, GET_MESSAGE, Unavailable)
-        return _read(answer, MessageStatus)
+        return read(answer, MessageStatus)
 
     async def answers_reads(self, *, key: SecretStr) -> bool:
         """Return whether the program that takes messages answers a GET of a message that does not exist."""
@@ -214,9 +214,12 @@ async def _whole_body(response: httpx.Response, deadline: float) -> bytes:
         return b""
 
 
-def _read[Model: (Profile, MessageStatus)](answer: Answer, model: type[Model]) -> Model:
+def read[Model: BaseModel](
+    answer: Answer, model: type[Model], otherwise: type[IoError] = Unavailable
+) -> Model:
+    """Return the body of an answer as a model. Raises `otherwise` (unreadable_answer)."""
     try:
         return model.model_validate_json(answer.body)
     except ValidationError:
         pass
-    raise Unavailable(reason="unreadable_answer", status=answer.status)
+    raise otherwise(reason="unreadable_answer", status=answer.status)

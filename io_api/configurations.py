@@ -9,10 +9,10 @@ Sources: IO's specification "IO Messages Sending - External - API" 2.0.11, pagop
 import json
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_serializer
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_serializer
 
 from io_api.answers import CONFIGURATIONS, Answer, error_in
-from io_api.client import Call, IoClient
+from io_api.client import Call, IoClient, read
 from io_api.errors import InDoubt, IoError, Refused, Unavailable, masked
 
 ROUTE = "messages-sending/remote-contents/configurations"
@@ -107,14 +107,14 @@ class Configurations:
         answer = await self._client.make(Call("GET", ROUTE), self._key)
         if answer.status != 200:
             raise error_in(answer, CONFIGURATIONS, Unavailable)
-        return _read(answer, _Listed, Unavailable).configurations
+        return read(answer, _Listed, Unavailable).configurations
 
     async def get(self, configuration_id: str) -> Configuration:
         """Return one configuration. Raises Unavailable too."""
         answer = await self._client.make(_call("GET", configuration_id), self._key)
         if answer.status != 200:
             raise error_in(answer, CONFIGURATIONS, Unavailable)
-        return _read(answer, Configuration, Unavailable)
+        return read(answer, Configuration, Unavailable)
 
     async def create(self, new: NewConfiguration) -> Configuration:
         """Make a configuration, and return it with its id.
@@ -124,7 +124,7 @@ class Configurations:
         answer = await self._client.make(Call("POST", ROUTE, new.body(), unproven=InDoubt), self._key)
         if answer.status != 201:
             raise _refusal(answer, new, InDoubt)
-        return _read(answer, Configuration, InDoubt)
+        return read(answer, Configuration, InDoubt)
 
     async def update(self, configuration_id: str, new: NewConfiguration) -> None:
         """Replace a configuration, also where IO keeps it in a cache (for 8 hours). Idempotent.
@@ -150,11 +150,3 @@ def _refusal(answer: Answer, new: NewConfiguration, otherwise: type[IoError]) ->
             said = said.replace(key, "[key]").replace(json.dumps(key)[1:-1], "[key]")
         error.title = masked(said)
     return error
-
-
-def _read[Model: BaseModel](answer: Answer, model: type[Model], otherwise: type[IoError]) -> Model:
-    try:
-        return model.model_validate_json(answer.body)
-    except ValidationError:
-        pass
-    raise otherwise(reason="unreadable_answer", status=answer.status)

@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 
-from storage.table import Unanswered
+from storage.table import unanswered
 
 if TYPE_CHECKING:  # the client is imported only where documents are served (account.py): half a second
     from azure.storage.blob.aio import BlobServiceClient
@@ -45,7 +45,7 @@ class Documents:
         except ResourceNotFoundError:
             raise NoDocument(NoDocument.__doc__) from None
         except AzureError as error:
-            raise _unanswered(error) from None
+            raise unanswered(error) from None
         return Document(stream.size, _pieces(stream.chunks()))
 
     async def put(self, blob: str, content: bytes) -> None:
@@ -55,7 +55,7 @@ class Documents:
                 await self._container.create_container()
             await self._container.upload_blob(blob, content, overwrite=True)
         except AzureError as error:
-            raise _unanswered(error) from None
+            raise unanswered(error) from None
 
     async def delete(self, blob: str) -> None:
         """Remove a document if it exists. Raises Unanswered."""
@@ -64,7 +64,7 @@ class Documents:
         except ResourceNotFoundError:
             return
         except AzureError as error:
-            raise _unanswered(error) from None
+            raise unanswered(error) from None
 
 
 async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
@@ -72,9 +72,4 @@ async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         async for chunk in chunks:
             yield chunk
     except AzureError as error:
-        raise _unanswered(error) from None
-
-
-def _unanswered(error: AzureError) -> Unanswered:
-    status = error.status_code if isinstance(error, HttpResponseError) else None
-    return Unanswered(f"The storage account gave no answer ({type(error).__name__}).", status)
+        raise unanswered(error) from None

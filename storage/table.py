@@ -199,8 +199,13 @@ def answers() -> Iterator[None]:
     except (ResourceModifiedError, ResourceNotFoundError):
         raise Changed(Changed.__doc__) from None
     except (AzureError, DeserializationError) as error:
-        status = error.status_code if isinstance(error, HttpResponseError) else None
-        raise Unanswered(f"The storage account gave no answer ({type(error).__name__}).", status) from None
+        raise unanswered(error) from None
+
+
+def unanswered(error: AzureError | DeserializationError) -> Unanswered:
+    """Return the error for an answer that says nothing of the row or blob; the status is kept."""
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    return Unanswered(f"The storage account gave no answer ({type(error).__name__}).", status)
 
 
 def _row(entity: Any) -> Row:

@@ -8,6 +8,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from cli.italian import with_comma
+
 
 class Unreadable(StrEnum):
     """A cell without a value, by the code of the rule that it breaks."""
@@ -74,12 +76,8 @@ def text_of(value: object) -> str:
         case time():
             return f"{value:%H:%M}"
         case Decimal():
-            return _italian(f"{value:,.2f}")
+            return with_comma(f"{value:,.2f}")
         case float():
-            return _italian(format(value, ".15g"))
+            return with_comma(format(value, ".15g"))
         case _:
             return str(value)
-
-
-def _italian(number: str) -> str:
-    return number.translate(str.maketrans(",.", ".,"))

@@ -9,15 +9,14 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from cli.campaign_file.cells import Value, without_spaces
+from cli.italian import ROME
 from contract.fiscal_code import FISCAL_CODE_PATTERN
 
 type Read = tuple[object, tuple[str, ...]]
 type Reader = Callable[[Value], Read]
 
-ROME: Final = ZoneInfo("Europe/Rome")
 END_OF_DAY: Final = time(23, 59, 59)
 START_OF_DAY: Final = time(8)  # a push message in the night helps nobody
 

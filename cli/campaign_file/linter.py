@@ -4,12 +4,11 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 from functools import cached_property
 from hashlib import blake2b
 from typing import Final
 
-from cli.campaign_file.cells import Value, text_of
+from cli.campaign_file.cells import Value
 from cli.campaign_file.columns import AMOUNT, DUE_DATE, EXPIRES_AT, Column, key_of
 from cli.campaign_file.findings import Finding, Findings
 from cli.campaign_file.repeats import Repeats
@@ -22,6 +21,7 @@ from cli.campaign_file.text_rules import (
     subject_codes,
     without_placeholders,
 )
+from cli.italian import euros
 from contract.request import MessageRequest
 from storage.queues import fits
 
@@ -92,7 +92,7 @@ class Linter:
     def _row_findings(self, result: RowResult) -> Iterator[Finding]:
         number = result.row.number
         for code, path in self._value_codes(result):
-            most = f"{text_of(Decimal(self.most_cents or 0) / 100)} €"
+            most = euros(self.most_cents or 0)
             yield Finding.of(code, self.requests.place_of(path), number, most=most)
         for column in self._shown_columns:
             for code in _cell_codes(result.row.cell(column.index)):

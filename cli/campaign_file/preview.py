@@ -2,15 +2,13 @@
 
 import html
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from typing import Any, Final
 
 import yaml
 from markdown_it import MarkdownIt
 
-from cli.campaign_file.cells import text_of
-from cli.campaign_file.italian import ROME
 from cli.campaign_file.template import BUTTONS
+from cli.italian import ROME, euros
 from contract.request import Content, MessageRequest
 
 _LANGUAGES: Final = {
@@ -127,6 +125,6 @@ def _kind(request: MessageRequest) -> str:
 
 def _facts(content: Content) -> dict[str, str]:
     payment, due = content.payment_data, content.due_date
-    facts = {"Importo": f"{text_of(Decimal(payment.amount) / 100)} €"} if payment else {}
+    facts = {"Importo": euros(payment.amount)} if payment else {}
     facts |= {"Numero avviso": payment.notice_number} if payment else {}
     return facts | ({"Scadenza": f"{due.astimezone(ROME):%d/%m/%Y %H:%M}"} if due else {})

@@ -1,18 +1,16 @@
 """Prints what was found in a campaign's file and what was sent, for people and as JSON."""
 
 from collections.abc import Iterable
-from decimal import Decimal
 from typing import Any, Final
 
 import typer
 
 from cli.campaign_file.campaign import CampaignFile
-from cli.campaign_file.cells import text_of
 from cli.campaign_file.findings import Finding, Findings
 from cli.campaign_file.linter import Checked
 from cli.campaign_file.preview import text_previews
 from cli.campaign_file.sender import Sent
-from cli.italian import counted, number
+from cli.italian import counted, euros, number
 from cli.printing import print_note, print_table, shown
 from cli.rules_it import level_of
 
@@ -47,8 +45,8 @@ def print_unused(campaign: CampaignFile) -> None:
 
 def print_checked(checked: Checked, accepted: list[str], *, with_previews: bool) -> None:
     """Print the numbers of the file, the findings, and the messages that were kept."""
-    euros = text_of(Decimal(checked.cents) / 100)
-    typer.echo(f"Righe: {checked.rows}. Avvisi di pagamento: {checked.payments}, in tutto {euros} €.")
+    total = euros(checked.cents)
+    typer.echo(f"Righe: {checked.rows}. Avvisi di pagamento: {checked.payments}, in tutto {total}.")
     print_findings(checked.findings, accepted)
     for text in text_previews(checked.previews) if with_previews else ():
         typer.echo()

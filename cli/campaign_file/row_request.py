@@ -21,8 +21,9 @@ from cli.campaign_file.columns import (
     Columns,
 )
 from cli.campaign_file.findings import Finding, Place
-from cli.campaign_file.italian import ROME, WrongValue
+from cli.campaign_file.italian import WrongValue
 from cli.campaign_file.template import Empty, EmptyField, Template, WrongFilter
+from cli.italian import ROME
 from contract.request import MessageRequest, parse_request
 from contract.violations import InvalidRequest, Violation
 from storage.campaign_secrets import CampaignSecret
