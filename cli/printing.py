@@ -10,6 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from storage.facts import ITALY
+
 NOT_FOUND: Final = 1
 ATTENTION: Final = 1
 WRONG: Final = 2
@@ -67,6 +69,11 @@ def shown(value: object) -> str:
         return value.astimezone().isoformat(" ", "seconds")
     text = "" if value is None else str(value)
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def italian(at: datetime) -> str:
+    """Return an instant as people in Italy write it, in the time of Italy."""
+    return f"{at.astimezone(ITALY):%d/%m/%Y %H:%M}"
 
 
 def print_note(line: str) -> None:

@@ -1,61 +1,88 @@
-"""`postino status`: counts requests by the state that they reached."""
+"""`postino status`: how far the messages have come, what failed and what mends it."""
 
+import csv
+import sys
+import time
 from collections import Counter
-from collections.abc import AsyncIterable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any
 
+import click
 import typer
 
 from cli.connection import Operator, ask
-from cli.meanings import REASONS, STATES
-from cli.printing import AsJson, print_json, print_table
-from storage.ledger import DELIVERED, Progress, State
+from cli.meanings import BUCKETS, OF_WHAT, REASONS, STATES, STEPS, TIMES
+from cli.printing import WRONG, AsJson, fail, italian, print_json, print_table
+from cli.selection import Campaign, Service
+from cli.summary import counted, rebuild, summary
+from storage.counters import FLUSH_SECONDS, Counted
 from storage.queues import QUEUES
+
+WATCH_SECONDS = 5
+COLUMNS = ("campaign", "service", "fact", "number")
+
+AsCsv = Annotated[
+    bool, typer.Option("--csv", help="Scrive tutti i contatori in CSV, con il punto e virgola, per i fogli.")
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", help=f"Ridisegna ogni {WATCH_SECONDS} secondi, fino a Ctrl-C.")
+]
+Recount = Annotated[
+    bool, typer.Option("--recount", help="Prima rifà i contatori leggendo tutto il registro.")
+]
 
 
 def status(
-    campaign: Annotated[str | None, typer.Option(help="Solo le richieste di questa campagna.")] = None,
+    campaign: Campaign = None,
+    service: Service = None,
+    watch: Watch = False,
+    recount: Recount = False,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
-    """Conta le richieste per stato, i messaggi parcheggiati e quelli nelle code.
+    """Dice a che punto sono i messaggi: quanti, con che tempi, che cosa è fallito e come si rimedia.
 
-    Legge tutto il registro: con centinaia di migliaia di richieste ci vuole qualche minuto e ogni mille
-    richieste si paga una lettura. Le code e il ritardo sono di tutte le campagne.
+    Legge i contatori, non il registro: costa poche letture, quante che siano le richieste. I contatori sono
+    indietro di qualche secondo. Un host ucciso di colpo può perdere gli ultimi passi: lo si vede, e
+    `--recount` corregge; con centinaia di migliaia di richieste ci vuole qualche minuto. Le code e il ritardo
+    sono di tutte le campagne.
+
+    Esempio: `postino status --campaign "TARI 2026" --watch`
     """
+    if watch + as_json + as_csv > 1:
+        fail(WRONG, "Una sola tra --watch, --json e --csv.")
 
-    async def count(stores: Operator) -> dict[str, Any]:
-        only = {"campaign": campaign} if campaign else {}
-        return {
-            "campaign": campaign,
-            **await tally(stores.ledger.progress(campaign)),
-            **await waiting(stores, **only),
-        }
+    async def answer(stores: Operator) -> tuple[list[Counted], dict[str, Any]]:
+        groups = await counted(stores, campaign, service)
+        document = await summary(stores, groups, campaign, service)
+        chosen = {"campaign": campaign, "service": service}
+        only = {column: value for column, value in chosen.items() if value}
+        return groups, {**document, **await waiting(stores, **only)}
 
-    document = ask(count)
+    if recount:
+        ask(lambda stores: rebuild(stores, campaign))
+    if watch:
+        _watch(lambda: ask(answer)[1])
+        return
+    groups, document = ask(answer)
     if as_json:
         print_json(document)
+    elif as_csv:
+        _print_csv(groups)
     else:
         _print_for_people(document)
 
 
-async def tally(progress: AsyncIterable[Progress]) -> dict[str, Any]:
-    """Count the requests by state (every state is present), and the delivered ones by IO's own values."""
-    states: Counter[str] = Counter(dict.fromkeys(State, 0))
-    read = Counter(READ=0, UNREAD=0, UNAVAILABLE=0)
-    payment = Counter(PAID=0, NOT_PAID=0)
-    async for standing in progress:
-        states[standing.state] += 1
-        if standing.state in DELIVERED:
-            read.update([standing.read_status] if standing.read_status else [])
-            payment.update([standing.payment_status] if standing.payment_status else [])
-    return {
-        "total": states.total(),
-        "states": states,
-        "delivered": sum(states[state] for state in DELIVERED),
-        "read_status": read,
-        "payment_status": payment,
-    }
+def _watch(read: Callable[[], dict[str, Any]]) -> None:
+    """Draw again and again, until Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            document = read()
+            click.clear()
+            _print_for_people(document)
+            time.sleep(WATCH_SECONDS)
 
 
 async def waiting(stores: Operator, **only: str) -> dict[str, Any]:
@@ -67,20 +94,98 @@ async def waiting(stores: Operator, **only: str) -> dict[str, Any]:
     }
 
 
+def _print_csv(groups: Sequence[Counted]) -> None:
+    writer = csv.writer(sys.stdout, delimiter=";", lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in groups:
+        writer.writerows((*one.group, fact, number) for fact, number in sorted(one.sums.numbers.items()))
+
+
 def _print_for_people(document: dict[str, Any]) -> None:
-    campaign = f" della campagna {document['campaign']}" if document["campaign"] else ""
-    typer.echo(f"Richieste{campaign}: {document['total']}\n")
-    there = [(state, number) for state, number in document["states"].items() if number]
-    print_table(
-        ("stato", "numero", "significato"), [(state, number, STATES[state]) for state, number in there]
-    )
+    named = (("della campagna", document["campaign"]), ("del servizio", document["service"]))
+    chosen = "".join(f" {of} {name}" for of, name in named if name)
+    typer.echo(f"Richieste{chosen}: {document['total']}")
+    if document["first_at"]:
+        typer.echo(f"Dal {italian(document['first_at'])}, ultima novità il {italian(document['last_at'])}")
+    _print_funnel(document)
+    _print_times(document["times"])
+    _print_states(document["states"])
+    _print_failures(document["failures"])
+    _print_premium(document["premium"])
+    typer.echo()
+    print_waiting(document)
+    _print_age(document["counters"])
+
+
+def _print_funnel(document: dict[str, Any]) -> None:
+    typer.echo()
+    rows = [
+        (STEPS[step["step"]], step["number"], _share(step["percent"]), OF_WHAT.get(step["step"]))
+        for step in document["funnel"]
+    ]
+    print_table(("passo", "numero", "", ""), rows)
     read, payment = document["read_status"], document["payment_status"]
     typer.echo(
         f"\nConsegnate: {document['delivered']}, di cui Premium lette {read['READ']}, "
         f"non lette {read['UNREAD']}, lettura non disponibile {read['UNAVAILABLE']}; "
-        f"pagate {payment['PAID']}, non risultano pagate {payment['NOT_PAID']}\n"
+        f"pagate {payment['PAID']}, non risultano pagate {payment['NOT_PAID']}"
     )
-    print_waiting(document)
+    if document["reminded"]:
+        typer.echo(
+            f"Sollecitate: {document['reminded']}; richieste che sono solleciti: {document['reminders']}"
+        )
+
+
+def _share(percent: float | None) -> str:
+    return "" if percent is None else f"{percent:.1f} %".replace(".", ",")
+
+
+def _print_times(times: dict[str, Any]) -> None:
+    there = {name: one for name, one in times.items() if one["number"]}
+    if there:
+        typer.echo("\nDa quando IO accetta il messaggio:")
+    for name, one in there.items():
+        typer.echo(f"  {TIMES[name]}: metà {BUCKETS[one['median']]}, in media {span(one['mean_seconds'])}")
+
+
+def span(seconds: int) -> str:
+    """Return a time as people say it."""
+    for size, unit in ((86_400, "giorni"), (3600, "ore"), (60, "minuti")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}".replace(".", ",")
+    return f"{seconds} secondi"
+
+
+def _print_states(states: dict[str, int]) -> None:
+    there = [(state, number, STATES[state]) for state, number in states.items() if number]
+    if there:
+        typer.echo()
+        print_table(("stato", "numero", "significato"), there)
+
+
+def _print_failures(failures: list[dict[str, Any]]) -> None:
+    if failures:
+        typer.echo()
+        print_table(
+            ("non riuscite", "numero", "significato", "come si rimedia"),
+            ((one["reason"] or one["state"], one["number"], meaning(one), remedy(one)) for one in failures),
+        )
+
+
+def meaning(failure: dict[str, Any]) -> str:
+    """Return what a failure means: by its reason if that is known, by its state otherwise."""
+    return REASONS.get(failure["reason"]) or STATES[failure["state"]]
+
+
+def remedy(failure: dict[str, Any]) -> str:
+    """Return the command that mends a failure, or what to do."""
+    return str(failure["command"] or failure["advice"])
+
+
+def _print_premium(premium: dict[str, Any]) -> None:
+    if premium["services"]:
+        typer.echo()
+        print_table(("servizio", f"messaggi Premium nel {premium['year']}"), premium["services"].items())
 
 
 def print_waiting(document: dict[str, Any]) -> None:
@@ -91,3 +196,16 @@ def print_waiting(document: dict[str, Any]) -> None:
         typer.echo()
     print_table(("coda", "messaggi"), document["queues"].items())
     typer.echo(f"\nRitardo nel seguire i messaggi: {document['days_behind']} giorni")
+
+
+def _print_age(counters: dict[str, Any]) -> None:
+    rebuilt = counters["rebuilt_at"]
+    typer.echo(f"Contatori rifatti dal registro: {italian(rebuilt) if rebuilt else 'mai'}")
+    if counters["uncertain"]:
+        typer.echo(f"Passi contati forse due volte o mai: {counters['uncertain']}. `--recount` corregge.")
+    if lost := counters["lost_hosts"]:
+        latest = italian(max(host["seen_at"] for host in lost))
+        typer.echo(
+            f"Processi finiti all'improvviso: {len(lost)}, l'ultimo dopo le {latest}. I loro ultimi "
+            f"{FLUSH_SECONDS:.0f} secondi forse mancano. `--recount` corregge."
+        )
