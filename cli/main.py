@@ -7,6 +7,7 @@ import typer
 from cli import in_doubt, keys, parked, reminders, remote_content
 from cli.doctor import doctor
 from cli.pauses import pause, resume
+from cli.report import report
 from cli.send import send
 from cli.show import show
 from cli.status import status
@@ -15,6 +16,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode="
 app.command()(send)
 app.command()(show)
 app.command()(status)
+app.command()(report)
 app.command()(doctor)
 app.command()(pause)
 app.command()(resume)

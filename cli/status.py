@@ -120,7 +120,7 @@ def _print_for_people(document: dict[str, Any]) -> None:
 def _print_funnel(document: dict[str, Any]) -> None:
     typer.echo()
     rows = [
-        (STEPS[step["step"]], step["number"], _share(step["percent"]), OF_WHAT.get(step["step"]))
+        (STEPS[step["step"]], step["number"], share_of(step["percent"]), OF_WHAT.get(step["step"]))
         for step in document["funnel"]
     ]
     print_table(("passo", "numero", "", ""), rows)
@@ -136,7 +136,8 @@ def _print_funnel(document: dict[str, Any]) -> None:
         )
 
 
-def _share(percent: float | None) -> str:
+def share_of(percent: float | None) -> str:
+    """Return a percentage as people in Italy write it; nothing for None."""
     return "" if percent is None else f"{percent:.1f} %".replace(".", ",")
 
 

@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,9 +49,14 @@ async def rebuild(stores: Operator, campaign: str | None) -> None:
 
 
 async def summary(
-    stores: Operator, groups: Sequence[Counted], campaign: str | None, service: str | None
+    stores: Operator,
+    groups: Sequence[Counted],
+    campaign: str | None,
+    service: str | None,
+    *,
+    shown_as: Callable[[Counter[str]], Counter[str]] = Counter,
 ) -> dict[str, Any]:
-    """Return the numbers of these groups, together."""
+    """Return the numbers of these groups, together. `shown_as`: what is done to the numbers first."""
     sums = Sums.total(group.sums for group in groups)
     lost = await stores.counters.lost()
     return {
@@ -59,8 +64,8 @@ async def summary(
         "service": service,
         "first_at": sums.first_at,
         "last_at": sums.last_at,
-        **numbers_of(sums.numbers, campaign, service),
-        "premium": _premium(groups, stores.clock()),
+        **numbers_of(shown_as(sums.numbers), campaign, service),
+        "premium": premium(groups, stores.clock(), shown_as),
         "counters": {
             "rebuilt_at": _rebuilt_at(groups, await stores.counters.recounted_at()),
             "uncertain": max(0, sums.numbers[UNCERTAIN]),
@@ -156,12 +161,17 @@ def median(buckets: dict[str, int]) -> str | None:
     return None
 
 
-def _premium(groups: Sequence[Counted], now: datetime) -> dict[str, Any]:
+def premium(
+    groups: Sequence[Counted], now: datetime, shown_as: Callable[[Counter[str]], Counter[str]] = Counter
+) -> dict[str, Any]:
     """Return the Premium messages that IO accepted this calendar year, by service."""
     year, services = now.astimezone(ITALY).year, Counter[str]()
     for group in groups:
         services[group.group.service] += group.sums.numbers[premium_in(year)]
-    return {"year": year, "services": {name: number for name, number in services.items() if number > 0}}
+    return {
+        "year": year,
+        "services": {name: number for name, number in shown_as(services).items() if number > 0},
+    }
 
 
 def _rebuilt_at(groups: Sequence[Counted], all_at: datetime | None) -> datetime | None:

@@ -175,3 +175,24 @@ def test_watching_ends_with_ctrl_c(account: CliAccount) -> None:
 def _delivered_and_read(account: CliAccount, campaign: str) -> None:
     entry = account.accepted(campaign=campaign, feature_level_type="ADVANCED")
     account.advance(entry, Step("PROCESSED"), Step("READ"), status="PROCESSED", read_status="READ")
+
+
+def test_report_is_written_to_a_file(account: CliAccount, tmp_path: Path) -> None:
+    """`postino report` writes a page of the campaign, with groups below five suppressed."""
+    campaign, file = account.new_id(), tmp_path / "report.html"
+    for _ in range(6):
+        account.accepted(campaign=campaign)
+    _delivered_and_read(account, campaign)
+    result = account.run("report", "--html", str(file), "--campaign", campaign)
+    assert (result.exit_code, result.stdout) == (0, "")
+    page = file.read_text()
+    assert f"Messaggi su IO: campagna {campaign}" in page
+    assert '<th scope="row">richieste</th><td class="number">5</td>' in page
+    assert '<th scope="row">lette</th><td class="number">meno di 5</td>' in page
+
+
+def test_report_that_cannot_be_written_says_so(account: CliAccount, tmp_path: Path) -> None:
+    """A folder that is missing is one line, and exit code 2."""
+    result = account.run("report", "--html", str(tmp_path / "missing" / "report.html"))
+    assert result.exit_code == 2
+    assert "Non posso scrivere" in result.stderr

@@ -94,7 +94,7 @@ async def _settled(app: FakeApp) -> None:
     await app.settle('{"request_id": "r-1"}')
 
 
-ROADS = {
+COURSES = {
     _accepted: {"requests", "state/ACCEPTED", "reachable", "reached/ACCEPTED"},
     _read_and_paid: {
         *("requests", "state/PAID", "reachable", "reached/ACCEPTED", "reached/PROCESSED", "reached/READ"),
@@ -125,12 +125,12 @@ ROADS = {
 }
 
 
-@pytest.mark.parametrize("road", ROADS, ids=lambda road: road.__name__)
-async def test_each_road_has_its_facts(app: FakeApp, road: Any) -> None:
-    """Each road of a request is counted by its own facts, once each, and like a scan of the ledger."""
-    await road(app)
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: course.__name__)
+async def test_each_course_has_its_facts(app: FakeApp, course: Any) -> None:
+    """Each course of a request is counted by its own facts, once each, and like a scan of the ledger."""
+    await course(app)
     found = await flushed(app)
-    assert set(found) == ROADS[road]
+    assert set(found) == COURSES[course]
     assert found == scanned(app)
     assert {number for fact, number in found.items() if not fact.endswith("/seconds")} == {1}
 
@@ -263,7 +263,7 @@ async def _missing(app: FakeApp) -> dict[str, int]:
 
 
 async def _runs(plan: Callable[[FakeApp, int], None]) -> AsyncIterator[FakeApp]:
-    """One app for each step of a message's road, which had the fault that `plan` sets at that step."""
+    """One app for each step of a message's course, which had the fault that `plan` sets at that step."""
     for skip in itertools.count():
         app = FakeApp()
         app.queues.messages["message-requests"] = [
