@@ -19,6 +19,7 @@ from cli.selection import Campaign, Service
 from cli.summary import counted, rebuild, summary
 from storage.counters import FLUSH_SECONDS, Counted
 from storage.queues import QUEUES
+from storage.tally import STEPS as TAKEN
 
 WATCH_SECONDS = 5
 COLUMNS = ("campaign", "service", "fact", "number")
@@ -98,7 +99,10 @@ def _print_csv(groups: Sequence[Counted]) -> None:
     writer = csv.writer(sys.stdout, delimiter=";", lineterminator="\n")
     writer.writerow(COLUMNS)
     for one in groups:
-        writer.writerows((*one.group, fact, number) for fact, number in sorted(one.sums.numbers.items()))
+        told = sorted(
+            (fact, number) for fact, number in one.sums.numbers.items() if fact != TAKEN and number > 0
+        )
+        writer.writerows((*one.group, *line) for line in told)
 
 
 def _print_for_people(document: dict[str, Any]) -> None:
