@@ -18,7 +18,7 @@ from io_api.rate_limiter import RateLimiter
 from io_api.suspension_store import SuspensionStore
 from io_api.suspensions import Key, named_keys
 from settings import RateLimit, Settings, SettingsError, Thresholds
-from storage import audit, campaign_secrets, key_checks
+from storage import audit, campaign_secrets, counters, key_checks
 from storage.account import StorageAccount
 from storage.audit import Audit
 from storage.campaign_secrets import CampaignSecrets
@@ -117,9 +117,11 @@ async def _answer[Answer](question: Callable[[Operator], Awaitable[Answer]], *, 
     )
     if is_long:
         notice.cancel()
+    stores = _stores(account, cipher, configured)
     try:
-        return await question(_stores(account, cipher, configured))
+        return await question(stores)
     finally:
+        await stores.counters.close()
         notice.cancel()
         await account.aclose()
 
@@ -142,7 +144,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Op
         limit=configured.io_rate_limit,
         policies=configured.reminder_policies,
         thresholds=configured.doctor_thresholds,
-        readiness=Readiness.of(account, cipher, rate_limiter.TABLE),
+        readiness=Readiness.of(account, cipher, rate_limiter.TABLE, counters.TABLE),
         key_checks=KeyChecks(account.table(key_checks.TABLE), cipher),
         campaign_secrets=CampaignSecrets(account.table(campaign_secrets.TABLE), cipher),
         configured=configured,

@@ -6,6 +6,7 @@ from cli import in_doubt, keys, parked, reminders, remote_content
 from cli.app import App
 from cli.doctor import doctor
 from cli.pauses import pause, resume
+from cli.report import report
 from cli.send import send
 from cli.show import show
 from cli.status import status
@@ -14,6 +15,7 @@ app = App()
 app.command()(send)
 app.command()(show)
 app.command()(status)
+app.command()(report)
 app.command()(doctor)
 app.command()(pause)
 app.command()(resume)

@@ -207,3 +207,52 @@ def why(what: str, reason: str | None) -> str | None:
     """Return the meaning of a reason in a line of the history, with the reason's word beside it."""
     special: Mapping[str, str] = {NOT_REMINDED: NO_REMINDER, str(State.DEFERRED): WAITING}.get(what, {})
     return named({**REASONS, **special}, reason)
+
+
+# What mends the failures of a state: a command, where there is one, and what to do by state or by reason.
+COMMANDS_ON_FAILURES: Final[Mapping[str, str]] = {
+    "REFUSED": "postino parked list --reason {reason}",
+    "DEAD": "postino parked redrive --reason {reason}",
+    "IN_DOUBT": "postino in-doubt list",
+}
+_NOTHING_TO_DO: Final = "niente: il messaggio non serviva più"
+_OTHER_CHANNEL: Final = "usare un altro canale"
+ADVICE_ON_FAILURES: Final[Mapping[str, str]] = {
+    "SKIPPED": _OTHER_CHANNEL,
+    "EXPIRED": "se serve ancora, mettere una richiesta nuova",
+    "REFUSED": "correggere la causa, poi una richiesta nuova o un redrive",
+    "DEAD": "togliere la causa, poi rimettere in coda",
+    "IN_DOUBT": "chiedere all'assistenza di IO, poi decidere",
+    "REJECTED": _OTHER_CHANNEL,
+    "FAILED": _OTHER_CHANNEL,
+    "settled_upstream": _NOTHING_TO_DO,
+    "read": _NOTHING_TO_DO,
+    "paid": _NOTHING_TO_DO,
+    "campaign_stopped": "niente: i solleciti della campagna sono fermi",
+}
+STEPS: Final[Mapping[str, str]] = {
+    "requested": "richieste",
+    "reachable": "contattabili",
+    "accepted": "accettate da IO",
+    "delivered": "consegnate",
+    "read": "lette",
+    "paid": "pagate",
+}
+OF_WHAT: Final[Mapping[str, str]] = {
+    "reachable": "delle richieste",
+    "accepted": "delle richieste",
+    "delivered": "delle accettate",
+    "read": "delle Premium consegnate",
+    "paid": "degli avvisi Premium consegnati",
+}
+TIMES: Final[Mapping[str, str]] = {"to_read": "alla lettura", "to_pay": "al pagamento"}
+BUCKETS: Final[Mapping[str, str]] = {
+    "1h": "entro un'ora",
+    "6h": "da 1 a 6 ore",
+    "1d": "da 6 a 24 ore",
+    "3d": "da 1 a 3 giorni",
+    "7d": "da 3 a 7 giorni",
+    "14d": "da 7 a 14 giorni",
+    "30d": "da 14 a 30 giorni",
+    "longer": "oltre 30 giorni",
+}

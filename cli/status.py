@@ -1,65 +1,91 @@
-"""`postino status`: counts requests by the state that they reached."""
+"""`postino status`: how far the messages have come, what failed and what mends it."""
 
+import csv
+import sys
+import time
 from collections import Counter
-from collections.abc import AsyncIterable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Annotated, Any
 
+import click
 import typer
 
 from cli.connection import Operator, ask
-from cli.italian import duration, number
+from cli.italian import duration, moment, number, with_comma
+from cli.meanings import BUCKETS, OF_WHAT, REASONS, STATES, STEPS, TIMES
 from cli.meanings import QUEUES as QUEUE_MEANINGS
-from cli.meanings import REASONS, STATES
-from cli.printing import AsJson, print_json, print_table
-from storage.ledger import DELIVERED, Progress, State
+from cli.printing import WRONG, AsJson, fail, print_json, print_table
+from cli.selection import Campaign, Service
+from cli.summary import counted, rebuild, summary
+from storage.counters import FLUSH_SECONDS, Counted
 from storage.queues import QUEUES
+from storage.tally import STEPS as TAKEN
+
+WATCH_SECONDS = 5
+COLUMNS = ("campaign", "service", "fact", "number")
+
+AsCsv = Annotated[
+    bool, typer.Option("--csv", help="Scrive tutti i contatori in CSV, con il punto e virgola, per i fogli.")
+]
+Watch = Annotated[
+    bool, typer.Option("--watch", help=f"Ridisegna ogni {WATCH_SECONDS} secondi, fino a Ctrl-C.")
+]
+Recount = Annotated[
+    bool, typer.Option("--recount", help="Prima rifà i contatori leggendo tutto il registro.")
+]
 
 
 def status(
-    campaign: Annotated[str | None, typer.Option(help="Solo le richieste di questa campagna.")] = None,
+    campaign: Campaign = None,
+    service: Service = None,
+    watch: Watch = False,
+    recount: Recount = False,
     as_json: AsJson = False,
+    as_csv: AsCsv = False,
 ) -> None:
-    """Conta le richieste per stato, i messaggi parcheggiati e quelli nelle code.
+    """Dice a che punto sono i messaggi: quanti, con che tempi, che cosa è fallito e come si rimedia.
 
-    Legge tutto il registro: con centinaia di migliaia di richieste ci vuole qualche minuto e ogni mille
-    richieste si paga una lettura. Le code e il ritardo sono di tutte le campagne.
+    Legge i contatori, non il registro: costa poche letture, quante che siano le richieste. I contatori sono
+    indietro di qualche secondo. Un host ucciso di colpo può perdere gli ultimi passi: lo si vede, e
+    `--recount` corregge; con centinaia di migliaia di richieste ci vuole qualche minuto. Le code e il ritardo
+    sono di tutte le campagne.
 
-    Per esempio: postino status --campaign 'TARI 2026'
+    Per esempio: postino status --campaign 'TARI 2026' --watch
     """
+    if watch + as_json + as_csv > 1:
+        fail(WRONG, "Una sola tra --watch, --json e --csv.")
 
-    async def count(stores: Operator) -> dict[str, Any]:
-        only = {"campaign": campaign} if campaign else {}
-        return {
-            "campaign": campaign,
-            **await tally(stores.ledger.progress(campaign)),
-            **await waiting(stores, **only),
-        }
+    async def answer(stores: Operator) -> tuple[list[Counted], dict[str, Any]]:
+        groups = await counted(stores, campaign, service)
+        document = await summary(stores, groups, campaign, service)
+        chosen = {"campaign": campaign, "service": service}
+        only = {column: value for column, value in chosen.items() if value}
+        return groups, {**document, **await waiting(stores, **only)}
 
-    document = ask(count)
+    if recount:
+        ask(lambda stores: rebuild(stores, campaign))
+    if watch:
+        _watch(lambda: ask(answer)[1])
+        return
+    groups, document = ask(answer)
     if as_json:
         print_json(document)
+    elif as_csv:
+        _print_csv(groups)
     else:
         _print_for_people(document)
 
 
-async def tally(progress: AsyncIterable[Progress]) -> dict[str, Any]:
-    """Count the requests by state (every state is present), and the delivered ones by IO's own values."""
-    states: Counter[str] = Counter(dict.fromkeys(State, 0))
-    read = Counter(READ=0, UNREAD=0, UNAVAILABLE=0)
-    payment = Counter(PAID=0, NOT_PAID=0)
-    async for standing in progress:
-        states[standing.state] += 1
-        if standing.state in DELIVERED:
-            read.update([standing.read_status] if standing.read_status else [])
-            payment.update([standing.payment_status] if standing.payment_status else [])
-    return {
-        "total": states.total(),
-        "states": states,
-        "delivered": sum(states[state] for state in DELIVERED),
-        "read_status": read,
-        "payment_status": payment,
-    }
+def _watch(read: Callable[[], dict[str, Any]]) -> None:
+    """Draw again and again, until Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            document = read()
+            click.clear()
+            _print_for_people(document)
+            time.sleep(WATCH_SECONDS)
 
 
 async def waiting(stores: Operator, **only: str) -> dict[str, Any]:
@@ -71,17 +97,47 @@ async def waiting(stores: Operator, **only: str) -> dict[str, Any]:
     }
 
 
+def _print_csv(groups: Sequence[Counted]) -> None:
+    writer = csv.writer(sys.stdout, delimiter=";", lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in groups:
+        told = sorted(
+            (fact, number) for fact, number in one.sums.numbers.items() if fact != TAKEN and number > 0
+        )
+        writer.writerows((*one.group, *line) for line in told)
+
+
 def _print_for_people(document: dict[str, Any]) -> None:
-    campaign = f" della campagna {document['campaign']}" if document["campaign"] else ""
+    named = (("della campagna", document["campaign"]), ("del servizio", document["service"]))
+    chosen = "".join(f" {of} {name}" for of, name in named if name)
     if not document["total"]:
-        typer.echo(f"Nessuna richiesta{campaign}{': controlla il nome' if campaign else ''}.\n")
-        print_waiting(document)
-        return
-    typer.echo(f"Richieste{campaign}: {number(document['total'])}\n")
-    there = [(state, number) for state, number in document["states"].items() if number]
-    print_table(
-        ("stato", "numero", "significato"), [(state, number, STATES[state]) for state, number in there]
-    )
+        typer.echo(f"Nessuna richiesta{chosen}{': controlla il nome' if chosen else ''}.")
+    else:
+        _print_requests(document, chosen)
+    typer.echo()
+    print_waiting(document)
+    typer.echo()
+    _print_age(document["counters"])
+
+
+def _print_requests(document: dict[str, Any], chosen: str) -> None:
+    typer.echo(f"Richieste{chosen}: {number(document['total'])}")
+    if document["first_at"]:
+        typer.echo(f"Dal {moment(document['first_at'])}, ultima novità il {moment(document['last_at'])}")
+    _print_funnel(document)
+    _print_times(document["times"])
+    _print_states(document["states"])
+    _print_failures(document["failures"])
+    _print_premium(document["premium"])
+
+
+def _print_funnel(document: dict[str, Any]) -> None:
+    typer.echo()
+    rows = [
+        (STEPS[step["step"]], step["number"], share_of(step["percent"]), OF_WHAT.get(step["step"]))
+        for step in document["funnel"]
+    ]
+    print_table(("passo", "numero", "quota", "su"), rows)
     read, payment = document["read_status"], document["payment_status"]
     premium = {
         "lette": read["READ"],
@@ -90,9 +146,59 @@ def _print_for_people(document: dict[str, Any]) -> None:
         "pagate": payment["PAID"],
         "non risultano pagate": payment["NOT_PAID"],
     }
-    parts = ", ".join(f"{word} {number(count)}" for word, count in premium.items() if count)
-    typer.echo(f"\nConsegnate: {number(document['delivered'])}.{parts and f' Premium: {parts}.'}\n")
-    print_waiting(document)
+    told = ", ".join(f"{word} {number(count)}" for word, count in premium.items() if count)
+    typer.echo(f"\nConsegnate: {number(document['delivered'])}.{told and f' Premium: {told}.'}")
+    if document["reminded"]:
+        typer.echo(
+            f"Sollecitate: {number(document['reminded'])}. "
+            f"Richieste che sono solleciti: {number(document['reminders'])}."
+        )
+
+
+def share_of(percent: float | None) -> str:
+    """Return a percentage as people in Italy write it; nothing for None."""
+    return "" if percent is None else f"{with_comma(f'{percent:.1f}')} %"
+
+
+def _print_times(times: dict[str, Any]) -> None:
+    there = {name: one for name, one in times.items() if one["number"]}
+    if there:
+        typer.echo("\nDa quando IO accetta il messaggio:")
+    for name, one in there.items():
+        mean = duration(timedelta(seconds=one["mean_seconds"]))
+        typer.echo(f"  {TIMES[name]}: metà {BUCKETS[one['median']]}, in media {mean}")
+
+
+def _print_states(states: dict[str, int]) -> None:
+    there = [(state, number, STATES[state]) for state, number in states.items() if number]
+    if there:
+        typer.echo()
+        print_table(("stato", "numero", "significato"), there)
+
+
+def _print_failures(failures: list[dict[str, Any]]) -> None:
+    if failures:
+        typer.echo()
+        print_table(
+            ("non riuscite", "numero", "significato", "come si rimedia"),
+            ((one["reason"] or one["state"], one["number"], meaning(one), remedy(one)) for one in failures),
+        )
+
+
+def meaning(failure: dict[str, Any]) -> str:
+    """Return what a failure means: by its reason if that is known, by its state otherwise."""
+    return REASONS.get(failure["reason"]) or STATES[failure["state"]]
+
+
+def remedy(failure: dict[str, Any]) -> str:
+    """Return the command that mends a failure, or what to do."""
+    return str(failure["command"] or failure["advice"])
+
+
+def _print_premium(premium: dict[str, Any]) -> None:
+    if premium["services"]:
+        typer.echo()
+        print_table(("servizio", f"messaggi Premium nel {premium['year']}"), premium["services"].items())
 
 
 def print_waiting(document: dict[str, Any]) -> None:
@@ -109,3 +215,18 @@ def print_waiting(document: dict[str, Any]) -> None:
         typer.echo("Le code sono vuote.")
     if document["days_behind"]:
         typer.echo(f"\nRitardo nel seguire i messaggi: {duration(timedelta(days=document['days_behind']))}")
+
+
+def _print_age(counters: dict[str, Any]) -> None:
+    rebuilt = counters["rebuilt_at"]
+    typer.echo(f"Contatori rifatti dal registro: {moment(rebuilt) if rebuilt else 'mai'}")
+    if counters["uncertain"]:
+        typer.echo(
+            f"Passi contati forse due volte o mai: {number(counters['uncertain'])}. `--recount` corregge."
+        )
+    if lost := counters["lost_hosts"]:
+        latest = moment(max(host["seen_at"] for host in lost))
+        typer.echo(
+            f"Processi finiti all'improvviso: {len(lost)}, l'ultimo dopo le {latest}. I loro ultimi "
+            f"{FLUSH_SECONDS:.0f} secondi forse mancano. `--recount` corregge."
+        )

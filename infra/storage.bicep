@@ -22,6 +22,7 @@ var queueNames = concat(triggerQueues, poisonQueues, ['message-outcomes'])
 var tableNames = [
   'audit'
   'campaigns'
+  'counters'
   'documentends'
   'due'
   'ioaccount'

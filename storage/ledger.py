@@ -205,23 +205,27 @@ class Pending:
     updated_at: datetime
 
 
-@dataclass(frozen=True)
-class Progress:
-    """The progress of one request."""
+class Watcher:
+    """Learns of every row that was written, by its columns. Must neither fail nor wait. This one forgets."""
 
-    state: State
-    read_status: str | None
-    payment_status: str | None
+    def note(self, before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> None:
+        """Learn that a row was written. `before`: its columns before that, None for a new row."""
+
+    def doubt(self, row: Mapping[str, Any]) -> None:
+        """Learn that nobody will know whether this row was written."""
 
 
 class Ledger:
     """Reads requests and takes conditional steps on them. `clock` gives the time in UTC."""
 
-    def __init__(self, table: Table, cipher: Cipher, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, table: Table, cipher: Cipher, clock: Callable[[], datetime], watcher: Watcher | None = None
+    ) -> None:
         self._table = table
         self._cipher = cipher
         self._clock = clock
         self._remembered: dict[str, Entry] = {}
+        self._watcher = watcher or Watcher()
 
     def remember(self, entry: Entry) -> None:
         """Hold an entry for the send of its request, which usually follows in this process."""
@@ -245,14 +249,12 @@ class Ledger:
         row = await self._table.get(_partition(request_id), request_id)
         return entry_of(row) if row and _is_entry(row) else None
 
-    async def progress(self, campaign: str | None = None) -> AsyncIterator[Progress]:
-        """Yield the progress of all requests, or of a campaign's. Scans three columns. Raises Unanswered."""
+    async def columns(self, *columns: str, campaign: str | None = None) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield these columns of every request, or of a campaign's. Scans the table. Raises Unanswered."""
         condition, parameters = ("campaign eq @campaign", {"campaign": campaign}) if campaign else ("", {})
-        columns = [item.name for item in fields(Progress)]
         async for row in self._table.rows(condition, columns=columns, **parameters):
-            value = row.values.get
             if _is_entry(row):
-                yield Progress(State(row.values["state"]), value("read_status"), value("payment_status"))
+                yield row.values
 
     async def pending(self) -> AsyncIterator[Pending]:
         """Yield requests that wait, are in doubt, or were accepted and not delivered. Scans three columns."""
@@ -279,8 +281,13 @@ class Ledger:
         while True:
             try:
                 return await self._write(entry)
+            except Unanswered:
+                self._watcher.doubt(_values(entry))
+                raise
             except (AlreadyThere, Changed):
                 row = await self._table.get(_partition(request.request_id), request.request_id)
+            if row and row.values.get("mark") == entry.mark:  # our own insert, whose answer was lost
+                self._watcher.note(None, row.values)
             if row is None or _is_entry(row):
                 return self._opened(row, request)
             entry = replace(entry, row=row, payment_status="PAID", settled_at=row.values["settled_at"])
@@ -312,10 +319,10 @@ class Ledger:
         try:
             return await self._write(planned)
         except (Changed, Unanswered) as error:
-            there = await self.get(planned.request_id)
-            if there and there.mark == planned.mark:
+            if there := await self._written_after_all(planned):
                 return there
             if isinstance(error, Unanswered):
+                self._watcher.doubt(_values(planned))
                 raise
         raise LostRace(LostRace.__doc__)
 
@@ -374,12 +381,25 @@ class Ledger:
             traceparent=telemetry.traceparent(request.traceparent),
             history=_recorded((), Step(State.REQUESTED), at),
             body=self._cipher.seal_properties("body", request.to_json().encode()),
+            mark=secrets.token_hex(8),
         )
 
     def _opened(self, row: Row | None, request: MessageRequest) -> Entry:
         there = entry_of(row) if row else None
         if there is None or not self.same_content(there, request):
             raise DifferentContent(DifferentContent.__doc__)
+        return there
+
+    async def _written_after_all(self, planned: Entry) -> Entry | None:
+        """Return the entry if the row shows the planned write, whose answer was lost."""
+        try:
+            there = await self.get(planned.request_id)
+        except Unanswered:
+            self._watcher.doubt(_values(planned))
+            raise
+        if there is None or there.row is None or there.mark != planned.mark:
+            return None
+        self._watcher.note(planned.row.values if planned.row else None, there.row.values)
         return there
 
     async def _write(self, entry: Entry) -> Entry:
@@ -390,6 +410,7 @@ class Ledger:
         else:
             partition, key = entry.row.partition, entry.row.key
             etag = await self._table.replace(entry.row, values)
+        self._watcher.note(entry.row.values if entry.row else None, values)
         return replace(entry, row=Row(partition, key, values, etag))
 
 

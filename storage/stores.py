@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from storage import campaigns, due_index, ledger, notices, parked, reminder_days, remote_contents
+from storage import campaigns, counters, due_index, ledger, notices, parked, reminder_days, remote_contents
 from storage.campaigns import Campaigns
 from storage.cipher import Cipher
+from storage.counters import Counters
 from storage.dispatcher import Dispatcher
 from storage.due_index import DueIndex
 from storage.ledger import Ledger
@@ -19,6 +20,7 @@ from storage.reminder_days import ReminderDays
 from storage.remote_contents import RemoteContents
 from storage.retention import Retention
 from storage.table import Table
+from storage.tally import Tally
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,7 @@ class Stores:
     due_index: DueIndex
     reminder_index: DueIndex
     outcomes: Outcomes
+    counters: Counters
     dispatcher: Dispatcher
 
     @classmethod
@@ -59,10 +62,11 @@ class Stores:
         contents = RemoteContents(tables(remote_contents.TABLE), cipher)
         retention = Retention(DueIndex(tables(due_index.DOCUMENTS_TABLE), clock), document_retention)
         outcomes = Outcomes(queues)
+        tally = Tally()
         return cls(
             clock=clock,
             queues=queues,
-            ledger=Ledger(tables(ledger.TABLE), cipher, clock),
+            ledger=Ledger(tables(ledger.TABLE), cipher, clock, tally),
             parked=Parked(tables(parked.TABLE), cipher),
             notices=Notices(tables(notices.TABLE), cipher),
             campaigns=Campaigns(tables(campaigns.TABLE), clock),
@@ -72,6 +76,7 @@ class Stores:
             due_index=due,
             reminder_index=reminders,
             outcomes=outcomes,
+            counters=Counters(tables(counters.TABLE), tally, clock),
             dispatcher=Dispatcher(queues, due, reminders, contents, retention, outcomes, clock),
             **others,
         )

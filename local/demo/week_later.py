@@ -36,6 +36,7 @@ async def _open_context(settings: Settings, clock: Clock) -> AsyncIterator[Conte
         yield context
     finally:
         await context.io.aclose()
+        await context.counters.close()
         await account.aclose()
 
 

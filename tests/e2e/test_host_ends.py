@@ -4,7 +4,9 @@ from collections import Counter
 from datetime import UTC, datetime
 
 from storage.due_index import LEASE as TICK_LEASE
+from storage.facts import COLUMNS, facts_of
 from storage.ledger import State
+from storage.tally import STEPS
 from tests.e2e.sample import fiscal_code, request
 from tests.e2e.simulator_control import SLOW
 from tests.e2e.world import World
@@ -14,7 +16,10 @@ AT_ONCE = 24
 
 
 async def test_sigterm(world: World) -> None:
-    """A host that gets SIGTERM finishes its messages in flight, and leaves the others to the next host."""
+    """A host that gets SIGTERM finishes its messages in flight, and leaves the others to the next host.
+
+    It writes its counters before it ends.
+    """
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(60)]
     await world.io.faults(SLOW)
     await world.start_hosts()
@@ -26,6 +31,7 @@ async def test_sigterm(world: World) -> None:
     assert sent == {message["id"] for message in await world.io.messages()}
     assert len(sent) < len(asked)
     assert not {entry.state for entry in entries} & {State.SENDING, State.IN_DOUBT}
+    assert await _counted(world) == await _scanned(world)
 
     await world.io.clear_faults()
     await world.start_hosts()
@@ -67,3 +73,20 @@ async def test_kill(world: World) -> None:
         assert entry.state is State.SENDING or entry.message_id == sent[one["fiscal_code"]]
     # Each message that was cut off comes back once, when its lease has expired.
     assert sum((await world.depths()).values()) == (await world.states())[State.SENDING]
+
+
+async def _counted(world: World) -> Counter[str]:
+    """What the counters say of all requests."""
+    numbers = Counter[str]()
+    for group in await world.stores.counters.read():
+        numbers += group.sums.numbers
+    del numbers[STEPS]
+    return numbers
+
+
+async def _scanned(world: World) -> Counter[str]:
+    """What the ledger says of all requests."""
+    numbers = Counter[str]()
+    async for row in world.stores.ledger.columns(*COLUMNS):
+        numbers += facts_of(row)
+    return numbers

@@ -33,6 +33,11 @@ class CliAccount:
         """A new id that no other test uses."""
         return f"TARI:2026:{uuid.uuid4().hex}"
 
+    def requested(self, **fields: Any) -> Entry:
+        """Record a request."""
+        request = a_request(**{"request_id": self.new_id(), **fields})
+        return ask(lambda stores: stores.ledger.open(request))
+
     def accepted(self, **fields: Any) -> Entry:
         """Take a request through to IO's acceptance as message M-1."""
         request = a_request(**{"request_id": self.new_id(), **fields})

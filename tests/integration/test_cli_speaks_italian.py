@@ -167,7 +167,7 @@ def runs(sample: Sample, configuration: str) -> list[tuple[str, ...]]:
     return [
         *(("show", request_id) for request_id in ids.values()),
         *(("show", "ignota"), ("show", str(sample.parked.request_id)), ("doctor",), ("status",)),
-        ("status", "--campaign", "tari 2026"),
+        *(("status", "--campaign", "tari 2026"), ("report", "--html", f"{sample.template}.html")),
         *(("parked", "list"), ("parked", "show", sample.parked.parked_id), ("parked", "show", "ignoto")),
         ("parked", "list", "--reason", "paid"),
         ("parked", "redrive"),

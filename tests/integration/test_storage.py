@@ -453,7 +453,7 @@ async def test_settlement_ahead_of_its_request_is_replaced_by_it(ledger: Ledger)
     """A settlement that came before its request is no entry, and is in the entry once the request comes."""
     assert await ledger.settle_ahead("r-1", NOW) is None
     assert await ledger.get("r-1") is None
-    assert [one async for one in ledger.progress()] == []
+    assert [one async for one in ledger.columns("state")] == []
     assert [one async for one in ledger.entries()] == []
     opened = await asyncio.gather(*(ledger.open(a_request(content=payment())) for _ in range(8)))
     entry = await ledger.get("r-1")

@@ -105,7 +105,7 @@ MUTANTS = (
     ),
     Mutant(
         "take any row for one's own write",
-        {LEDGER: (("if there and there.mark == planned.mark:", "if there:"),)},
+        {LEDGER: ((" or there.mark != planned.mark:", ":"),)},
     ),
     Mutant(
         "no deadline before the POST",

@@ -166,7 +166,7 @@ async def test_settlement_before_its_request_is_no_request(app: FakeApp) -> None
     """A settlement whose request has not come is not read as an entry, counted or listed."""
     await app.ledger.settle_ahead("r-1", app.clock())
     assert await app.ledger.get("r-1") is None
-    assert [one async for one in app.ledger.progress()] == []
+    assert [one async for one in app.ledger.columns("state")] == []
     assert [one async for one in app.ledger.pending()] == []
     assert [one async for one in app.ledger.entries()] == []
 

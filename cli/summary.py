@@ -1,0 +1,193 @@
+"""The numbers of `postino status` and `postino report`, from the counters."""
+
+import shlex
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from cli.connection import Operator
+from cli.meanings import ADVICE_ON_FAILURES, COMMANDS_ON_FAILURES
+from cli.printing import print_note
+from storage.counters import Counted
+from storage.facts import (
+    BUCKETS,
+    FAILURES,
+    ITALY,
+    LONGER,
+    PAYMENT_DELIVERED,
+    PREMIUM_DELIVERED,
+    REACHABLE,
+    REMINDERS,
+    REQUESTS,
+    SECONDS,
+    TO_PAY,
+    TO_READ,
+    premium_in,
+)
+from storage.ledger import DELIVERED, State
+from storage.recount import recount
+from storage.table import Unanswered
+from storage.tally import UNCERTAIN, Sums
+
+READ_STATUSES = ("READ", "UNREAD", "UNAVAILABLE")
+PAYMENT_STATUSES = ("PAID", "NOT_PAID")
+FORBIDDEN = 403
+
+
+async def counted(stores: Operator, campaign: str | None, service: str | None) -> list[Counted]:
+    """Return the counters of the groups. The first call ever rebuilds them. Raises Unanswered."""
+    if await stores.counters.recounted_at() is None:
+        await _count_for_the_first_time(stores)
+    return await stores.counters.read(campaign, service)
+
+
+async def rebuild(stores: Operator, campaign: str | None) -> None:
+    """Rebuild the counters of every group, or of a campaign's. Raises Unanswered."""
+    await stores.audit.record("status recount", campaign or "*")
+    await recount(stores.ledger, stores.counters, campaign)
+
+
+async def summary(
+    stores: Operator,
+    groups: Sequence[Counted],
+    campaign: str | None,
+    service: str | None,
+    *,
+    shown_as: Callable[[Counter[str]], Counter[str]] = Counter,
+) -> dict[str, Any]:
+    """Return the numbers of these groups, together. `shown_as`: what is done to the numbers first."""
+    sums = Sums.total(group.sums for group in groups)
+    lost = await stores.counters.lost()
+    return {
+        "campaign": campaign,
+        "service": service,
+        "first_at": sums.first_at,
+        "last_at": sums.last_at,
+        **numbers_of(shown_as(sums.numbers), campaign, service),
+        "premium": premium(groups, stores.clock(), shown_as),
+        "counters": {
+            "rebuilt_at": _rebuilt_at(groups, await stores.counters.recounted_at()),
+            "uncertain": max(0, sums.numbers[UNCERTAIN]),
+            "lost_hosts": [{"name": host.name, "seen_at": host.seen_at} for host in lost],
+        },
+    }
+
+
+def numbers_of(
+    numbers: Counter[str], campaign: str | None = None, service: str | None = None
+) -> dict[str, Any]:
+    """Return what the counters say. A number that drifted below zero is zero."""
+    there = Counter({fact: number for fact, number in numbers.items() if number > 0})
+    return {
+        "total": there[REQUESTS],
+        "reminders": there[REMINDERS],
+        "reminded": there["reached/REMINDED"],
+        "states": {state: there[f"state/{state}"] for state in State},
+        "delivered": sum(there[f"state/{state}"] for state in DELIVERED),
+        "read_status": {word: there[f"read_status/{word}"] for word in READ_STATUSES},
+        "payment_status": {word: there[f"payment_status/{word}"] for word in PAYMENT_STATUSES},
+        "funnel": _funnel(there),
+        "failures": _failures(there, campaign, service),
+        "times": {name: _times(there, name) for name in (TO_READ, TO_PAY)},
+    }
+
+
+def _funnel(numbers: Counter[str]) -> list[dict[str, Any]]:
+    """Return the steps of the funnel. `of`: how many requests could have come so far."""
+    requests, accepted = numbers[REQUESTS], numbers["reached/ACCEPTED"]
+    steps = (
+        ("requested", requests, requests),
+        ("reachable", numbers[REACHABLE], requests),
+        ("accepted", accepted, requests),
+        ("delivered", numbers["reached/PROCESSED"], accepted),
+        ("read", numbers["reached/READ"], numbers[PREMIUM_DELIVERED]),
+        ("paid", numbers["reached/PAID"], numbers[PAYMENT_DELIVERED]),
+    )
+    return [
+        {"step": step, "number": number, "of": of, "percent": percent(number, of)}
+        for step, number, of in steps
+    ]
+
+
+def percent(number: int, of: int) -> float | None:
+    """Return a percentage with one decimal; None where there is nothing to compare with."""
+    return round(100 * number / of, 1) if of else None
+
+
+def _failures(numbers: Counter[str], campaign: str | None, service: str | None) -> list[dict[str, Any]]:
+    """Return what has failed and is still so, by state and reason, with the command that mends it."""
+    found = [(fact.split("/")[1:], number) for fact, number in numbers.items() if fact.startswith("now/")]
+    return [
+        {
+            "state": state,
+            "reason": reason or None,
+            "number": number,
+            "command": _command(state, reason, campaign, service),
+            "advice": ADVICE_ON_FAILURES.get(reason) or ADVICE_ON_FAILURES[state],
+        }
+        for (state, reason), number in sorted(found, key=_gravity)
+    ]
+
+
+def _gravity(failure: tuple[list[str], int]) -> tuple[int, int, str]:
+    (state, reason), number = failure
+    return FAILURES.index(State(state)), -number, reason
+
+
+def _command(state: str, reason: str, campaign: str | None, service: str | None) -> str | None:
+    if state not in COMMANDS_ON_FAILURES:
+        return None
+    chosen = (("--campaign", campaign), ("--service", service))
+    options = "".join(f" {name} {shlex.quote(value)}" for name, value in chosen if value)
+    return COMMANDS_ON_FAILURES[state].format(reason=reason) + options
+
+
+def _times(numbers: Counter[str], name: str) -> dict[str, Any]:
+    """Return the histogram of a time, its mean, and the bucket that holds the median."""
+    buckets = {bucket: numbers[f"{name}/{bucket}"] for bucket in (*BUCKETS, LONGER)}
+    number = sum(buckets.values())
+    mean = round(numbers[f"{name}/{SECONDS}"] / number) if number else None
+    return {"number": number, "mean_seconds": mean, "median": median(buckets), "buckets": buckets}
+
+
+def median(buckets: dict[str, int]) -> str | None:
+    """Return the bucket that holds the median; None if all are empty."""
+    half, so_far = sum(buckets.values()) / 2, 0
+    for bucket, number in buckets.items():
+        so_far += number
+        if number and so_far >= half:
+            return bucket
+    return None
+
+
+def premium(
+    groups: Sequence[Counted], now: datetime, shown_as: Callable[[Counter[str]], Counter[str]] = Counter
+) -> dict[str, Any]:
+    """Return the Premium messages that IO accepted this calendar year, by service."""
+    year, services = now.astimezone(ITALY).year, Counter[str]()
+    for group in groups:
+        services[group.group.service] += group.sums.numbers[premium_in(year)]
+    return {
+        "year": year,
+        "services": {name: number for name, number in shown_as(services).items() if number > 0},
+    }
+
+
+def _rebuilt_at(groups: Sequence[Counted], all_at: datetime | None) -> datetime | None:
+    """Return since when all these groups are counted; None if one was never rebuilt."""
+    known = [[at for at in (group.rebuilt_at, all_at) if at] for group in groups]
+    if not all(known):
+        return None
+    return min((max(times) for times in known), default=all_at)
+
+
+async def _count_for_the_first_time(stores: Operator) -> None:
+    try:
+        await rebuild(stores, None)
+    except Unanswered as error:
+        if error.status != FORBIDDEN:
+            raise
+        print_note(
+            "I contatori non sono mai stati ricontati: chi può scrivere lanci `postino status --recount`."
+        )
