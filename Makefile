@@ -26,7 +26,7 @@ node_modules/.done: package.json package-lock.json
 	@npm ci --silent --no-audit --no-fund
 	@touch $@
 
-demo: setup  ## a sample of requests through everything, embedded, in about 35 s
+demo: setup  ## a sample of requests and a campaign through everything, in under a minute
 	@python -m local.demo
 
 run: setup  ## storage, IO simulator and functions host; stays up

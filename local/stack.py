@@ -45,13 +45,15 @@ class Stack:
     @property
     def app_settings(self) -> Settings:
         """The app settings as the app parses them."""
-        return Settings.model_validate(self._of_the_app())
+        return Settings.model_validate(self.app_environ)
 
     def shell_exports(self) -> str:
         """Return the shell lines with which `postino` finds this storage."""
-        return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in self._of_the_app().items())
+        return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in self.app_environ.items())
 
-    def _of_the_app(self) -> dict[str, str]:
+    @property
+    def app_environ(self) -> dict[str, str]:
+        """The app settings as the environment of the app and of `postino` holds them."""
         return {name: value for name, value in self.settings.items() if name in _APP_SETTINGS}
 
     async def while_up[Result](self, work: Coroutine[Any, Any, Result]) -> Result:

@@ -12,6 +12,7 @@ from functools import partial
 from cryptography.fernet import Fernet
 
 from local.child import ChildError
+from local.demo.campaign import Campaign
 from local.demo.document import RemoteContentAtIo
 from local.demo.evidence import gather, open_stores
 from local.demo.institution import Institution
@@ -54,6 +55,7 @@ async def demo(screen: Screen, *, keep: bool) -> bool:
     ) as stack:
         verdict = await stack.while_up(_perform(stack, screen))
         screen.show(verdict, stack.simulator)
+        campaign = await stack.while_up(_send_campaign(stack, screen))
         screen.say(f"Logs: {LOGS}/*.log")
         if keep:
             screen.say("\nEverything keeps running until Ctrl-C. To inspect it, in another terminal:\n")
@@ -63,7 +65,7 @@ async def demo(screen: Screen, *, keep: bool) -> bool:
             screen.say(
                 "The storage is gone with the demo; .venv/bin/python -m local.demo --keep leaves it up."
             )
-    return not verdict.mistakes()
+    return not (verdict.mistakes() or campaign.mistakes)
 
 
 async def _perform(stack: Stack, screen: Screen) -> Verdict:
@@ -78,6 +80,13 @@ async def _perform(stack: Stack, screen: Screen) -> Verdict:
         with screen.progressing():
             await play.perform()
         return await gather(sample, play, stores, io, LOGS)
+
+
+async def _send_campaign(stack: Stack, screen: Screen) -> Campaign:
+    async with aclosing(SimulatedIo(stack.simulator)) as io:
+        campaign = Campaign(LOGS / "campaign", stack.app_environ, io, screen)
+        await campaign.perform()
+        return campaign
 
 
 def main() -> int:
