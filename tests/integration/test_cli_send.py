@@ -16,7 +16,8 @@ from tests.campaigns import many_rows, write_csv, write_template
 from tests.integration.cli_account import CliAccount
 from tests.integration.host_process import QueueOf
 
-ROWS = 150
+ROWS = 600
+"""So many that a busy machine can interrupt the command after the first of twenty batches."""
 
 
 @pytest.fixture

@@ -24,9 +24,10 @@ def _code(reader: Any, value: Any) -> str:
     return raised.value.code
 
 
-def test_every_amount_to_the_cent() -> None:
+@pytest.mark.parametrize("thousand", range(10))
+def test_every_amount_to_the_cent(thousand: int) -> None:
     """Each amount from 0,01 to 9999,99 is its cents: with a comma, a point, grouped, and as a number."""
-    for cents in range(1, 1_000_000):
+    for cents in range(max(1, thousand * 100_000), (thousand + 1) * 100_000):
         euros, rest = divmod(cents, 100)
         assert amount(f"{euros},{rest:02}") == (cents, ())
         if cents % 37 == 0:
