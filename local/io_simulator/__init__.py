@@ -58,7 +58,8 @@ Control, under `/simulator`: no key, no rate limit, JSON. A wrong body gets a 40
                                      502_after (effect, then the error) | hang (no effect, no answer) |
                                      accept_then_hang (effect; answers after `seconds`, or never) |
                                      reset_before | reset_after (TCP reset) | half_response (effect) |
-                                     slow (`seconds`, then the effect) | accept_without_id (201 without id)
+                                     slow (`seconds` or until the faults are cleared, then the effect) |
+                                     accept_without_id (201 without id)
         count                        the number of calls it hits; 1, or no limit if `probability` is given
         probability, seed            hits each call with this probability; equal seeds hit the same calls
         after                        0; this many calls pass untouched first

@@ -1,5 +1,6 @@
 """Scripted faults and the calls they hit. `misbehaviour` carries them out."""
 
+import asyncio
 import random
 from collections.abc import Iterable
 from typing import Annotated, Literal, Self
@@ -73,18 +74,21 @@ class ArmedFault:
 
 
 class FaultQueue:
-    """Holds the faults left, in the order given."""
+    """Holds the faults left, in the order given. `cleared` is set when they are removed."""
 
     def __init__(self) -> None:
         self._armed: list[ArmedFault] = []
+        self.cleared = asyncio.Event()
 
     def add(self, faults: Iterable[Fault]) -> None:
         """Append faults to the queue."""
         self._armed.extend(ArmedFault(fault) for fault in faults)
 
     def clear(self) -> None:
-        """Remove all faults."""
+        """Remove all faults, and let the slow calls go on."""
         self._armed.clear()
+        self.cleared.set()
+        self.cleared = asyncio.Event()
 
     def take(self, operation: Operation) -> Fault | None:
         """Return the fault that hits this call. The faults after it do not count the call."""

@@ -67,6 +67,7 @@ class Gateway:
             request,
             effect=partial(_run, backend, simulator, call),
             respond=partial(to_response, admission.remaining),
+            cleared=simulator.faults.cleared,
         )
         fault = simulator.faults.take(operation)
         return victim.respond(victim.effect()) if fault is None else await misbehave(fault, victim)

@@ -5,6 +5,7 @@ import math
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -19,12 +20,14 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 class Victim:
     """The call that a fault hits.
 
-    `effect` runs the backend; `respond` turns an answer into the response.
+    `effect` runs the backend; `respond` turns an answer into the response; `cleared` is set when the faults
+    are.
     """
 
     request: web.Request
     effect: Callable[[], Answer]
     respond: Callable[[Answer], web.StreamResponse]
+    cleared: asyncio.Event
 
     def cut(self, *, reset: bool) -> web.StreamResponse:
         """Close the connection, at once and with a TCP reset, or after the data already written."""
@@ -82,7 +85,8 @@ async def _half_response(fault: Fault, victim: Victim) -> web.StreamResponse:
 
 
 async def _slow(fault: Fault, victim: Victim) -> web.StreamResponse:
-    await asyncio.sleep(fault.seconds or 0)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(victim.cleared.wait(), fault.seconds)
     return victim.respond(victim.effect())
 
 

@@ -1,20 +1,19 @@
 """The simulator's control endpoints, as the tests use them (described in local/io_simulator)."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 import aiohttp
 
-IN_FULL_SWING = 10
-"""The number of messages that IO accepts at once before it becomes slow."""
-SLOW = {
-    "operation": "submit_message",
-    "kind": "slow",
-    "seconds": 5,
-    "after": IN_FULL_SWING,
-    "probability": 1,
-}
-"""After those, messages stay in flight to IO for long enough that a test sees them."""
+_LIMIT_SECONDS = 60
+_AT_ONCE, _LATE = 10, 16
+_SLOW = {"operation": "submit_message", "kind": "slow", "after": _AT_ONCE}
+FULL_SWING = (_SLOW | {"seconds": 1, "count": _LATE}, _SLOW | {"seconds": 45, "probability": 1})
+"""IO accepts some messages at once, others late, so the app lets more in flight; the rest stay in flight.
+
+They stay until the test clears the faults, or until shortly before the app gives up.
+"""
 
 
 class SimulatorControl:
@@ -56,11 +55,22 @@ class SimulatorControl:
         operations: dict[str, Any] = (await self._get("calls"))["operations"]
         return operations
 
-    async def in_full_swing(self) -> bool:
-        """Whether IO has accepted messages and, being SLOW, has others unanswered."""
-        calls = (await self.calls()).get("submit_message", {"received": 0, "answered": {}})
-        unanswered = calls["received"] - sum(calls["answered"].values())
-        return len(await self.messages()) >= IN_FULL_SWING and unanswered > 3
+    async def until_answered(self, submissions: int, *, others_in_flight: int = 0) -> None:
+        """Wait until IO has answered this many submissions, and this many others have no answer yet.
+
+        It asks IO alone: a look at storage takes so long on a loaded machine that the moment may be over.
+        """
+        async with asyncio.timeout(_LIMIT_SECONDS):
+            while True:
+                calls = (await self.calls()).get("submit_message", {"received": 0, "answered": {}})
+                answered = sum(calls["answered"].values())
+                if answered >= submissions and calls["received"] - answered >= others_in_flight:
+                    return
+                await asyncio.sleep(0.1)
+
+    async def until_full_swing(self) -> None:
+        """Wait until messages stay in flight (see FULL_SWING)."""
+        await self.until_answered(_AT_ONCE + _LATE, others_in_flight=4)
 
     async def _post(self, name: str, document: Any) -> None:
         async with self._session.post(name, json=document):

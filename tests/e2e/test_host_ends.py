@@ -8,7 +8,7 @@ from storage.facts import COLUMNS, facts_of
 from storage.ledger import State
 from storage.tally import STEPS
 from tests.e2e.sample import fiscal_code, request
-from tests.e2e.simulator_control import SLOW
+from tests.e2e.simulator_control import FULL_SWING
 from tests.e2e.world import World
 
 AT_ONCE = 24
@@ -21,11 +21,14 @@ async def test_sigterm(world: World) -> None:
     It writes its counters before it ends.
     """
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(60)]
-    await world.io.faults(SLOW)
-    await world.start_hosts()
+    await world.io.faults(*FULL_SWING)
+    [host] = await world.start_hosts()
     await world.put(*asked)
-    await world.until(world.io.in_full_swing)
-    await world.stop_hosts()
+    await world.io.until_full_swing()
+    host.terminate()
+    await host.says("(stopping)")
+    await world.io.clear_faults()
+    assert await host.end() == 0, host.output
     entries = (await world.entries()).values()
     sent = {entry.message_id for entry in entries if entry.message_id}
     assert sent == {message["id"] for message in await world.io.messages()}
@@ -33,7 +36,6 @@ async def test_sigterm(world: World) -> None:
     assert not {entry.state for entry in entries} & {State.SENDING, State.IN_DOUBT}
     assert await _counted(world) == await _scanned(world)
 
-    await world.io.clear_faults()
     await world.start_hosts()
     await world.until_gone({one["request_id"]: "SENDING ACCEPTED" for one in asked})
     people = Counter(message["fiscal_code"] for message in await world.io.messages())
@@ -48,10 +50,10 @@ async def test_kill(world: World) -> None:
     host killed in the middle of a tick blocks the other hosts' ticks until the tick's lease has expired.
     """
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(80)]
-    await world.io.faults(SLOW)
+    await world.io.faults(*FULL_SWING)
     hosts = await world.start_hosts(2, {"LOCAL_HOST_LEASE_SECONDS": "5"})
     await world.put(*asked)
-    await world.until(world.io.in_full_swing)
+    await world.io.until_full_swing()
     with_timer = next(host for host in hosts if "this host runs the timer" in host.output)
     with_timer.kill()
     killed_at = datetime.now(UTC)

@@ -11,7 +11,7 @@ from storage import ledger
 from storage.ledger import State
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS
 from tests.e2e.sample import fiscal_code, request
-from tests.e2e.simulator_control import SLOW
+from tests.e2e.simulator_control import FULL_SWING
 from tests.e2e.storage_proxy import ALL, READS, WRITES, running_proxy
 from tests.e2e.world import INNER_QUEUES, World, new_key
 
@@ -34,12 +34,12 @@ async def test_storage_goes_and_comes_back(world_on_disk: World) -> None:
     asked = [request(f"r{number}", fiscal_code(number)) for number in range(120)]
     # A batch that storage gave out as it stopped never reached a host, and comes back after its lease.
     await world.start_hosts(2, {"LOCAL_HOST_LEASE_SECONDS": "15"})
-    await world.io.faults(SLOW)
+    await world.io.faults(*FULL_SWING)
     await world.put(*asked)
-    await world.until(world.io.in_full_swing)
+    await world.io.until_full_swing()
     world.storage.stop()
-    await asyncio.sleep(OUTAGE_SECONDS)
     await world.io.clear_faults()
+    await asyncio.sleep(OUTAGE_SECONDS)
     world.storage.start()
 
     everything = {one["request_id"]: {"accepted", "processed"} for one in asked}
@@ -76,15 +76,15 @@ async def test_tables_that_refuse(world: World, methods: Collection[str]) -> Non
 
 async def test_tables_that_refuse_in_the_middle(world: World) -> None:
     """Revoking the roles in the middle of a run loses no message and sends none twice."""
-    asked = [request(f"r{number}", fiscal_code(number)) for number in range(60)]
+    asked = [request(f"r{number}", fiscal_code(number)) for number in range(80)]
     async with running_proxy(world.storage) as proxy:
         await world.start_hosts(2, {"AzureWebJobsStorage": proxy.connection_string})
-        await world.io.faults(SLOW)
+        await world.io.faults(*FULL_SWING)
         await world.put(*asked)
-        await world.until(world.io.in_full_swing)
+        await world.io.until_full_swing()
         proxy.refused = [ALL]
-        await asyncio.sleep(REFUSED_SECONDS)
         await world.io.clear_faults()
+        await asyncio.sleep(REFUSED_SECONDS)
         assert await world.poisoned() == 0
         proxy.refused = []
 

@@ -6,7 +6,7 @@ from storage.queues import MESSAGE_REQUESTS
 from tests.e2e.sample import as_text, fiscal_code, request
 from tests.e2e.world import World
 
-IO_DOWN = {"operation": "get_profile", "kind": "503_before", "count": 1}
+IO_DOWN = {"operation": "get_profile", "kind": "503_before", "probability": 1}
 
 
 async def test_damaged_row(world: World) -> None:

@@ -37,11 +37,12 @@ async def test_one_trace_from_the_request_to_the_payment(world: World) -> None:
     """A request's trace continues over four queues and a timer, and no telemetry contains a code or a key."""
     person = fiscal_code(7)
     asked = request("tari-7", person, feature_level_type="ADVANCED", content={"payment_data": payment()})
+    await world.io.citizens({person: {"reads_after_seconds": None}})
     async with running_collector() as collector:
         await world.start_hosts(settings=collector.settings)
         await world.put(asked | {"traceparent": TRACEPARENT})
         await world.until_gone({"tari-7": "SENDING ACCEPTED"})
-        await world.io.advance(timedelta(seconds=30))  # processed, and not read yet
+        await world.io.advance(timedelta(seconds=30))  # processed
         await world.make_due()
         await world.until_gone({"tari-7": "SENDING ACCEPTED PROCESSED"})
         await world.put_text(json.dumps({"request_id": "tari-7"}), queue=MESSAGE_SETTLED)

@@ -22,11 +22,7 @@ async def test_wrong_key_in_the_middle_of_a_run(world: World) -> None:
     requests = [request(f"r{number}", fiscal_code(number)) for number in range(SIZE)]
     await world.start_hosts(2, {"IO_API_SECONDARY_KEY": SECONDARY})
     putting = asyncio.create_task(put_in_batches(world, requests))
-
-    async def sent_some() -> bool:
-        return len(await world.io.messages()) >= BEFORE
-
-    await world.until(sent_some)
+    await world.io.until_answered(BEFORE)
     await world.io.keys({SERVICE: []})
     await asyncio.sleep(KNOWN_EVERYWHERE_SECONDS)
     sent, calls = len(await world.io.messages()), await _received(world)

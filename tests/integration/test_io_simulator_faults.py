@@ -160,6 +160,16 @@ async def test_slow_call_takes_effect_even_if_nobody_waits(session: aiohttp.Clie
     await until(accepted_two, session)
 
 
+async def test_slow_call_goes_on_when_the_faults_are_cleared(session: aiohttp.ClientSession) -> None:
+    """A slow call waits until the faults are cleared, and then takes effect at once."""
+    await script(session, {"kind": "slow", "seconds": 3600})
+    call = asyncio.create_task(session.post("messages", json=MESSAGE))
+    await until(submissions, session)
+    assert (await accepted(session), call.done()) == (0, False)
+    await session.delete("/simulator/faults")
+    assert (await call).status == 201
+
+
 async def test_accept_without_id(session: aiohttp.ClientSession) -> None:
     """A 201 has neither an id nor a Location, and a refusal is unchanged."""
     await script(session, {"operation": "submit_message", "kind": "accept_without_id", "count": 2})
