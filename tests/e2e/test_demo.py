@@ -3,9 +3,12 @@
 import asyncio
 import sys
 
+import pytest
+
 from tests.e2e.processes import PROJECT
 
 
+@pytest.mark.timeout(300)
 async def test_every_request_ends_as_expected() -> None:
     """The demo exits with 0, and PagoPA's codecs read its traffic (conftest.py).
 
