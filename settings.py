@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contract.fields import ServiceName
+from contract.fiscal_code import FISCAL_CODE_PATTERN
 from contract.reminders import ReminderPolicy
 from ncrontab import NcrontabError, Schedule
 from storage import address
@@ -200,6 +201,9 @@ class Settings(BaseSettings):
         2, ge=1, le=10, validation_alias="REMINDERS_PER_CITIZEN_PER_DAY"
     )
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(validation_alias="ENCRYPTION_KEYS")
+    test_recipients: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), validation_alias="TEST_RECIPIENTS"
+    )
     check_status_schedule: str = Field("0 */5 * * * *", validation_alias="CHECK_STATUS_SCHEDULE")
     doctor_thresholds: Annotated[Thresholds, NoDecode] = Field(
         Thresholds(), validation_alias="DOCTOR_THRESHOLDS"
@@ -355,6 +359,20 @@ class Settings(BaseSettings):
                 raise ValueError(f"key {number} is not url-safe base64 of 32 bytes; {NEW_KEY}") from None
         return keys
 
+    @field_validator("test_recipients", mode="before")
+    @classmethod
+    def _read_test_recipients(cls, value: Any) -> Any:
+        if not isinstance(value, str):  # the default
+            return value
+        _refuse_reference(value)
+        codes = [code.strip().upper() for code in value.split(",")]
+        for number, code in enumerate(codes, start=1):
+            if not re.fullmatch(FISCAL_CODE_PATTERN, code):
+                raise ValueError(f"recipient {number} is not a person's fiscal code")
+            if code in codes[: number - 1]:
+                raise ValueError(f"recipient {number} is there twice")
+        return codes
+
     @field_validator("applicationinsights")
     @classmethod
     def _check_applicationinsights(cls, value: SecretStr | None) -> SecretStr | None:
@@ -415,11 +433,12 @@ class Settings(BaseSettings):
 
     @property
     def secrets(self) -> set[str]:
-        """Return every key that must never be visible."""
+        """Return every key and fiscal code that must never be visible."""
         services = self.services.values()
         single = (self.io_manage_api_key, *self.remote_content_keys)
         keys = {
             *self.encryption_keys,
+            *self.test_recipients,
             *(key for key in single if key),
             *(key for one in services for key in (one.key, one.secondary_key) if key),
         }

@@ -114,6 +114,11 @@ _MISTAKES: Final = Phrases(
             r"key (\d+) is not url-safe base64 of 32 bytes",
             "la chiave numero {0} non è il base64 (per URL) di 32 byte",
         ),
+        (
+            r"recipient (\d+) is not a person's fiscal code",
+            "il destinatario numero {0} non è il codice fiscale di una persona",
+        ),
+        (r"recipient (\d+) is there twice", "il destinatario numero {0} c'è due volte"),
         (r"is no NCRONTAB schedule: the schedule never fires.*", "è un orario NCRONTAB che non viene mai"),
         (r"is no NCRONTAB schedule: .*?\"(.*)\".*", "non è un orario NCRONTAB: «{0}» non va bene"),
         (

@@ -37,6 +37,7 @@ OPTIONAL_SECRETS = {
     "IO_SERVICES",
     "REMOTE_CONTENT_API_KEY",
     "REMOTE_CONTENT_API_SECONDARY_KEY",
+    "TEST_RECIPIENTS",
 }
 
 
@@ -69,7 +70,7 @@ def as_text(default: Any) -> str:
     """A default as the environment would hold it."""
     if isinstance(default, RateLimit):
         return f"{default.calls}/{default.seconds:g}"
-    return "" if default in (None, {}, ReminderPolicy(), Thresholds()) else str(default)
+    return "" if default in (None, {}, (), ReminderPolicy(), Thresholds()) else str(default)
 
 
 def defaults() -> dict[str, str]:
@@ -153,9 +154,10 @@ def test_secrets_are_masked() -> None:
         "AzureWebJobsStorage": "AccountName=a;AccountKey=" + "s" * 40,
         "ENCRYPTION_KEYS": key,
         "IO_SERVICES": '{"anagrafe": {"key": "first-of-anagrafe", "secondary_key": "second-of-anagrafe"}}',
+        "TEST_RECIPIENTS": "RSSMRA80A01H501U",
     }
     single = {name for name, field in FIELDS.items() if is_secret(field.annotation)} - {*secrets}
     single -= {"APPLICATIONINSIGHTS_CONNECTION_STRING"}
     configured = Settings(**secrets | {name: f"value-of-{name}-{'x' * 32}" for name in single})
-    visible = {key, "s" * 40, "first-of-anagrafe", "second-of-anagrafe"}
+    visible = {key, "s" * 40, "first-of-anagrafe", "second-of-anagrafe", "RSSMRA80A01H501U"}
     assert configured.secrets == visible | {f"value-of-{name}-{'x' * 32}" for name in single}

@@ -103,6 +103,30 @@ def test_documents_are_kept_for_so_many_days(load: Load, days: str | None, kept:
     assert load(DOCUMENT_RETENTION_DAYS=days).document_retention == (timedelta(days=kept) if kept else None)
 
 
+def test_test_recipients_are_secrets(load: Load) -> None:
+    """The test recipients are fiscal codes, so they are hidden and masked like keys."""
+    loaded = load(TEST_RECIPIENTS="rssmra80a01h501u, BNCLRA85M41F205X")
+    codes = [code.get_secret_value() for code in loaded.test_recipients]
+    assert codes == ["RSSMRA80A01H501U", "BNCLRA85M41F205X"]
+    assert set(codes) < loaded.secrets
+    assert not any(code in repr(loaded) for code in codes)
+
+
+@pytest.mark.parametrize(
+    ("recipients", "rule"),
+    [
+        ("RSSMRA80A01H501U,ROSSI", "recipient 2 is not a person's fiscal code"),
+        ("RSSMRA80A01H501U,", "recipient 2 is not a person's fiscal code"),
+        ("RSSMRA80A01H501U,RSSMRA80A01H501U", "recipient 2 is there twice"),
+    ],
+)
+def test_wrong_test_recipient_is_named_by_its_number(load: Load, recipients: str, rule: str) -> None:
+    """A wrong list of test recipients stops the start, without showing a code."""
+    with pytest.raises(SettingsError) as raised:
+        load(TEST_RECIPIENTS=recipients)
+    assert str(raised.value) == f"TEST_RECIPIENTS: {rule}"
+
+
 @pytest.mark.parametrize("days", ["0", "29", "3651", "-1", "90 days"])
 def test_retention_out_of_range_stops_the_start(load: Load, days: str) -> None:
     """A retention shorter than a month or longer than ten years is a mistake, and so is a word."""
