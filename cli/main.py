@@ -10,9 +10,11 @@ from cli.report import report
 from cli.send import send
 from cli.show import show
 from cli.status import status
+from cli.try_template import try_template
 
 app = App()
 app.command()(send)
+app.command("try")(try_template)
 app.command()(show)
 app.command()(status)
 app.command()(report)

@@ -16,6 +16,7 @@ NOT_FOUND: Final = 1
 ATTENTION: Final = 1
 WRONG: Final = 2
 UNEXPECTED: Final = 3
+INTERRUPTED: Final = 130
 
 # Wide enough for every row: an id that is cut or folded can be neither searched nor copied.
 LINE_WIDTH = 100_000

@@ -329,6 +329,16 @@ FILE_RULES: Final[dict[str, FileRule]] = {
         "Per un messaggio nuovo serve un altro id o un'altra campagna"
     ),
     "richiesta-troppo-grande": _error("con tutte le traduzioni il messaggio supera i 64 KB di una coda"),
+    # the trials
+    "prova-destinatario": _error(
+        "non è un destinatario di prova (TEST_RECIPIENTS): un file di prova ha dati inventati, "
+        "e va solo a loro"
+    ),
+    "prova-allegati": _error(
+        "è un documento di una persona: per la prova serve un file di prova, con --sample, che ne nomini "
+        "uno inventato"
+    ),
+    "prova-poche-righe": _error("ha {rows} righe, e le prove chieste sono {wanted}"),
     # the subject
     "oggetto-nome": _warning(
         "contiene il nome del destinatario: l'oggetto lo legge chiunque veda il telefono"

@@ -12,23 +12,26 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cli.campaign_file import report
 from cli.campaign_file.campaign import CampaignFile
 from cli.campaign_file.cells import trimmed
-from cli.campaign_file.findings import Findings, Unusable, reason_of
+from cli.campaign_file.findings import Unusable, reason_of
 from cli.campaign_file.italian import WrongValue, amount
 from cli.campaign_file.journal import Journal
 from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.preview import page
 from cli.campaign_file.sender import FileChanged, Sender, Sent
 from cli.campaign_file.template import Template
+from cli.canary import Canary, canary_trials
 from cli.completion import services, warnings
 from cli.connection import Operator, ask, clock, configured
-from cli.printing import ATTENTION, WRONG, AsJson, checked, fail, print_json, print_note
+from cli.italian import number
+from cli.limited import refuse_if_limited
+from cli.printing import ATTENTION, INTERRUPTED, WRONG, AsJson, checked, fail, print_json, print_note
 from cli.rules_it import FILE_RULES, WARNINGS
+from cli.selection import grouped
+from cli.trials import Fate, consent, print_fates, run_trials, terminal
 from contract.fields import Campaign as CampaignName
 from storage.campaign_secrets import CampaignSecret
 from storage.table import Unanswered
 
-INTERRUPTED: Final = 130
-_NOTHING: Final = "Nessun messaggio è stato inviato."
 _RESUME: Final = "Per riprendere da qui ripeti lo stesso comando."
 _CHANGED: Final = "Il file è cambiato dopo il controllo."
 _AGAIN: Final = "Ripeti il comando: il file sarà ricontrollato, e chi ha già il messaggio non lo riceve più."
@@ -54,7 +57,9 @@ def _warnings(codes: list[str] | None) -> list[str]:
     return codes or []
 
 
+@grouped
 def send(
+    canary: Canary,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Il file delle righe, CSV o XLSX.")],
     template: Annotated[Path, typer.Option(help="Il modello del messaggio, per esempio tari.md.")],
     campaign: Annotated[
@@ -89,6 +94,9 @@ def send(
 ) -> None:
     """Invia un messaggio per ogni riga di un foglio, dopo aver controllato tutto.
 
+    Con --canary 2 partono prima due prove, con dati inventati, ai destinatari di prova: il comando aspetta il
+    loro esito, lo mostra, e chiede se proseguire.
+
     Se una riga ha un errore, o un'avvertenza non accettata con --accept, non parte niente. Lo stesso file due
     volte non invia niente due volte: si può interrompere e rilanciare.
 
@@ -99,7 +107,7 @@ def send(
     services = configured().services
     secret = _secret(campaign, dry_run=dry_run)
     previews = preview if dry_run or html else 0
-    with _refusals(as_json=as_json):
+    with report.refusals(as_json=as_json):
         opened = CampaignFile.open(
             *(file, sheet, Template.load(template)), service=service, services=services, secret=secret
         )
@@ -109,10 +117,31 @@ def send(
     if not as_json:
         report.print_checked(found, accepted, with_previews=dry_run)
     is_blocked = bool(found.findings.blocking(accepted))
-    sent = None if dry_run or is_blocked else _deliver(opened, found, silent=as_json)
-    _conclude(found, accepted, sent, as_json=as_json)
+    if dry_run or is_blocked:
+        _conclude(found, accepted, None, [], as_json=as_json)
+    else:
+        fates = _before_the_first(opened, found, canary, as_json=as_json)
+        _conclude(found, accepted, _deliver(opened, found, silent=as_json), fates, as_json=as_json)
     if is_blocked:
-        fail(ATTENTION, _NOTHING)
+        fail(ATTENTION, report.NOTHING)
+
+
+def _before_the_first(opened: CampaignFile, found: Checked, canary: Canary, *, as_json: bool) -> list[Fate]:
+    """Ask IO whether the service may write to the first citizen, then send the trials. Return their fates."""
+    assert found.first
+    refuse_if_limited(opened.requests.service, found.first.fiscal_code, report.NOTHING)
+    if not canary.canary:
+        return []
+    with report.refusals(as_json=as_json):
+        trials = canary_trials(opened, found, canary, configured().test_recipients)
+    if not as_json:
+        report.print_messages([trials[0].request])
+    fates = run_trials(trials, canary.wait, silent=as_json)
+    if not as_json:
+        print_fates(fates, canary.wait)
+    question = f"Invio i {number(len(found.fingerprints))} messaggi della campagna?"
+    consent(fates, question, yes=canary.yes, read=None if as_json else terminal())
+    return fates
 
 
 def _check(opened: CampaignFile, most_cents: int | None, previews: int, *, silent: bool) -> Checked:
@@ -123,30 +152,16 @@ def _check(opened: CampaignFile, most_cents: int | None, previews: int, *, silen
         return linter.check(opened.results(), previews=previews, on_row=advance)
 
 
-def _conclude(found: Checked, accepted: list[str], sent: Sent | None, *, as_json: bool) -> None:
+def _conclude(
+    found: Checked, accepted: list[str], sent: Sent | None, fates: list[Fate], *, as_json: bool
+) -> None:
     if as_json:
-        print_json(report.document(found.findings, found, accepted, sent))
+        trials = {"trials": [fate.document() for fate in fates]} if fates else {}
+        print_json(report.document(found.findings, found, accepted, sent) | trials)
     elif sent:
         report.print_sent(sent)
     if sent and sent.conflicts.counts:
         raise typer.Exit(ATTENTION)
-
-
-@contextmanager
-def _refusals(*, as_json: bool) -> Iterator[None]:
-    """End the command if the file or the template cannot be used, or if the check is interrupted."""
-    try:
-        yield
-    except Unusable as error:
-        findings = Findings()
-        findings.add(error.findings)
-        if as_json:
-            print_json(report.document(findings, Checked(), [], None))
-        else:
-            report.print_findings(findings)
-        fail(ATTENTION, _NOTHING)
-    except KeyboardInterrupt:
-        fail(INTERRUPTED, "Interrotto durante il controllo.", _NOTHING)
 
 
 def _secret(campaign: str, *, dry_run: bool) -> CampaignSecret:
@@ -193,7 +208,7 @@ def _journal(opened: CampaignFile, found: Checked) -> Journal:
     try:
         journal.write(journal.done)
     except OSError as error:
-        fail(WRONG, f"{journal.path} non si può scrivere: {reason_of(error)}.", _NOTHING)
+        fail(WRONG, f"{journal.path} non si può scrivere: {reason_of(error)}.", report.NOTHING)
     return journal
 
 

@@ -55,6 +55,12 @@ BLOB: Final = Field("remote_content.attachments.0.blob", ("allegato", "attachmen
 ATTACHMENT_NAME: Final = Field(
     "remote_content.attachments.0.name", ("nome_allegato", "attachment_name"), italian.text
 )
+PAYEE: Final = Field(
+    "content.payment_data.payee.fiscal_code",
+    ("ente_creditore", "payee", "codice_fiscale_ente_creditore"),
+    italian.organization_code,
+)
+NOT_BEFORE: Final = Field("not_before", ("invia_dal", "not_before"), instant_at(START_OF_DAY))
 PRIORITY: Final = Field("priority", ("priorita", "priority"), italian.priority)
 FIELDS: Final = (
     FISCAL_CODE,
@@ -62,12 +68,8 @@ FIELDS: Final = (
     NOTICE_NUMBER,
     DUE_DATE,
     REQUEST_ID,
-    Field(
-        "content.payment_data.payee.fiscal_code",
-        ("ente_creditore", "payee", "codice_fiscale_ente_creditore"),
-        italian.organization_code,
-    ),
-    Field("not_before", ("invia_dal", "not_before"), instant_at(START_OF_DAY)),
+    PAYEE,
+    NOT_BEFORE,
     EXPIRES_AT,
     PRIORITY,
     BLOB,

@@ -39,21 +39,28 @@ def fingerprint(request: MessageRequest) -> int:
 
 @dataclass
 class Checked:
-    """A campaign that was checked. `fingerprints` holds those of its requests, in order, 8 bytes each."""
+    """A campaign that was checked. `fingerprints` holds those of its requests, in order, 8 bytes each.
+
+    `highest_cents`: the highest amount; `first`: the request of the first row that has one.
+    """
 
     findings: Findings = field(default_factory=Findings)
     rows: int = 0
     payments: int = 0
     cents: int = 0
+    highest_cents: int = 0
+    first: MessageRequest | None = None
     fingerprints: array[int] = field(default_factory=lambda: array("Q"))
     previews: list[MessageRequest] = field(default_factory=list)
 
     def take(self, request: MessageRequest, previews: int) -> None:
         """Count a request, and keep it if it is among the first `previews`."""
         self.fingerprints.append(fingerprint(request))
+        self.first = self.first or request
         if payment := request.content.payment_data:
             self.payments += 1
             self.cents += payment.amount
+            self.highest_cents = max(self.highest_cents, payment.amount)
         if len(self.previews) < previews:
             self.previews.append(request)
 

@@ -1,19 +1,22 @@
 """Prints what was found in a campaign's file and what was sent, for people and as JSON."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import typer
 
 from cli.campaign_file.campaign import CampaignFile
-from cli.campaign_file.findings import Finding, Findings
+from cli.campaign_file.findings import Finding, Findings, Unusable
 from cli.campaign_file.linter import Checked
 from cli.campaign_file.preview import text_previews
 from cli.campaign_file.sender import Sent
 from cli.italian import counted, euros, number
-from cli.printing import print_note, print_table, shown
+from cli.printing import ATTENTION, INTERRUPTED, fail, print_json, print_note, print_table, shown
 from cli.rules_it import level_of
+from contract.request import MessageRequest
 
+NOTHING: Final = "Nessun messaggio è stato inviato."
 _MOST_LINES: Final = 200
 _LEVELS: Final = {"error": "errore", "warning": "avvertenza"}
 
@@ -48,7 +51,12 @@ def print_checked(checked: Checked, accepted: list[str], *, with_previews: bool)
     total = euros(checked.cents)
     typer.echo(f"Righe: {checked.rows}. Avvisi di pagamento: {checked.payments}, in tutto {total}.")
     print_findings(checked.findings, accepted)
-    for text in text_previews(checked.previews) if with_previews else ():
+    print_messages(checked.previews if with_previews else ())
+
+
+def print_messages(requests: Iterable[MessageRequest]) -> None:
+    """Print messages as the citizen will read them."""
+    for text in text_previews(requests):
         typer.echo()
         for line in text.splitlines():
             typer.echo(shown(line))
@@ -91,3 +99,20 @@ def print_sent(sent: Sent) -> None:
 def how_far(sent: Sent) -> str:
     """Return how far the sending has come, as a sentence."""
     return f"in coda {number(sent.done)} richieste su {number(sent.total)}."
+
+
+@contextmanager
+def refusals(*, as_json: bool) -> Iterator[None]:
+    """End the command if the file or the template cannot be used, or if the check is interrupted."""
+    try:
+        yield
+    except Unusable as error:
+        findings = Findings()
+        findings.add(error.findings)
+        if as_json:
+            print_json(document(findings, Checked(), [], None))
+        else:
+            print_findings(findings)
+        fail(ATTENTION, NOTHING)
+    except KeyboardInterrupt:
+        fail(INTERRUPTED, "Interrotto durante il controllo.", NOTHING)

@@ -92,12 +92,16 @@ type Leaf = Callable[[Mapping[str, object]], Any]
 
 @dataclass(frozen=True)
 class Template:
-    """A template with its translations, ready to render."""
+    """A template with its translations, ready to render.
+
+    `names`: how it writes each field that it uses, by key. `filters`: those that it applies to each field.
+    """
 
     path: Path
     parts: Mapping[str, Leaf]
     names: Mapping[str, str]
     sources: Mapping[str, str]
+    filters: Mapping[str, frozenset[str]]
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -106,7 +110,7 @@ class Template:
         reader.read(path, "content", _HEAD)
         for language, other in _translations(path):
             reader.read(other, f"translations.{language}", dict.fromkeys(_SUBJECT, "content.subject"))
-        return cls(path, reader.parts, reader.names, reader.sources)
+        return cls(path, reader.parts, reader.names, reader.sources, reader.filters)
 
     @property
     def place(self) -> Place:
@@ -150,6 +154,7 @@ class _Reader:
         self.parts: dict[str, Leaf] = {}
         self.names: dict[str, str] = {}
         self.sources: dict[str, str] = {}
+        self.filters: dict[str, frozenset[str]] = {}
         self._environments: dict[Callable[[str], str], SandboxedEnvironment] = {
             escape: _environment(escape) for escape in (str, _for_markdown, _for_yaml)
         }
@@ -207,6 +212,8 @@ class _Reader:
             _fail(path, f"ha {_where(error.lineno, above)} un segnaposto che non si capisce: {_HINT}")
         for node in tree.find_all(nodes.Node):
             _check(path, node, above)
+        for key, filter_ in _filtered(tree):
+            self.filters[key] = self.filters.get(key, frozenset()) | {filter_}
         for name in tree.find_all(nodes.Name):
             key = template_key(name.name)
             self.names.setdefault(key, name.name)
@@ -263,6 +270,16 @@ def _check(path: Path, node: nodes.Node, above: int | None) -> None:
     if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
         what = f"il filtro «{node.name}», che non c'è: i filtri sono {', '.join(_FILTERS)}"
         _fail(path, f"usa {_where(node.lineno, above)} {what}")
+
+
+def _filtered(tree: nodes.Template) -> Iterator[tuple[str, str]]:
+    """Yield each field to which a filter is applied, with the filter."""
+    for node in tree.find_all(nodes.Filter):
+        of: nodes.Node | None = node.node
+        while isinstance(of, nodes.Filter):
+            of = of.node
+        if isinstance(of, nodes.Name):
+            yield template_key(of.name), node.name
 
 
 def _where(line: int, above: int | None) -> str:
