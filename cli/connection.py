@@ -18,10 +18,11 @@ from io_api.rate_limiter import RateLimiter
 from io_api.suspension_store import SuspensionStore
 from io_api.suspensions import Key, named_keys
 from settings import RateLimit, Settings, SettingsError, Thresholds
-from storage import audit, campaign_secrets, counters, key_checks
+from storage import audit, campaign_secrets, campaign_spreads, counters, key_checks
 from storage.account import StorageAccount
 from storage.audit import Audit
 from storage.campaign_secrets import CampaignSecrets
+from storage.campaign_spreads import CampaignSpreads
 from storage.cipher import Cipher, Undecipherable
 from storage.documents import Documents
 from storage.key_checks import KeyChecks
@@ -51,6 +52,7 @@ class Operator(Stores):
     readiness: Readiness
     key_checks: KeyChecks
     campaign_secrets: CampaignSecrets
+    campaign_spreads: CampaignSpreads
     configured: Settings
     documents: Callable[[], Documents]
 
@@ -147,6 +149,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Op
         readiness=Readiness.of(account, cipher, rate_limiter.TABLE, counters.TABLE),
         key_checks=KeyChecks(account.table(key_checks.TABLE), cipher),
         campaign_secrets=CampaignSecrets(account.table(campaign_secrets.TABLE), cipher),
+        campaign_spreads=CampaignSpreads(account.table(campaign_spreads.TABLE)),
         configured=configured,
         documents=account.documents,
     )

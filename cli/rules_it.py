@@ -329,6 +329,9 @@ FILE_RULES: Final[dict[str, FileRule]] = {
         "Per un messaggio nuovo serve un altro id o un'altra campagna"
     ),
     "richiesta-troppo-grande": _error("con tutte le traduzioni il messaggio supera i 64 KB di una coda"),
+    # the spread
+    "distribuzione-colonna": _error("non si usa con --spread: il momento di ogni riga viene da lì"),
+    "distribuzione-scadenza": _error("viene prima dell'invio, che --spread mette al {start}"),
     # the trials
     "prova-destinatario": _error(
         "non è un destinatario di prova (TEST_RECIPIENTS): un file di prova ha dati inventati, "

@@ -18,6 +18,7 @@ from cli.campaign_file.journal import Journal
 from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.preview import page
 from cli.campaign_file.sender import FileChanged, Sender, Sent
+from cli.campaign_file.spread import EXAMPLE, Spread, WrongSpread
 from cli.campaign_file.template import Template
 from cli.canary import Canary, canary_trials
 from cli.completion import services, warnings
@@ -90,12 +91,17 @@ def send(
     max_amount: Annotated[
         str | None, typer.Option(help="L'importo massimo ammesso, per esempio 500,00.")
     ] = None,
+    spread: Annotated[
+        str | None,
+        typer.Option(metavar="GIORNI", help=f"Distribuisce gli invii su giorni e ore: {EXAMPLE}."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Invia un messaggio per ogni riga di un foglio, dopo aver controllato tutto.
 
     Con --canary 2 partono prima due prove, con dati inventati, ai destinatari di prova: il comando aspetta il
-    loro esito, lo mostra, e chiede se proseguire.
+    loro esito, lo mostra, e chiede se proseguire. Con --spread '5 giorni, 9-13' i messaggi partono un po' per
+    volta, nei giorni lavorativi e nelle ore dette: così chi risponde al telefono regge le domande.
 
     Se una riga ha un errore, o un'avvertenza non accettata con --accept, non parte niente. Lo stesso file due
     volte non invia niente due volte: si può interrompere e rilanciare.
@@ -107,21 +113,30 @@ def send(
     services = configured().services
     secret = _secret(campaign, dry_run=dry_run)
     previews = preview if dry_run or html else 0
+    plan = _plan(campaign, spread, dry_run=dry_run)
     with report.refusals(as_json=as_json):
         opened = CampaignFile.open(
-            *(file, sheet, Template.load(template)), service=service, services=services, secret=secret
+            *(file, sheet, Template.load(template)),
+            service=service,
+            services=services,
+            secret=secret,
+            spread=plan,
         )
         found = _check(opened, most_cents, previews, silent=as_json)
     if html:
         _write_page(html, found, campaign, service)
     if not as_json:
         report.print_checked(found, accepted, with_previews=dry_run)
+        if plan:
+            report.print_spread(plan, found)
     is_blocked = bool(found.findings.blocking(accepted))
     if dry_run or is_blocked:
-        _conclude(found, accepted, None, [], as_json=as_json)
+        _conclude(opened, found, accepted, None, [], as_json=as_json)
     else:
         fates = _before_the_first(opened, found, canary, as_json=as_json)
-        _conclude(found, accepted, _deliver(opened, found, silent=as_json), fates, as_json=as_json)
+        _keep_plan(campaign, plan)
+        sent = _deliver(opened, found, silent=as_json)
+        _conclude(opened, found, accepted, sent, fates, as_json=as_json)
     if is_blocked:
         fail(ATTENTION, report.NOTHING)
 
@@ -153,11 +168,17 @@ def _check(opened: CampaignFile, most_cents: int | None, previews: int, *, silen
 
 
 def _conclude(
-    found: Checked, accepted: list[str], sent: Sent | None, fates: list[Fate], *, as_json: bool
+    opened: CampaignFile,
+    found: Checked,
+    accepted: list[str],
+    sent: Sent | None,
+    fates: list[Fate],
+    *,
+    as_json: bool,
 ) -> None:
     if as_json:
-        trials = {"trials": [fate.document() for fate in fates]} if fates else {}
-        print_json(report.document(found.findings, found, accepted, sent) | trials)
+        document = report.document(found.findings, found, accepted, sent, opened.requests.spread)
+        print_json(document | {"trials": [fate.document() for fate in fates]})
     elif sent:
         report.print_sent(sent)
     if sent and sent.conflicts.counts:
@@ -168,6 +189,35 @@ def _secret(campaign: str, *, dry_run: bool) -> CampaignSecret:
     if dry_run:
         return CampaignSecret.temporary(campaign)
     return ask(lambda stores: stores.campaign_secrets.of(campaign))
+
+
+def _plan(campaign: str, asked: str | None, *, dry_run: bool) -> Spread | None:
+    """Return how the campaign is spread. What its first run decided counts, so that no message changes."""
+    kept = None if dry_run else ask(lambda stores: stores.campaign_spreads.of(campaign))
+    try:
+        new = Spread.parse(asked, clock()) if asked else None
+    except WrongSpread as error:
+        fail(WRONG, f"--spread: {error}.")
+    if kept is None:
+        if new and new.windows[0].closes <= clock():
+            fail(WRONG, f"--spread: il primo giorno, {new.first:%d/%m/%Y}, è già passato.")
+        return new
+    spread = Spread.parse(kept, clock())
+    if asked is None or not spread.is_asked_by(asked, clock()):
+        fail(ATTENTION, *_kept(spread))
+    return spread
+
+
+def _keep_plan(campaign: str, plan: Spread | None) -> None:
+    if plan and ask(lambda stores: stores.campaign_spreads.keep(campaign, str(plan))) != str(plan):
+        fail(ATTENTION, "Un altro comando ha appena distribuito questa campagna in altro modo.", _AGAIN)
+
+
+def _kept(spread: Spread) -> tuple[str, ...]:
+    return (
+        f"Questa campagna è già distribuita: {spread}. Gli invii restano lì: ripeti con --spread '{spread}'.",
+        report.NOTHING,
+    )
 
 
 def _deliver(opened: CampaignFile, found: Checked, *, silent: bool) -> Sent:

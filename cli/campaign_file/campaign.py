@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from cli.campaign_file.columns import Columns
+from cli.campaign_file.columns import NOT_BEFORE, Columns
 from cli.campaign_file.findings import Unusable
 from cli.campaign_file.row_request import RowRequests, RowResult
+from cli.campaign_file.spread import Spread
 from cli.campaign_file.spreadsheet import rows_of
 from cli.campaign_file.template import Template
 from storage.campaign_secrets import CampaignSecret
@@ -31,6 +32,7 @@ class CampaignFile:
         service: str,
         services: Collection[str],
         secret: CampaignSecret,
+        spread: Spread | None = None,
     ) -> Self:
         """Read the header, and check it against the template. Raises Unusable."""
         header = next(rows_of(path, sheet), None)
@@ -38,12 +40,15 @@ class CampaignFile:
             raise Unusable.because("file-vuoto")
         columns = Columns.of(header)
         columns.check_template(template.names, template.place)
+        if spread and (own := columns.by_path.get(NOT_BEFORE.path)):
+            raise Unusable.because("distribuzione-colonna", own.place, columns.header_row)
         requests = RowRequests(
             columns=columns,
             template=template,
             service=service,
             services=services,
             secret=secret,
+            spread=spread,
         )
         return cls(path, sheet, requests)
 

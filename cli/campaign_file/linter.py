@@ -1,6 +1,7 @@
 """Checks a whole campaign before anything leaves: pass 1 of `postino send`."""
 
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +22,7 @@ from cli.campaign_file.text_rules import (
     subject_codes,
     without_placeholders,
 )
-from cli.italian import euros
+from cli.italian import euros, moment
 from contract.request import MessageRequest
 from storage.queues import fits
 
@@ -41,7 +42,8 @@ def fingerprint(request: MessageRequest) -> int:
 class Checked:
     """A campaign that was checked. `fingerprints` holds those of its requests, in order, 8 bytes each.
 
-    `highest_cents`: the highest amount; `first`: the request of the first row that has one.
+    `highest_cents`: the highest amount; `first`: the request of the first row that has one; `starts`: how
+    many requests of a spread campaign begin in each hour; `late`: how many of them began in the past.
     """
 
     findings: Findings = field(default_factory=Findings)
@@ -50,6 +52,8 @@ class Checked:
     cents: int = 0
     highest_cents: int = 0
     first: MessageRequest | None = None
+    starts: Counter[datetime] = field(default_factory=Counter)
+    late: int = 0
     fingerprints: array[int] = field(default_factory=lambda: array("Q"))
     previews: list[MessageRequest] = field(default_factory=list)
 
@@ -91,10 +95,16 @@ class Linter:
             checked.findings.add(repeats.findings(result))
             if result.request:
                 checked.take(result.request, previews)
+                self._count_start(result.request, checked)
             on_row()
         if not checked.rows:
             checked.findings.add([Finding.of("file-vuoto")])
         return checked
+
+    def _count_start(self, request: MessageRequest, checked: Checked) -> None:
+        if self.requests.spread and request.not_before:
+            checked.starts[self.requests.spread.hour_of(request.not_before)] += 1
+            checked.late += request.not_before < self.now
 
     def _row_findings(self, result: RowResult) -> Iterator[Finding]:
         number = result.row.number
@@ -135,6 +145,10 @@ class Linter:
                 yield Finding.of(code, place, result.row.number)
             if word := delicate_word(text.subject):
                 yield Finding.of("oggetto-salute", place, result.row.number, word=word)
+        due, start = request.content.due_date, request.not_before
+        if self.requests.spread and due and start and start >= due:
+            place = self.requests.place_of(DUE_DATE.path)
+            yield Finding.of("distribuzione-scadenza", place, result.row.number, start=moment(start))
         if not fits(request.to_json()):
             yield Finding.of("richiesta-troppo-grande", self.requests.template.place, result.row.number)
 

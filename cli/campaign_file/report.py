@@ -11,6 +11,7 @@ from cli.campaign_file.findings import Finding, Findings, Unusable
 from cli.campaign_file.linter import Checked
 from cli.campaign_file.preview import text_previews
 from cli.campaign_file.sender import Sent
+from cli.campaign_file.spread import Spread
 from cli.italian import counted, euros, number
 from cli.printing import ATTENTION, INTERRUPTED, fail, print_json, print_note, print_table, shown
 from cli.rules_it import level_of
@@ -21,7 +22,13 @@ _MOST_LINES: Final = 200
 _LEVELS: Final = {"error": "errore", "warning": "avvertenza"}
 
 
-def document(findings: Findings, checked: Checked, accepted: list[str], sent: Sent | None) -> dict[str, Any]:
+def document(
+    findings: Findings,
+    checked: Checked,
+    accepted: list[str],
+    sent: Sent | None,
+    spread: Spread | None = None,
+) -> dict[str, Any]:
     """Return everything for JSON."""
     return {
         "rows": checked.rows,
@@ -31,6 +38,7 @@ def document(findings: Findings, checked: Checked, accepted: list[str], sent: Se
         "counts": findings.counts,
         "accepted": accepted,
         "sent": _sent_document(sent) if sent else None,
+        "spread": spread_document(spread, checked) if spread else None,
     }
 
 
@@ -52,6 +60,32 @@ def print_checked(checked: Checked, accepted: list[str], *, with_previews: bool)
     typer.echo(f"Righe: {checked.rows}. Avvisi di pagamento: {checked.payments}, in tutto {total}.")
     print_findings(checked.findings, accepted)
     print_messages(checked.previews if with_previews else ())
+
+
+def print_spread(spread: Spread, checked: Checked) -> None:
+    """Print when the messages of a spread campaign leave, and how many an hour."""
+    total = checked.starts.total()
+    if not total:
+        return
+    days, rate = counted(spread.days, "giorno lavorativo", "giorni lavorativi"), round(total / spread.hours)
+    typer.echo(
+        f"Distribuzione: {counted(total, 'messaggio', 'messaggi')} in {days}, circa {number(rate)} l'ora "
+        f"(al più {number(max(checked.starts.values()))}), {spread.span()}."
+    )
+    if checked.late:
+        typer.echo(f"Per {counted(checked.late, 'riga', 'righe')} il momento è già passato: partono subito.")
+
+
+def spread_document(spread: Spread, checked: Checked) -> dict[str, Any]:
+    """Return the spread for JSON."""
+    return {
+        "spread": str(spread),
+        "first": spread.windows[0].opens,
+        "last": spread.windows[-1].closes,
+        "per_hour": round(checked.starts.total() / spread.hours, 1),
+        "most_per_hour": max(checked.starts.values(), default=0),
+        "late": checked.late,
+    }
 
 
 def print_messages(requests: Iterable[MessageRequest]) -> None:

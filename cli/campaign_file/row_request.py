@@ -14,6 +14,7 @@ from cli.campaign_file.columns import (
     ATTACHMENT_NAME,
     BLOB,
     FISCAL_CODE,
+    NOT_BEFORE,
     NOTICE_NUMBER,
     PRIORITY,
     REQUEST_ID,
@@ -22,6 +23,7 @@ from cli.campaign_file.columns import (
 )
 from cli.campaign_file.findings import Finding, Place
 from cli.campaign_file.italian import WrongValue
+from cli.campaign_file.spread import Spread
 from cli.campaign_file.template import Empty, EmptyField, Template, WrongFilter
 from cli.italian import ROME
 from contract.request import MessageRequest, parse_request
@@ -61,6 +63,7 @@ class RowRequests:
     service: str
     services: Collection[str]
     secret: CampaignSecret
+    spread: Spread | None = None
 
     def of(self, row: Row) -> RowResult:
         """Return the request of a row, or what prevents it."""
@@ -159,6 +162,10 @@ class RowRequests:
         values[REQUEST_ID.path] = self.secret.request_id(
             values.get(REQUEST_ID.path), result.fiscal_code, values.get(NOTICE_NUMBER.path, "")
         )
+        if self.spread:
+            # Of the id alone: the same row leaves at the same time, wherever in the file it stands.
+            digest = self.secret.digest(values[REQUEST_ID.path].encode())
+            values[NOT_BEFORE.path] = self.spread.instant_of(digest)
         if not any(path in result.values for path in (AMOUNT.path, NOTICE_NUMBER.path)):
             values = {path: value for path, value in values.items() if not path.startswith(_PAYMENT)}
         if BLOB.path in values:
