@@ -24,6 +24,7 @@ class CliAccount:
         environment.setenv("AzureWebJobsStorage", connection_string)
         environment.setenv("ENCRYPTION_KEYS", Fernet.generate_key().decode())
         environment.setenv("IO_API_KEY", "a-key")
+        environment.setenv("IO_API_BASE_URL", "http://127.0.0.1:1/api/v1")  # nobody; no test calls IO itself
 
     def run(self, *arguments: str) -> Result:
         """Run `postino` with these arguments."""
