@@ -1,7 +1,7 @@
 """The canary of a campaign: trials of its template and columns, before its first real message."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import typer
@@ -39,7 +39,7 @@ def canary_trials(
     recipients = list(enumerate((code.get_secret_value() for code in listed), start=1))
     if not recipients:
         fail(WRONG, "Per le prove metti in TEST_RECIPIENTS i codici fiscali dei destinatari di prova.")
-    row_requests = opened.requests
+    row_requests = replace(opened.requests, spread=None)  # a trial leaves at once
     if canary.sample:
         sample = CampaignFile.open(
             *(canary.sample, None, row_requests.template),

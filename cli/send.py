@@ -18,7 +18,7 @@ from cli.campaign_file.journal import Journal
 from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.preview import page
 from cli.campaign_file.sender import FileChanged, Sender, Sent
-from cli.campaign_file.spread import EXAMPLE, Spread, WrongSpread
+from cli.campaign_file.spread import EXAMPLE
 from cli.campaign_file.template import Template
 from cli.canary import Canary, canary_trials
 from cli.completion import services, warnings
@@ -28,6 +28,7 @@ from cli.limited import refuse_if_limited
 from cli.printing import ATTENTION, INTERRUPTED, WRONG, AsJson, checked, fail, print_json, print_note
 from cli.rules_it import FILE_RULES, WARNINGS
 from cli.selection import grouped
+from cli.spreads import keep_spread, spread_of
 from cli.trials import Fate, consent, print_fates, run_trials, terminal
 from contract.fields import Campaign as CampaignName
 from storage.campaign_secrets import CampaignSecret
@@ -99,12 +100,12 @@ def send(
 ) -> None:
     """Invia un messaggio per ogni riga di un foglio, dopo aver controllato tutto.
 
+    Se una riga ha un errore, o un'avvertenza non accettata con --accept, non parte niente. Lo stesso file due
+    volte non invia niente due volte: si può interrompere e rilanciare.
+
     Con --canary 2 partono prima due prove, con dati inventati, ai destinatari di prova: il comando aspetta il
     loro esito, lo mostra, e chiede se proseguire. Con --spread '5 giorni, 9-13' i messaggi partono un po' per
     volta, nei giorni lavorativi e nelle ore dette: così chi risponde al telefono regge le domande.
-
-    Se una riga ha un errore, o un'avvertenza non accettata con --accept, non parte niente. Lo stesso file due
-    volte non invia niente due volte: si può interrompere e rilanciare.
 
     Per esempio: postino send tari.xlsx --template tari.md --campaign 'TARI 2026' --dry-run
     """
@@ -113,7 +114,7 @@ def send(
     services = configured().services
     secret = _secret(campaign, dry_run=dry_run)
     previews = preview if dry_run or html else 0
-    plan = _plan(campaign, spread, dry_run=dry_run)
+    plan = spread_of(campaign, spread, report.NOTHING, dry_run=dry_run)
     with report.refusals(as_json=as_json):
         opened = CampaignFile.open(
             *(file, sheet, Template.load(template)),
@@ -133,15 +134,17 @@ def send(
     if dry_run or is_blocked:
         _conclude(opened, found, accepted, None, [], as_json=as_json)
     else:
-        fates = _before_the_first(opened, found, canary, as_json=as_json)
-        _keep_plan(campaign, plan)
+        fates = _before_the_first(opened, found, canary, accepted, as_json=as_json)
+        keep_spread(campaign, plan, report.NOTHING)
         sent = _deliver(opened, found, silent=as_json)
         _conclude(opened, found, accepted, sent, fates, as_json=as_json)
     if is_blocked:
         fail(ATTENTION, report.NOTHING)
 
 
-def _before_the_first(opened: CampaignFile, found: Checked, canary: Canary, *, as_json: bool) -> list[Fate]:
+def _before_the_first(
+    opened: CampaignFile, found: Checked, canary: Canary, accepted: list[str], *, as_json: bool
+) -> list[Fate]:
     """Ask IO whether the service may write to the first citizen, then send the trials. Return their fates."""
     assert found.first
     refuse_if_limited(opened.requests.service, found.first.fiscal_code, report.NOTHING)
@@ -155,7 +158,11 @@ def _before_the_first(opened: CampaignFile, found: Checked, canary: Canary, *, a
     if not as_json:
         print_fates(fates, canary.wait)
     question = f"Invio i {number(len(found.fingerprints))} messaggi della campagna?"
-    consent(fates, question, yes=canary.yes, read=None if as_json else terminal())
+    try:
+        consent(fates, question, yes=canary.yes, read=None if as_json else terminal())
+    except typer.Exit:
+        _conclude(opened, found, accepted, None, fates, as_json=as_json)
+        raise
     return fates
 
 
@@ -189,35 +196,6 @@ def _secret(campaign: str, *, dry_run: bool) -> CampaignSecret:
     if dry_run:
         return CampaignSecret.temporary(campaign)
     return ask(lambda stores: stores.campaign_secrets.of(campaign))
-
-
-def _plan(campaign: str, asked: str | None, *, dry_run: bool) -> Spread | None:
-    """Return how the campaign is spread. What its first run decided counts, so that no message changes."""
-    kept = None if dry_run else ask(lambda stores: stores.campaign_spreads.of(campaign))
-    try:
-        new = Spread.parse(asked, clock()) if asked else None
-    except WrongSpread as error:
-        fail(WRONG, f"--spread: {error}.")
-    if kept is None:
-        if new and new.windows[0].closes <= clock():
-            fail(WRONG, f"--spread: il primo giorno, {new.first:%d/%m/%Y}, è già passato.")
-        return new
-    spread = Spread.parse(kept, clock())
-    if asked is None or not spread.is_asked_by(asked, clock()):
-        fail(ATTENTION, *_kept(spread))
-    return spread
-
-
-def _keep_plan(campaign: str, plan: Spread | None) -> None:
-    if plan and ask(lambda stores: stores.campaign_spreads.keep(campaign, str(plan))) != str(plan):
-        fail(ATTENTION, "Un altro comando ha appena distribuito questa campagna in altro modo.", _AGAIN)
-
-
-def _kept(spread: Spread) -> tuple[str, ...]:
-    return (
-        f"Questa campagna è già distribuita: {spread}. Gli invii restano lì: ripeti con --spread '{spread}'.",
-        report.NOTHING,
-    )
 
 
 def _deliver(opened: CampaignFile, found: Checked, *, silent: bool) -> Sent:

@@ -175,7 +175,11 @@ def consent(fates: Sequence[Fate], question: str, *, yes: bool, read: Callable[[
         )
     if read is None:
         fail(ATTENTION, "Qui nessuno può rispondere: per proseguire aggiungi --yes.", NO_REAL_ONE)
-    if read(f"{question} [s/N] ").strip().casefold() not in ("s", "si", "sì"):
+    try:
+        answer = read(f"{question} [s/N] ")
+    except KeyboardInterrupt:
+        fail(INTERRUPTED, "", NO_REAL_ONE)
+    if answer.strip().casefold() not in ("s", "si", "sì"):
         fail(ATTENTION, NO_REAL_ONE)
 
 

@@ -28,6 +28,7 @@ from tests.integration.cli_account import CliAccount
 from tests.samples import personal_data_in
 
 TESTERS = ("BNCLRA85M41F205X", "VRDGPP70A01H501Z")
+PAST = ("--campaign", "TARI 2025", "--spread", "5 giorni, 9-13, dal 07/01/2026")
 LIMITED = PREMIUM_GROUPS - {"ApiMessageWrite"} | {"ApiLimitedMessageWrite"}
 SERVICES = {
     "default": Service(keys=("a-key",)),
@@ -151,6 +152,9 @@ async def test_canary_that_does_not_arrive(world: World) -> None:
         result = await world.send("--canary", "1", "--wait", "1", "--yes", "--json")
     assert (result.exit_code, await world.real_ones(), world.sent_to()) == (1, [], [])
     assert "Nessuna prova è stata consegnata." in result.stderr
+    assert [(one["recipient"], one["reason"]) for one in json.loads(result.stdout)["trials"]] == [
+        (1, "recipient_not_found")
+    ]
 
 
 async def test_limited_service_is_told_before_the_first_message(world: World) -> None:
@@ -195,3 +199,6 @@ async def test_spread_is_kept(world: World) -> None:
     wrong = await world.send("--spread", "presto")
     assert wrong.exit_code == 2
     assert "--spread: si scrive come «5 giorni, 9-13»" in wrong.stderr
+    past = await world.run("send", str(world.file), *PAST, "--template", str(world.template))
+    assert past.exit_code == 2
+    assert "il primo giorno, 07/01/2026, è già passato" in past.stderr

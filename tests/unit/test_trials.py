@@ -1,6 +1,9 @@
 """Trials: messages with invented data to the institution's own people, through the running app."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -270,3 +273,29 @@ def test_campaign_goes_on_only_with_consent(
     with refused:
         consent(_fates(tmp_path, *fates), "Invio?", yes=yes, read=None if answer is None else read)
     assert len(questions) == (answer is not None and not yes and DELIVERED in fates)
+
+
+def test_ctrl_c_at_the_question_sends_nothing(tmp_path: Path) -> None:
+    """Ctrl-C is no consent."""
+
+    def interrupted(question: str) -> str:
+        raise KeyboardInterrupt
+
+    with pytest.raises(typer.Exit) as ended:
+        consent(_fates(tmp_path, DELIVERED), "Invio?", yes=False, read=interrupted)
+    assert ended.value.exit_code == 130
+
+
+def test_question_is_asked_at_a_terminal() -> None:
+    """At a terminal the operator reads the question and writes the answer; elsewhere nobody is asked."""
+    outside, inside = os.openpty()
+    source = "from cli.trials import terminal\nprint('answer', terminal()('Invio? '))"
+    command = [sys.executable, "-c", source]
+    with subprocess.Popen(command, stdin=inside, stdout=inside, stderr=inside) as process:
+        os.write(outside, "sì\n".encode())
+        process.wait(60)
+    said = os.read(outside, 1000).decode()
+    os.close(inside)
+    os.close(outside)
+    assert "Invio? " in said
+    assert "answer sì" in said
