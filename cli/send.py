@@ -114,28 +114,26 @@ def send(
     services = configured().services
     secret = _secret(campaign, dry_run=dry_run)
     previews = preview if dry_run or html else 0
-    plan = spread_of(campaign, spread, report.NOTHING, dry_run=dry_run)
     with report.refusals(as_json=as_json):
         opened = CampaignFile.open(
             *(file, sheet, Template.load(template)),
             service=service,
             services=services,
             secret=secret,
-            spread=plan,
-        )
+            spread=spread_of(campaign, spread, report.NOTHING, dry_run=dry_run),
+        ).balanced()
         found = _check(opened, most_cents, previews, silent=as_json)
     if html:
         _write_page(html, found, campaign, service)
     if not as_json:
         report.print_checked(found, accepted, with_previews=dry_run)
-        if plan:
-            report.print_spread(plan, found)
+        report.print_spread(opened.requests.spread, found)
     is_blocked = bool(found.findings.blocking(accepted))
     if dry_run or is_blocked:
         _conclude(opened, found, accepted, None, [], as_json=as_json)
     else:
         fates = _before_the_first(opened, found, canary, accepted, as_json=as_json)
-        keep_spread(campaign, plan, report.NOTHING)
+        keep_spread(campaign, opened.requests.spread, report.NOTHING)
         sent = _deliver(opened, found, silent=as_json)
         _conclude(opened, found, accepted, sent, fates, as_json=as_json)
     if is_blocked:

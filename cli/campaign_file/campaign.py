@@ -1,7 +1,7 @@
 """A campaign's file, opened: its columns fit its template, and its rows become requests."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -51,6 +51,19 @@ class CampaignFile:
             spread=spread,
         )
         return cls(path, sheet, requests)
+
+    def balanced(self) -> Self:
+        """Return the file with its spread made even for its own rows, unless an earlier run has done so.
+
+        Reads the file once. Raises Unusable.
+        """
+        spread = self.requests.spread
+        if spread is None or spread.bounds is not None:
+            return self
+        rows = rows_of(self.path, self.sheet)
+        next(rows, None)
+        even = spread.balanced(map(self.requests.hash_of, rows))
+        return replace(self, requests=replace(self.requests, spread=even))
 
     def results(self) -> Iterator[RowResult]:
         """Read the file once more, and yield what each row becomes. Raises Unusable."""

@@ -62,10 +62,10 @@ def print_checked(checked: Checked, accepted: list[str], *, with_previews: bool)
     print_messages(checked.previews if with_previews else ())
 
 
-def print_spread(spread: Spread, checked: Checked) -> None:
+def print_spread(spread: Spread | None, checked: Checked) -> None:
     """Print when the messages of a spread campaign leave, and how many an hour."""
     total = checked.starts.total()
-    if not total:
+    if not spread or not total:
         return
     days, rate = counted(spread.days, "giorno lavorativo", "giorni lavorativi"), round(total / spread.hours)
     typer.echo(

@@ -23,7 +23,7 @@ from cli.campaign_file.columns import (
 )
 from cli.campaign_file.findings import Finding, Place
 from cli.campaign_file.italian import WrongValue
-from cli.campaign_file.spread import Spread
+from cli.campaign_file.spread import Spread, hash_of
 from cli.campaign_file.template import Empty, EmptyField, Template, WrongFilter
 from cli.italian import ROME
 from contract.request import MessageRequest, parse_request
@@ -75,6 +75,14 @@ class RowRequests:
         if rendered is not None:
             self._validate(self._document(result, rendered), result)
         return result
+
+    def hash_of(self, row: Row) -> int:
+        """Return the hash by which a spread decides when a row leaves."""
+        result = RowResult(row)
+        for column in self.columns.by_path.values():
+            if column.field in (FISCAL_CODE, NOTICE_NUMBER, REQUEST_ID):
+                self._read(column, result)
+        return hash_of(self._digest(result))
 
     def place_of(self, path: str) -> Place:
         """Return where the value of a field of the request comes from."""
@@ -159,18 +167,24 @@ class RowRequests:
     def _document(self, result: RowResult, rendered: Mapping[str, Any]) -> dict[str, Any]:
         defaults = {PRIORITY.path: "bulk", "service": self.service, "campaign": self.secret.campaign}
         values = {**defaults, **rendered, **result.values}
-        values[REQUEST_ID.path] = self.secret.request_id(
-            values.get(REQUEST_ID.path), result.fiscal_code, values.get(NOTICE_NUMBER.path, "")
-        )
+        values[REQUEST_ID.path] = self._request_id(result)
         if self.spread:
             # Of the id alone: the same row leaves at the same time, wherever in the file it stands.
-            digest = self.secret.digest(values[REQUEST_ID.path].encode())
-            values[NOT_BEFORE.path] = self.spread.instant_of(digest)
+            values[NOT_BEFORE.path] = self.spread.instant_of(self._digest(result))
         if not any(path in result.values for path in (AMOUNT.path, NOTICE_NUMBER.path)):
             values = {path: value for path, value in values.items() if not path.startswith(_PAYMENT)}
         if BLOB.path in values:
             values.setdefault(ATTACHMENT_NAME.path, str(values[BLOB.path]).rpartition("/")[2])
         return _nested(values)
+
+    def _request_id(self, result: RowResult) -> str:
+        values = result.values
+        return self.secret.request_id(
+            values.get(REQUEST_ID.path), result.fiscal_code, values.get(NOTICE_NUMBER.path, "")
+        )
+
+    def _digest(self, result: RowResult) -> str:
+        return self.secret.digest(self._request_id(result).encode())
 
     def _validate(self, document: dict[str, Any], result: RowResult) -> None:
         try:

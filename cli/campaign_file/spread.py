@@ -4,7 +4,9 @@ docs/decisions/0020-spread.md has the reasons.
 """
 
 import re
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from itertools import accumulate
@@ -24,7 +26,10 @@ _SPREAD: Final = re.compile(
 )
 _WEEKDAYS: Final = ("lunedì", "martedì", "mercoledì", "giovedì", "venerdì", "sabato", "domenica")
 _SATURDAY: Final = 5
-_SHARES: Final = 16**16
+_HASHES: Final = 16**8
+# Bounds drawn by fewer rows would be chance, and the rows of a later run uneven.
+FEWEST_ROWS: Final = 50
+MOST_PARTS: Final = 1_000
 
 
 class WrongSpread(Exception):
@@ -40,12 +45,17 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True)
 class Spread:
-    """So many working days from the first one on, and the hours in Italy."""
+    """So many working days from the first one on, and the hours in Italy.
+
+    `bounds` divide the hashes of the first run's rows into parts of as many rows each. Each part of the rows
+    leaves in an equal part of the hours. None: not known yet.
+    """
 
     first: date
     days: int
     opens: time
     closes: time
+    bounds: tuple[int, ...] | None = None
 
     @classmethod
     def parse(cls, text: str, now: datetime) -> Self:
@@ -83,9 +93,15 @@ class Spread:
 
     def instant_of(self, digest: str) -> datetime:
         """Return the UTC instant of a message, given a hash of its id in hexadecimal: always the same."""
-        at = int(digest[:16], 16) * self._ends[-1] // _SHARES
+        at = self._share(hash_of(digest)) * self._ends[-1] // _HASHES
         window, end = next(pair for pair in zip(self.windows, self._ends, strict=True) if at < pair[1])
         return window.closes - timedelta(seconds=end - at)
+
+    def balanced(self, hashes: Iterable[int]) -> Self:
+        """Return the spread with the bounds that make these rows even."""
+        rows = sorted(hashes)
+        parts = min(round(self.hours * 4), MOST_PARTS, len(rows) // FEWEST_ROWS)
+        return replace(self, bounds=tuple(rows[part * len(rows) // parts] for part in range(1, parts)))
 
     def hour_of(self, instant: datetime) -> datetime:
         """Return the beginning of the hour of an instant; hours begin with the opening."""
@@ -104,10 +120,25 @@ class Spread:
         first, last = self.windows[0].opens, self.windows[-1].closes
         return f"da {_said(local_day(first), self.opens)} a {_said(local_day(last), self.closes)}"
 
+    def _share(self, hashed: int) -> int:
+        """Return how far into the hours a hash belongs, from 0 to _HASHES."""
+        part = bisect_right(self._edges, hashed) - 1
+        low, high = self._edges[part], self._edges[part + 1]
+        return (part * (high - low) + hashed - low) * _HASHES // ((len(self._edges) - 1) * (high - low))
+
+    @cached_property
+    def _edges(self) -> tuple[int, ...]:
+        return (0, *(self.bounds or ()), _HASHES)
+
     @cached_property
     def _ends(self) -> list[int]:
         """The seconds from the first opening to each closing, closed hours left out."""
         return list(accumulate(int((end - start).total_seconds()) for start, end in self.windows))
+
+
+def hash_of(digest: str) -> int:
+    """Return the part of a hexadecimal hash that decides the instant."""
+    return int(digest[:8], 16)
 
 
 def _said(day: date, at: time) -> str:

@@ -12,11 +12,11 @@ from cli.campaign_file.campaign import CampaignFile
 from cli.campaign_file.findings import Unusable
 from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.report import print_spread, spread_document
-from cli.campaign_file.spread import Spread, WrongSpread
+from cli.campaign_file.spread import Spread, WrongSpread, hash_of
 from cli.campaign_file.template import Template
 from cli.italian import ROME
 from contract.request import MessageRequest
-from storage.campaign_spreads import CampaignSpreads
+from storage.campaign_spreads import CampaignSpreads, Kept
 from storage.queues import MESSAGE_REQUESTS_BULK
 from tests.campaigns import HEADER, SECRET, SERVICES, a_row, many_rows, write_csv, write_template
 from tests.fake_app import FakeApp
@@ -43,7 +43,11 @@ def _checked(campaign: CampaignFile, now: datetime = NOW) -> Checked:
 
 
 def _instants(spread: Spread, count: int) -> list[datetime]:
-    return [spread.instant_of(hashlib.sha256(str(number).encode()).hexdigest()) for number in range(count)]
+    return [spread.instant_of(digest) for digest in _digests(count)]
+
+
+def _digests(count: int) -> list[str]:
+    return [hashlib.sha256(str(number).encode()).hexdigest() for number in range(count)]
 
 
 @pytest.mark.parametrize(
@@ -99,11 +103,46 @@ def test_ends_are_within_the_hours(digest: str) -> None:
     assert FIVE.windows[0].opens <= instant <= FIVE.windows[-1].closes - timedelta(seconds=1)
 
 
-def test_spread_is_even() -> None:
-    """Of 10,000 messages in 20 hours each hour has 500, within four deviations of a fair throw."""
-    hours = Counter(map(FIVE.hour_of, _instants(FIVE, 10_000)))
-    assert len(hours) == 20
-    assert all(abs(count - 500) < 4 * 22 for count in hours.values())
+@pytest.mark.parametrize(("text", "rows"), [("5 giorni, 9-13", 4000), ("3 giorni, 8:30-12:30", 1213)])
+def test_spread_is_even(text: str, rows: int) -> None:
+    """Each hour has its share of the first run's rows, but for one or two."""
+    spread = Spread.parse(text, NOW)
+    even = spread.balanced(map(hash_of, _digests(rows)))
+    hours = Counter(even.hour_of(even.instant_of(digest)) for digest in _digests(rows))
+    assert len(hours) == spread.hours
+    assert all(abs(count - rows / spread.hours) <= 2 for count in hours.values())
+
+
+def test_rows_of_a_later_run_are_spread_too() -> None:
+    """Rows that the first run did not have are spread over the same hours, as by chance."""
+    even = FIVE.balanced(map(hash_of, _digests(4000)))
+    hours = Counter(even.hour_of(even.instant_of(digest)) for digest in _digests(8000)[4000:])
+    assert all(abs(count - 200) < 5 * 14 for count in hours.values())
+
+
+def test_few_rows_draw_no_bounds() -> None:
+    """A first run of a few rows does not decide how thousands are spread later."""
+    assert FIVE.balanced(map(hash_of, _digests(99))).bounds == ()
+    assert FIVE.balanced([]).bounds == ()
+
+
+def test_file_is_even_by_its_own_rows(tmp_path: Path) -> None:
+    """A file's spread is made even from its rows, once: what an earlier run decided is kept."""
+    campaign = _campaign(tmp_path, many_rows(200)).balanced()
+    assert campaign.balanced() is campaign
+    starts = sorted(one.not_before for one in _requests(campaign).values() if one.not_before)
+    quarter = FIVE.hours / 4
+    assert [sum(_hours_into(start) < quarter * part for start in starts) for part in (1, 2, 3)] == [
+        50,
+        100,
+        150,
+    ]
+
+
+def _hours_into(instant: datetime) -> float:
+    """The open hours before an instant."""
+    passed = (min(instant, window.closes) - window.opens for window in FIVE.windows if window.opens < instant)
+    return sum(passed, timedelta()) / timedelta(hours=1)
 
 
 def test_row_has_its_instant_wherever_it_stands(tmp_path: Path) -> None:
@@ -180,11 +219,11 @@ def test_rows_whose_instant_has_passed_are_told(tmp_path: Path, capsys: pytest.C
 
 async def test_first_run_decides() -> None:
     """The first spread of a campaign is kept, and a later one does not replace it."""
-    spreads = CampaignSpreads(FakeTable())
+    spreads, first = CampaignSpreads(FakeTable()), Kept(str(FIVE), (7, 8))
     assert await spreads.of("TARI 2026") is None
-    assert await spreads.keep("TARI 2026", str(FIVE)) == str(FIVE)
-    assert await spreads.keep("TARI 2026", "1 giorno, 9-10, dal 30/11/2026") == str(FIVE)
-    assert await spreads.of("TARI 2026") == str(FIVE)
+    assert await spreads.keep("TARI 2026", first) == first
+    assert await spreads.keep("TARI 2026", Kept("1 giorno, 9-10, dal 30/11/2026", ())) == first
+    assert await spreads.of("TARI 2026") == first
 
 
 @pytest.mark.parametrize(
