@@ -165,16 +165,17 @@ def consent(fates: Sequence[Fate], question: str, *, yes: bool, read: Callable[[
     """
     if not any(fate.is_delivered for fate in fates):
         fail(ATTENTION, "Nessuna prova è stata consegnata.", NO_REAL_ONE)
-    if yes and all(fate.is_delivered for fate in fates):
+    are_all_delivered = all(fate.is_delivered for fate in fates)
+    if yes and are_all_delivered:
         return
-    if yes:
+    if read is None and are_all_delivered:
+        fail(ATTENTION, "Qui nessuno può rispondere: per proseguire aggiungi --yes.", NO_REAL_ONE)
+    if yes or read is None:
         fail(
             ATTENTION,
-            "Non tutte le prove sono state consegnate, e --yes vale solo in quel caso.",
+            "Non tutte le prove sono state consegnate: si prosegue solo a mano, senza --yes.",
             NO_REAL_ONE,
         )
-    if read is None:
-        fail(ATTENTION, "Qui nessuno può rispondere: per proseguire aggiungi --yes.", NO_REAL_ONE)
     try:
         answer = read(f"{question} [s/N] ")
     except KeyboardInterrupt:

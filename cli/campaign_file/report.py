@@ -67,7 +67,8 @@ def print_spread(spread: Spread | None, checked: Checked) -> None:
     total = checked.starts.total()
     if not spread or not total:
         return
-    days, rate = counted(spread.days, "giorno lavorativo", "giorni lavorativi"), round(total / spread.hours)
+    days, rate = counted(spread.days, "giorno lavorativo", "giorni lavorativi"), total / spread.hours
+    rate = round(rate) if rate >= 10 else round(rate, 1)
     typer.echo(
         f"Distribuzione: {counted(total, 'messaggio', 'messaggi')} in {days}, circa {number(rate)} l'ora "
         f"(al più {number(max(checked.starts.values()))}), {spread.span()}."

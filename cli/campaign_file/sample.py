@@ -65,9 +65,9 @@ def rounded_up(cents: int) -> int:
 
 
 def invented(row_requests: RowRequests, row: Row) -> Iterator[str]:
-    """Yield each column that the template writes with its value in the row."""
+    """Yield each column that the citizen would see, with its value in the row."""
     for column in row_requests.columns.all:
-        if column.key in row_requests.template.names:
+        if column.key in row_requests.template.names or column.field in (AMOUNT, NOTICE_NUMBER, DUE_DATE):
             yield f"{column.header} {text_of(row.cell(column.index))}"
 
 
