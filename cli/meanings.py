@@ -90,6 +90,9 @@ REASONS: Final[Mapping[str, str]] = {
     "remote_content_configuration_not_found": "IO non ha la configurazione dei contenuti remoti",
     "message_too_large": "il messaggio è troppo grande",
     "invalid_fiscal_code": "IO non accetta il codice fiscale",
+    # why IO gives no day of the subscriptions feed
+    "feed_not_allowed": "IO non dà a questo servizio il registro degli iscritti",
+    "day_not_ready": "il giorno non è ancora finito, in UTC",
     # what an operator did
     "resend": "un operatore ha deciso di inviarla di nuovo",
     REDRIVEN: "un operatore l'ha rimessa in moto",
@@ -100,6 +103,7 @@ OPERATIONS: Final[Mapping[str, str]] = {
     "get_profile": "controllo del destinatario",
     "submit_message": "invio",
     "get_message": "lettura dello stato",
+    "get_subscriptions": "registro degli iscritti",
 }
 ADVICE: Final[Mapping[str, str]] = {
     "invalid_key": "IO non riconosce la chiave, o la sua sottoscrizione non è attiva: confronta IO_API_KEY, "

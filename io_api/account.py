@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple, Self
 
 from pydantic import SecretStr
@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from io_api.breakers import READ_FAILURES, SEND_FAILURES, Breakers, Evidence, backend_unavailable
 from io_api.client import IoClient
 from io_api.errors import (
+    DayNotReady,
     InDoubt,
     MessageForbidden,
     MessageNotFound,
@@ -23,7 +24,7 @@ from io_api.errors import (
     Unreachable,
 )
 from io_api.in_flight import InFlight
-from io_api.models import MessageStatus, NewMessage, Profile
+from io_api.models import MessageStatus, NewMessage, Profile, SubscriptionsFeed
 from io_api.rate_budget import Priority
 from io_api.rate_limiter import Permit, RateLimiter
 from io_api.suspension_store import REFRESH_SECONDS, SuspensionStore, Usable
@@ -47,7 +48,13 @@ FROM_QUEUES = (Priority.SEND, Priority.CHECK, Priority.BULK_SEND, Priority.BULK_
 ROOM_SECONDS = 20.0
 
 GET_PROFILE, SUBMIT_MESSAGE, GET_MESSAGE = "get_profile", "submit_message", "get_message"
-FAILURES = {GET_PROFILE: READ_FAILURES, SUBMIT_MESSAGE: SEND_FAILURES, GET_MESSAGE: READ_FAILURES}
+GET_SUBSCRIPTIONS = "get_subscriptions"
+FAILURES = {
+    GET_PROFILE: READ_FAILURES,
+    SUBMIT_MESSAGE: SEND_FAILURES,
+    GET_MESSAGE: READ_FAILURES,
+    GET_SUBSCRIPTIONS: READ_FAILURES,
+}
 
 
 class Keys(NamedTuple):
@@ -122,6 +129,15 @@ class IoAccount:
             GET_MESSAGE,
             priority,
             lambda key: self._client.get_message(fiscal_code, message_id, key=key),
+        )
+
+    async def get_subscriptions(self, day: date, *, service: str) -> SubscriptionsFeed:
+        """Return who began and who ceased to be reachable for this service on a UTC day. Nobody waits."""
+        return await self._read(
+            service,
+            GET_SUBSCRIPTIONS,
+            Priority.BULK_CHECK,
+            lambda key: self._client.get_subscriptions(day, key=key),
         )
 
     @asynccontextmanager
@@ -275,7 +291,7 @@ class IoAccount:
         """Make the call, and record in the breaker what the result says about the backend."""
         try:
             answer = await self._with_keys(operation, usable, call)
-        except (PaymentLookupFailed, MessageNotFound, MessageForbidden, Refused):
+        except (PaymentLookupFailed, MessageNotFound, MessageForbidden, DayNotReady, Refused):
             await self._breakers.record_success(operation)
             raise
         except (Unreachable, InDoubt, Unavailable):

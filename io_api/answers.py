@@ -3,7 +3,8 @@
 A row matches a status and the beginning of the answer's title (IO), message (API Management) or detail. The
 first row that matches wins. The words come from the code that answers: pagopa/io-messages apps/services-func
 (CreateMessage, GetMessage) and apps/rc-func (configurations) at 88d155d5, pagopa/io-functions-services
-(profiles) at 72b2ff3d, pagopa/io-ts-commons src/responses.ts, and API Management's own bodies.
+(profiles at 72b2ff3d, GetSubscriptionsFeed), pagopa/io-ts-commons src/responses.ts, and API Management's own
+bodies.
 
 IO makes every check that ends in 400, 403 or 404 before it creates a message, so on a send these statuses
 prove that IO created nothing. Only IO's own words refuse a message. A 4xx without IO's problem body comes
@@ -24,6 +25,7 @@ from typing import NamedTuple
 
 from io_api.errors import (
     DEFAULT_RETRY_AFTER,
+    DayNotReady,
     InDoubt,
     IoError,
     MessageForbidden,
@@ -137,6 +139,15 @@ GET_MESSAGE = (
     Row(403, "You are not allowed to read this", MessageForbidden, "not_this_service"),
     Row(403, "Forbidden", MessageForbidden, "forbidden"),
     Row(500, "Error retrieving Payment Status", PaymentLookupFailed, "payment_lookup_failed"),
+    *EVERY_CALL,
+)
+
+GET_SUBSCRIPTIONS = (
+    Row(400, ANY, Unavailable, "invalid_request"),
+    # IO gives the feed to few accounts. The same words hide a missing scope, a service whose data are not
+    # complete and a wrong source address. None of them says anything about sends.
+    Row(403, ANY, Refused, "feed_not_allowed"),
+    Row(404, "Data not available yet", DayNotReady, "day_not_ready"),
     *EVERY_CALL,
 )
 

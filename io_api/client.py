@@ -6,15 +6,16 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, SecretStr, ValidationError
 
 import telemetry
-from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE, Answer, error_in
+from io_api.answers import GET_MESSAGE, GET_PROFILE, GET_SUBSCRIPTIONS, SUBMIT_MESSAGE, Answer, error_in
 from io_api.errors import InDoubt, IoError, Misconfigured, Unavailable, Unreachable
-from io_api.models import CreatedMessage, MessageStatus, NewMessage, Profile
+from io_api.models import CreatedMessage, MessageStatus, NewMessage, Profile, SubscriptionsFeed
 from io_api.transport import new_http_client, tls_context
 
 TIMEOUT_SECONDS = 15.0
@@ -22,9 +23,12 @@ TIMEOUT_SECONDS = 15.0
 SUBMIT_TIMEOUT_SECONDS = 60.0
 """The time limit of a POST of a message. IO's gateway waits 180 s for its backend. A slow answer still
 decides, and giving up early would leave the message in doubt."""
+FEED_TIMEOUT_SECONDS = 60.0
+"""The time limit of a day of the subscriptions feed. In IO's first years a day may name a million people."""
 # For safe probes: the citizen of IO's documentation, and a message that was never sent.
 _NO_CITIZEN, _NO_MESSAGE = "AAAAAA00A00A000A", "00000000000000000000000000"
 PROFILES, MESSAGES, MESSAGE = "profiles", "messages", "messages/{fiscal_code}/{id}"
+FEED = "subscriptions-feed/{date}"
 _OF_THE_GATEWAY = frozenset({401, 403, 408, 429})
 _HEADER_VALUE = re.compile(r"[!-~]+")
 
@@ -122,6 +126,20 @@ class IoClient:
         if answer.status != 200:
             raise error_in(answer, GET_MESSAGE, Unavailable)
         return read(answer, MessageStatus)
+
+    async def get_subscriptions(self, day: date, *, key: SecretStr) -> SubscriptionsFeed:
+        """GET /subscriptions-feed/{date}: what changed for the key's service on a UTC day.
+
+        Raises NotSent, Refused (IO does not give the feed to this service) or Unavailable (DayNotReady).
+        """
+        call = Call("GET", FEED, ids={"date": day.isoformat()})
+        answer = await self.make(call, key, timeout_seconds=FEED_TIMEOUT_SECONDS)
+        if answer.status != 200:
+            raise error_in(answer, GET_SUBSCRIPTIONS, Unavailable)
+        feed = read(answer, SubscriptionsFeed)
+        if feed.day != day:
+            raise Unavailable(reason="unreadable_answer", status=answer.status)
+        return feed
 
     async def answers_reads(self, *, key: SecretStr) -> bool:
         """Return whether the program that takes messages answers a GET of a message that does not exist."""

@@ -11,7 +11,8 @@
     └── Unavailable                 a read gave nothing usable: repeat it later
         ├── PaymentLookupFailed     repeat at a low rate, keep the read status already known
         ├── MessageNotFound         IO does not know a message it accepted: raise an alarm
-        └── MessageForbidden        IO says that another service sent the message: raise an alarm
+        ├── MessageForbidden        IO says that another service sent the message: raise an alarm
+        └── DayNotReady             the day of the subscriptions feed is not over: ask later
 
 `answers.py` maps each answer to its error and reason. The other reasons:
 
@@ -120,3 +121,7 @@ class MessageNotFound(Unavailable):
 
 class MessageForbidden(Unavailable):
     """IO does not show this message to this service: check which service sent it."""
+
+
+class DayNotReady(Unavailable):
+    """IO gives a day of the subscriptions feed once the day is over (UTC): ask later."""

@@ -5,9 +5,10 @@ field rules are those of the Messages API (`NewMessage`) and the Profiles API (`
 checked where a request enters, not here. No repr shows a fiscal code or a content.
 """
 
+import hashlib
 import json
 import logging
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated, Self
 
@@ -147,11 +148,30 @@ def _known[Word: StrEnum](words: type[Word]) -> BeforeValidator:
     return BeforeValidator(known_or_none)
 
 
+_Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class Profile(_Received):
     """Holds whether this service may write to the citizen, and in which languages (it_IT, en_GB, ...)."""
 
     sender_allowed: StrictBool
     preferred_languages: tuple[str, ...] = ()
+
+
+class SubscriptionsFeed(_Received):
+    """Who began and who ceased to be reachable for a service on a UTC day, by IO's hashes.
+
+    IO's hash is the lower-case hex SHA-256 of the fiscal code. Anyone can enumerate it: never store it as is.
+    """
+
+    day: date = Field(alias="dateUTC")
+    subscriptions: frozenset[_Hash] = Field(repr=False)
+    unsubscriptions: frozenset[_Hash] = Field(repr=False)
+
+    @staticmethod
+    def hash_of(fiscal_code: str) -> str:
+        """Return IO's hash of a fiscal code."""
+        return hashlib.sha256(fiscal_code.upper().encode()).hexdigest()
 
 
 class MessageStatus(_Received):

@@ -6,12 +6,13 @@ test.
 
 It answers like the public specifications (Messages API 2.1.9, functions-services 4.1.1 for profiles) and the
 code behind them. It also gives the answers that the specifications leave out (404 on submission, 400 and 500
-on reading). It lacks the subscriptions feed and the services API.
+on reading). It lacks the services API.
 
 Under `/api/v1`, with a key in `Ocp-Apim-Subscription-Key`:
     POST /profiles, GET /profiles/{fiscal_code}                   operation `get_profile`
     POST /messages, POST /messages/{fiscal_code}                  operation `submit_message`
     GET /messages/{fiscal_code}/{id}                              operation `get_message`
+    GET /subscriptions-feed/{date}                                operation `get_subscriptions`
 and, with a key of the kind MANAGE, under `/api/v1/messages-sending` (specification 2.0.11):
     POST /remote-contents/configurations                          operation `create_configuration`
     GET /remote-contents/configurations                           operation `list_configurations`
@@ -45,7 +46,8 @@ Control, under `/simulator`: no key, no rate limit, JSON. A wrong body gets a 40
         groups                       IO's own names; default: all but the reserved ones. Without
                                      ApiMessageWriteAdvanced the service is not Premium. With
                                      ApiLimitedMessageWrite its account is limited and reaches only its
-                                     authorized_recipients
+                                     authorized_recipients. With ApiSubscriptionsFeedRead it reads the
+                                     subscriptions feed, which holds the citizens that have a script
         authorized_recipients, authorized_cidrs, max_allowed_payment_amount (cents, 1000000),
         organization_fiscal_code (the payee of its payments)
         manage_keys                  the account's keys of the kind MANAGE; [] by default

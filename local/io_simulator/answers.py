@@ -7,9 +7,13 @@ application/problem+json.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from email.utils import format_datetime
 
 from local.io_simulator.fiscal_code import PATTERN
 from local.io_simulator.ulid import PATTERN as ULID_PATTERN
+
+DATE_PATTERN = r"\d\d\d\d-\d\d-\d\d"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,21 @@ def _unmatched(text: str, pattern: str) -> Answer:
         400,
         f'Invalid string that matches the pattern "{pattern}"',
         f'value ["{text}"] at [root] is not a valid [string that matches the pattern "{pattern}"]',
+    )
+
+
+def invalid_date(text: str) -> Answer:
+    """Return the 400 for a path whose date is none."""
+    return _unmatched(text, DATE_PATTERN)
+
+
+def day_not_available(day: date) -> Answer:
+    """Return the 404 for a day of the subscriptions feed that is not over."""
+    since = datetime.combine(day + timedelta(days=1), time(), UTC)
+    return problem(
+        404,
+        "Data not available yet",
+        f"Subscription data for {day} will be available from {format_datetime(since, usegmt=True)}",
     )
 
 

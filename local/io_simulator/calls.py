@@ -8,6 +8,7 @@ Operation = Literal[
     "get_configuration",
     "get_message",
     "get_profile",
+    "get_subscriptions",
     "list_configurations",
     "submit_message",
     "update_configuration",

@@ -1,8 +1,8 @@
 """Citizens: how each uses IO and treats received messages."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field
 
@@ -51,6 +51,13 @@ class Citizen(Script):
         return self.sender_allowed.get(service_id, True)
 
 
+class Standing(NamedTuple):
+    """Whether IO has a profile of the citizen, and whether its preferences allow a service."""
+
+    has_profile: bool
+    allows: bool
+
+
 class Citizens:
     """Holds a citizen for every valid fiscal code: a scripted one, or else the default citizen."""
 
@@ -58,6 +65,7 @@ class Citizens:
         self._clock = clock
         self._default = (default, clock.now())
         self._scripted: dict[str, tuple[Citizen, datetime]] = {}
+        self._history: dict[str, list[tuple[Citizen, datetime]]] = {}
 
     def put(self, citizens: Mapping[str, Citizen]) -> None:
         """Add or replace scripts by fiscal code, or by "default"."""
@@ -67,6 +75,7 @@ class Citizens:
                 self._default = (citizen, now)
             else:
                 self._scripted[fiscal_code] = (citizen, now)
+                self._history.setdefault(fiscal_code, []).append((citizen, now))
 
     def get(self, fiscal_code: str) -> Citizen:
         """Return the script that applies to a fiscal code."""
@@ -74,7 +83,23 @@ class Citizens:
 
     def allows(self, fiscal_code: str, service_id: str, at: datetime) -> bool:
         """Return whether the citizen, if on IO, takes the service's messages at an instant."""
-        citizen, scripted_at = self._scripted.get(fiscal_code, self._default)
-        blocks_after = citizen.blocks_after_seconds
-        blocked = blocks_after is not None and at >= scripted_at + timedelta(seconds=blocks_after)
-        return citizen.allows(service_id) and not blocked
+        return _allows(*self._scripted.get(fiscal_code, self._default), service_id, at)
+
+    @property
+    def scripted(self) -> Collection[str]:
+        """The fiscal codes with a script of their own."""
+        return self._history.keys()
+
+    def standing(self, fiscal_code: str, service_id: str, at: datetime) -> Standing:
+        """Return how a scripted citizen stood at an instant. Before the first script there is no profile."""
+        found = [script for script in self._history[fiscal_code] if script[1] < at]
+        if not found:
+            return Standing(has_profile=False, allows=True)
+        citizen, scripted_at = found[-1]
+        return Standing(citizen.has_profile, _allows(citizen, scripted_at, service_id, at))
+
+
+def _allows(citizen: Citizen, scripted_at: datetime, service_id: str, at: datetime) -> bool:
+    blocks_after = citizen.blocks_after_seconds
+    blocked = blocks_after is not None and at >= scripted_at + timedelta(seconds=blocks_after)
+    return citizen.allows(service_id) and not blocked

@@ -19,6 +19,7 @@ Group = Literal[
     "ApiMessageWriteEUCovidCert",
     "ApiMessageWriteWithPayee",
     "ApiRemoteContentConfigurationWrite",
+    "ApiSubscriptionsFeedRead",
     "ApiThirdPartyMessageWrite",
 ]
 

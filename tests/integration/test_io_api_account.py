@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
 
 from io_api.account import IoAccount, Keys
-from io_api.breakers import Breakers
+from io_api.breakers import READ_FAILURES, Breakers
 from io_api.client import IoClient
-from io_api.errors import Misconfigured, NotSent, Suspended
+from io_api.errors import DayNotReady, Misconfigured, NotSent, Refused, Suspended
 from io_api.models import NewMessage
 from io_api.rate_budget import Priority
 from io_api.rate_limiter import RateLimiter
@@ -169,6 +169,30 @@ async def test_missing_right_to_read_does_not_stop_sending() -> None:
         assert here.calls() == 1
         async with worker.permit_to_send("default") as permit:
             assert await worker.submit_message(_message(), service="default", permit=permit)
+
+
+async def test_feed_that_is_not_for_this_account_suspends_nothing() -> None:
+    """A 403 of the subscriptions feed is an answer: the keys stay in use, and so does the feed."""
+    async with institution(default=("first", None)) as here:
+        worker = here.worker()
+        for _ in range(2):
+            with pytest.raises(Refused, match="feed_not_allowed"):
+                await worker.get_subscriptions(date(2026, 1, 31), service="default")
+        assert here.calls() == 2
+        assert await worker.get_profile(FISCAL_CODE, service="default")
+
+
+async def test_day_that_is_not_ready_opens_no_breaker() -> None:
+    """However often a day is asked for too early, IO counts as answering."""
+    async with institution(default=("first", None)) as here:
+        reader = Service(keys=["first"], groups=frozenset({"ApiSubscriptionsFeedRead"}))
+        here.simulator.state.services.put({"default": reader})
+        worker = here.worker()
+        for _ in range(READ_FAILURES + 1):
+            with pytest.raises(DayNotReady):
+                await worker.get_subscriptions(date(2126, 1, 31), service="default")
+        feed = await worker.get_subscriptions(date(2026, 1, 31), service="default")
+        assert feed.subscriptions == frozenset()
 
 
 async def test_pause_reaches_a_message_that_waits_for_its_slot() -> None:

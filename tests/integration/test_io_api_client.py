@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable
+from datetime import date
 
 import pytest
 from aiohttp import web
@@ -12,7 +14,15 @@ from pydantic import SecretStr
 
 from io_api.client import IoClient
 from io_api.errors import InDoubt, IoError, Misconfigured, PaymentLookupFailed, RateLimited, Unavailable
-from io_api.models import DeliveryStatus, MessageContent, NewMessage, PaymentStatus, Profile, ReadStatus
+from io_api.models import (
+    DeliveryStatus,
+    MessageContent,
+    NewMessage,
+    PaymentStatus,
+    Profile,
+    ReadStatus,
+    SubscriptionsFeed,
+)
 from tests.pagopa.codecs import check_sent
 
 FISCAL_CODE = "RSSMRA80A01H501U"
@@ -116,6 +126,37 @@ async def test_a_failed_payment_lookup_has_its_own_error() -> None:
         with pytest.raises(PaymentLookupFailed) as caught:
             await client.get_message(FISCAL_CODE, MESSAGE_ID, key=KEY)
 
+    assert FISCAL_CODE not in str(caught.value)
+
+
+async def test_a_day_of_the_feed_is_read() -> None:
+    """get_subscriptions asks for a day, and reads IO's hashes of those who began and ceased."""
+    one, other = SubscriptionsFeed.hash_of(FISCAL_CODE.lower()), "0" * 64
+    io = Io(always(200, {"dateUTC": "2026-11-24", "subscriptions": [one], "unsubscriptions": [other]}))
+    async with serving(io) as client:
+        feed = await client.get_subscriptions(date(2026, 11, 24), key=KEY)
+
+    assert feed.subscriptions == frozenset({one})
+    assert feed.unsubscriptions == frozenset({other})
+    assert one == hashlib.sha256(FISCAL_CODE.encode()).hexdigest()
+    assert one not in repr(feed)
+    assert io.requests[0].raw_path == "/api/v1/subscriptions-feed/2026-11-24"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dateUTC": "2026-11-23", "subscriptions": [], "unsubscriptions": []},
+        {"dateUTC": "2026-11-24", "subscriptions": ["RSSMRA80A01H501U"], "unsubscriptions": []},
+        {"dateUTC": "2026-11-24", "subscriptions": []},
+    ],
+    ids=["another day", "no hash", "no list"],
+)
+async def test_a_day_that_makes_no_sense_is_not_read(body: object) -> None:
+    """Another day than the one asked for, or anything but hashes, is no answer."""
+    async with serving(Io(always(200, body))) as client:
+        with pytest.raises(Unavailable, match="unreadable_answer") as caught:
+            await client.get_subscriptions(date(2026, 11, 24), key=KEY)
     assert FISCAL_CODE not in str(caught.value)
 
 

@@ -31,6 +31,7 @@ WITHOUT_THE_GROUP = {
         "groups": ["ApiMessageRead"],
     }
 }
+FEED_READER = {"default": {"keys": ["simulator-key"], "groups": ["ApiSubscriptionsFeedRead"]}}
 WRITE_ONLY = {"default": {"keys": ["simulator-key"], "groups": ["ApiMessageWrite"]}}
 
 
@@ -48,6 +49,7 @@ SUBMIT_BY_PATH = Operation(MESSAGES, "post", "/{fiscal_code}")
 READ = Operation(MESSAGES, "get", "/{fiscal_code}/{id}")
 PROFILE = Operation(PROFILES, "post", "/profiles")
 PROFILE_BY_PATH = Operation(PROFILES, "get", "/profiles/{fiscal_code}")
+FEED = Operation(PROFILES, "get", "/subscriptions-feed/{date}")
 CONFIGURE = Operation(CONFIGURATIONS, "post", "/remote-contents/configurations")
 LIST = Operation(CONFIGURATIONS, "get", "/remote-contents/configurations")
 CONFIGURED = Operation(CONFIGURATIONS, "get", "/remote-contents/configurations/{configurationId}")
@@ -127,7 +129,13 @@ MESSAGE_URL = f"messages/{FISCAL_CODE}/{{id}}"
 PROFILE_BODY = {"fiscal_code": FISCAL_CODE}
 CLOCK = {"advance_seconds": 3600}
 
+FEED_CALL: dict[str, Any] = {"operation": FEED, "script": {"services": FEED_READER}}
+
 CASES = [
+    Case(**FEED_CALL, status=200, url="subscriptions-feed/2026-01-31"),
+    Case(**FEED_CALL, status=400, url="subscriptions-feed/2026-02-30"),
+    Case(**FEED_CALL, status=404, url="subscriptions-feed/2126-01-31"),
+    *common(FEED, "subscriptions-feed/2026-01-31", None, READ_ONLY),
     *submissions(SUBMIT, "messages", PREMIUM),
     *submissions(SUBMIT_BY_PATH, f"messages/{FISCAL_CODE}", IN_PATH),
     Case(READ, 200, MESSAGE_URL),

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from io_api.models import (
     NewMessage,
     Payee,
     PaymentData,
+    SubscriptionsFeed,
     ThirdPartyData,
 )
 from tests.openapi.specifications import SPECIFICATIONS
@@ -170,6 +171,17 @@ async def test_a_profile_is_asked_for_as_published(io: Io) -> None:
     check(json.loads(io.body), operation["parameters"][0]["schema"], document)
     assert profile is not None
     assert profile.sender_allowed
+
+
+async def test_the_published_feed_is_read(io: Io) -> None:
+    """get_subscriptions asks at the published address and reads the example of the specification."""
+    document = load(SERVICES)
+    listed = document["paths"]["/subscriptions-feed/{date}"]["get"]["responses"]
+    io.answer = example = listed["200"]["examples"]["application/json"]
+    feed = await io.client.get_subscriptions(date.fromisoformat(example["dateUTC"]), key=KEY)
+
+    assert feed == SubscriptionsFeed.model_validate(example)
+    assert io.request.path == f"/api/v1/subscriptions-feed/{example['dateUTC']}"
 
 
 async def test_the_published_status_is_read(io: Io) -> None:

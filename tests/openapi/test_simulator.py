@@ -5,6 +5,7 @@ has one. Answers outside of the specifications, which IO's code gives all the sa
     POST /messages 404 (remote content configuration not found)
     GET /messages/{fiscal_code}/{id} 400 (fiscal code), 500 (pagoPA)
     POST /profiles 400, 500 (fiscal code, malformed JSON), GET /profiles/{fiscal_code} 400 (fiscal code)
+    GET /subscriptions-feed/{date} 400 (date)
     configurations of remote contents: 401 and 429 (the gateway's), POST 403 (kind of key, group)
 """
 
@@ -21,6 +22,7 @@ from tests.integration.test_io_simulator_contract import (
     CLOCK,
     CONFIGURE,
     CONFIGURED,
+    FEED,
     LIST,
     MESSAGE_URL,
     MESSAGES,
@@ -53,6 +55,7 @@ OUTSIDE_OF_THE_SPECIFICATION = {
     (PROFILE, 400),
     (PROFILE, 500),
     (PROFILE_BY_PATH, 400),
+    (FEED, 400),
     (CONFIGURE, 403),
     *(
         (operation, status)
@@ -106,7 +109,7 @@ async def test_answer_is_as_specified(case: Case) -> None:
 
 @pytest.mark.parametrize(
     "operation",
-    [SUBMIT, SUBMIT_BY_PATH, READ, PROFILE, PROFILE_BY_PATH, CONFIGURE, CONFIGURED, RECONFIGURE],
+    [SUBMIT, SUBMIT_BY_PATH, READ, PROFILE, PROFILE_BY_PATH, FEED, CONFIGURE, CONFIGURED, RECONFIGURE],
 )
 def test_every_status_of_the_specification_is_provoked(operation: Operation) -> None:
     """No status that a specification lists is left out above; LIST has a 400 and 404 that IO's code lacks."""

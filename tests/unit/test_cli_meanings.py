@@ -53,7 +53,7 @@ def test_every_refusal_of_a_key_has_an_advice() -> None:
 
 def test_every_kind_of_call_has_a_name() -> None:
     """Each kind of call that a circuit can suspend has a name in words."""
-    assert set(OPERATIONS) == {EVERY, account.GET_PROFILE, account.SUBMIT_MESSAGE, account.GET_MESSAGE}
+    assert set(OPERATIONS) == {EVERY, *account.FAILURES}
 
 
 def test_words_of_io_have_meanings() -> None:

@@ -5,8 +5,17 @@ import json
 import pytest
 
 from io_api import errors
-from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE, Answer, Row, error_in
+from io_api.answers import (
+    GET_MESSAGE,
+    GET_PROFILE,
+    GET_SUBSCRIPTIONS,
+    SUBMIT_MESSAGE,
+    Answer,
+    Row,
+    error_in,
+)
 from io_api.errors import (
+    DayNotReady,
     InDoubt,
     IoError,
     MessageForbidden,
@@ -132,10 +141,23 @@ MESSAGES: list[tuple[int, object, type[IoError], str]] = [
     (502, "", Unavailable, "server_error"),
 ]
 
+FEEDS: list[tuple[int, object, type[IoError], str]] = [
+    (400, problem("Invalid string that matches the pattern"), Unavailable, "invalid_request"),
+    (401, APIM_KEY, Misconfigured, "invalid_key"),
+    (403, problem(NOT_ALLOWED, "You do not have enough permission to"), Refused, "feed_not_allowed"),
+    (403, problem("User has no valid scopes"), Refused, "feed_not_allowed"),
+    (403, "<html>Forbidden</html>", Misconfigured, "forbidden"),
+    (404, problem("Data not available yet"), DayNotReady, "day_not_ready"),
+    (404, APIM_PATH, Misconfigured, "wrong_base_url"),
+    (429, APIM_RATE, RateLimited, "rate_limited"),
+    (500, problem("Internal server error"), Unavailable, "server_error"),
+]
+
 TABLE = [
     *((SUBMIT_MESSAGE, InDoubt, *row) for row in SUBMITS),
     *((GET_PROFILE, Unavailable, *row) for row in PROFILES),
     *((GET_MESSAGE, Unavailable, *row) for row in MESSAGES),
+    *((GET_SUBSCRIPTIONS, Unavailable, *row) for row in FEEDS),
 ]
 
 
