@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 from urllib.parse import unquote
 
 from azure.core.exceptions import (
@@ -19,6 +19,8 @@ from azure.core.exceptions import (
 
 from storage.table_service import TableClient
 
+MOST_AT_ONCE: Final = 100
+"""Rows of one batch (Azure Table storage REST API, "Performing entity group transactions")."""
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 
@@ -136,6 +138,16 @@ class Table:
                 await self._create()
                 return await self.merge(partition, key, values)
         return ETag.of(written)
+
+    async def upsert_all(self, partition: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write at most MOST_AT_ONCE rows of a partition by key: all of them or none. Raises Unanswered."""
+        entities = [{"PartitionKey": partition, "RowKey": key, **values} for key, values in rows.items()]
+        with answers():
+            try:
+                await self._client.upsert_entities(entities)
+            except ResourceNotFoundError:
+                await self._create()
+                await self.upsert_all(partition, rows)
 
     async def delete(self, partition: str, key: str) -> None:
         """Remove the row if it exists. Raises Unanswered."""

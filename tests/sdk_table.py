@@ -1,10 +1,12 @@
 """Azure's own table client in the shape of ours, so that each storage test runs against both."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from http.client import BadStatusLine
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.data.tables import TableEntity, UpdateMode
+from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+from azure.data.tables import TableEntity, TableTransactionError, UpdateMode
 from azure.data.tables.aio import TableClient
 
 from storage.table_service import TableClient as Ours
@@ -37,6 +39,17 @@ class SdkTableClient(Ours):
 
     async def merge_entity(self, entity: Mapping[str, Any]) -> dict[str, Any]:
         return dict(await self._sdk.upsert_entity(dict(entity), mode=UpdateMode.MERGE))
+
+    async def upsert_entities(self, entities: Sequence[Mapping[str, Any]]) -> None:
+        replace = {"mode": UpdateMode.REPLACE}
+        try:
+            await self._sdk.submit_transaction([("upsert", dict(entity), replace) for entity in entities])
+        except TableTransactionError as error:
+            if error.status_code == 404:
+                raise ResourceNotFoundError(message=error.message) from None
+            raise
+        except BadStatusLine as error:  # the SDK cannot read how Azurite refuses a batch
+            raise HttpResponseError(message=str(error)) from None
 
     async def delete_entity(self, partition_key: str, row_key: str, *, etag: str = "*") -> None:
         if etag == "*":

@@ -24,7 +24,7 @@ from storage.ledger import IllegalStep, Ledger, LostRace, State, Step
 from storage.outcomes import Outcomes
 from storage.parked import Parked, ParkedMessage
 from storage.queues import MESSAGE_OUTCOMES, Queues
-from storage.table import AlreadyThere, Changed, Row, Table, Unanswered
+from storage.table import MOST_AT_ONCE, AlreadyThere, Changed, Row, Table, Unanswered
 from storage.table_service import Access, TableService
 from tests.fakes import FakeClock, FakeQueues, FakeTable
 from tests.samples import KEYS, a_body, a_request, payment
@@ -142,6 +142,24 @@ async def test_upsert_writes_whatever_was_there(table: Table) -> None:
     assert (await _read(table)).values == {"value": 2}
     with pytest.raises(Changed):
         await table.replace(read, {"value": 3})
+
+
+async def test_rows_of_a_partition_are_written_at_once(table: Table) -> None:
+    """A hundred rows are inserted or replaced by one call, in a table that may be missing."""
+    await table.upsert_all("p", {f"k{number:02}": {"number": number, "old": True} for number in range(100)})
+    await table.upsert_all("p", {"k00": {"number": -1}, "è 'k'": {"number": 100, "yes": True}})
+    rows = {row.key: row.values async for row in table.rows("PartitionKey eq @p", p="p")}
+    assert len(rows) == 101
+    assert (rows["k00"], rows["è 'k'"]) == ({"number": -1}, {"number": 100, "yes": True})
+    assert rows["k99"] == {"number": 99, "old": True}
+
+
+async def test_too_many_rows_at_once_are_not_written(table: Table) -> None:
+    """A batch of more rows than Table storage takes fails as a whole."""
+    await table.insert("p", "k", {})
+    with pytest.raises(Unanswered):
+        await table.upsert_all("p", {f"k{number}": {} for number in range(MOST_AT_ONCE + 1)})
+    assert await _keys(table.rows("")) == [("p", "k")]
 
 
 async def test_merge_keeps_the_other_columns(table: Table) -> None:
