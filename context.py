@@ -1,6 +1,6 @@
 """What every function needs: the stores, the institution's account at IO, and settings by service."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
@@ -20,7 +20,8 @@ class Context(Stores):
     """The stores and IO. `policies`: reminder policies by service; `most_per_day`: reminders per citizen.
 
     `documents`: None where remote contents are switched off (REMOTE_CONTENT_API_KEY). `configuration_ids`:
-    the services' configurations of remote contents at IO, by service.
+    the services' configurations of remote contents at IO, by service. `feed_services`: the services whose
+    subscriptions feed is followed.
     """
 
     io: IoAccount
@@ -28,6 +29,7 @@ class Context(Stores):
     most_per_day: int
     documents: Documents | None
     configuration_ids: Mapping[str, str]
+    feed_services: Sequence[str]
 
     @classmethod
     def of(
@@ -53,4 +55,5 @@ class Context(Stores):
             document_retention=configured.document_retention,
             documents=account.documents() if configured.remote_content_keys else None,
             configuration_ids=configured.configuration_ids,
+            feed_services=configured.subscriptions_feed,
         )

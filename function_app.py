@@ -6,6 +6,7 @@ import azure.functions as func
 
 import check_status.functions
 import expire_documents.functions
+import follow_subscriptions.functions
 import lifetime
 import measure_backlog.functions
 import poison.functions
@@ -47,6 +48,9 @@ app.register_functions(reminders.functions.blueprint(readiness, context, configu
 app.register_functions(poison.functions.blueprint(intake, context))
 app.register_functions(measure_backlog.functions.blueprint(readiness, context))
 app.register_functions(expire_documents.functions.blueprint(readiness, context))
+app.register_functions(
+    follow_subscriptions.functions.blueprint(readiness, context, configured.subscriptions_feed_schedule)
+)
 if keys := configured.remote_content_keys:
     # The extension that streams documents takes half a second to import, and makes the worker an HTTP server.
     import remote_content.functions

@@ -200,6 +200,12 @@ class Settings(BaseSettings):
     reminders_per_citizen_per_day: int = Field(
         2, ge=1, le=10, validation_alias="REMINDERS_PER_CITIZEN_PER_DAY"
     )
+    subscriptions_feed: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), validation_alias="SUBSCRIPTIONS_FEED"
+    )
+    subscriptions_feed_schedule: str = Field(
+        "0 20,50 * * * *", validation_alias="SUBSCRIPTIONS_FEED_SCHEDULE"
+    )
     encryption_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(validation_alias="ENCRYPTION_KEYS")
     test_recipients: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), validation_alias="TEST_RECIPIENTS"
@@ -404,7 +410,20 @@ class Settings(BaseSettings):
             raise ValueError(f"must be a number from 0 to {most:g} for that OTEL_TRACES_SAMPLER")
         return value
 
-    @field_validator("check_status_schedule", "reminders_schedule")
+    @field_validator("subscriptions_feed", mode="before")
+    @classmethod
+    def _read_feed_services(cls, value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, str):  # the default
+            return value
+        names = tuple(dict.fromkeys(name.strip() for name in value.split(",")))
+        has_default = info.data.get("io_api_key", "wrong") is not None
+        known = {*info.data.get("io_services", names), *(["default"] if has_default else [])}
+        for number, name in enumerate(names, start=1):
+            if name not in known:
+                raise ValueError(f"name {number} is of no configured service, such as default")
+        return names
+
+    @field_validator("check_status_schedule", "reminders_schedule", "subscriptions_feed_schedule")
     @classmethod
     def _check_schedule(cls, value: str) -> str:
         if len(value.split()) != 6:

@@ -108,6 +108,10 @@ _MISTAKES: Final = Phrases(
             r"is not of the account of (\S+); keep one, or name one account",
             "non è dello stesso account di {0}: tieni una delle due, o correggi l'account",
         ),
+        (
+            r"name (\d+) is of no configured service, such as default",
+            "il nome numero {0} non è di un servizio configurato, come «default»",
+        ),
         (r"names '(.+)' twice in one object", "ha due volte {0} nello stesso oggetto"),
         (r"must be JSON such as (.+)", "dev'essere JSON, per esempio {0}"),
         (

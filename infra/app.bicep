@@ -29,6 +29,8 @@ var defaultSettings = {
   REMOTE_CONTENT_CONFIGURATION_ID: ''
   REMINDERS_PER_CITIZEN_PER_DAY: '2'
   REMINDERS_SCHEDULE: '0 */15 * * * *'
+  SUBSCRIPTIONS_FEED: ''
+  SUBSCRIPTIONS_FEED_SCHEDULE: '0 20,50 * * * *'
 }
 
 var storageSettings = {

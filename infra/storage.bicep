@@ -33,6 +33,7 @@ var tableNames = [
   'reminderdays'
   'reminders'
   'remotecontents'
+  'subscriptions'
 ]
 
 // As in storage/documents.py: the PDF files that citizens open.

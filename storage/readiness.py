@@ -12,7 +12,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
 
-from storage import campaigns, due_index, key_checks, ledger, notices, parked, reminder_days, remote_contents
+from storage import (
+    campaigns,
+    due_index,
+    key_checks,
+    ledger,
+    notices,
+    parked,
+    reminder_days,
+    remote_contents,
+    subscriptions,
+)
 from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.key_checks import KeyChecks
@@ -30,6 +40,7 @@ TABLES: Final = (
     campaigns.TABLE,
     reminder_days.TABLE,
     remote_contents.TABLE,
+    subscriptions.TABLE,
     key_checks.TABLE,
 )
 _NO_ROW: Final = ("@readiness", "@readiness")

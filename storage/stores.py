@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from storage import campaigns, counters, due_index, ledger, notices, parked, reminder_days, remote_contents
+from storage import (
+    campaigns,
+    counters,
+    due_index,
+    ledger,
+    notices,
+    parked,
+    reminder_days,
+    remote_contents,
+    subscriptions,
+)
 from storage.campaigns import Campaigns
 from storage.cipher import Cipher
 from storage.counters import Counters
@@ -19,6 +29,7 @@ from storage.queues import Queues
 from storage.reminder_days import ReminderDays
 from storage.remote_contents import RemoteContents
 from storage.retention import Retention
+from storage.subscriptions import Subscriptions
 from storage.table import Table
 from storage.tally import Tally
 
@@ -35,6 +46,7 @@ class Stores:
     campaigns: Campaigns
     reminder_days: ReminderDays
     remote_contents: RemoteContents
+    subscriptions: Subscriptions
     retention: Retention
     due_index: DueIndex
     reminder_index: DueIndex
@@ -72,6 +84,7 @@ class Stores:
             campaigns=Campaigns(tables(campaigns.TABLE), clock),
             reminder_days=ReminderDays(tables(reminder_days.TABLE)),
             remote_contents=contents,
+            subscriptions=Subscriptions(tables(subscriptions.TABLE), cipher),
             retention=retention,
             due_index=due,
             reminder_index=reminders,

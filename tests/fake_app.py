@@ -11,6 +11,7 @@ from check_status.settle import settle_payment
 from context import Context
 from contract.reminders import ReminderPolicy
 from expire_documents.expire_documents import expire_documents
+from follow_subscriptions.follow_subscriptions import follow_subscriptions
 from poison.park import park
 from reminders.remind import remind_due
 from send_message.check_recipient import check_recipient
@@ -41,7 +42,8 @@ LEASE_OF_THE_PLATFORM = timedelta(minutes=10)
 class FakeApp:
     """The product's own parts over the fakes, with the methods that drive a message through them.
 
-    A test may replace `io`, `policies`, `most_per_day`, `retention` and what concerns documents.
+    A test may replace `io`, `policies`, `most_per_day`, `retention`, `feed_services` and what concerns
+    documents.
     """
 
     def __init__(self, *, document_retention: timedelta | None = None) -> None:
@@ -56,6 +58,7 @@ class FakeApp:
         self.documents = FakeDocuments(self.steps)
         self.serves_documents = True
         self.configuration_ids = {"default": CONFIGURATION_ID}
+        self.feed_services: tuple[str, ...] = ("default",)
         stores = Stores.on(
             self._table, self.queues, self.cipher, self.clock, document_retention=document_retention
         )
@@ -69,6 +72,7 @@ class FakeApp:
         self.parked_table, self.notices_table = self.tables["parked"], self.tables["notices"]
         self.reminders_table = self.tables["reminders"]
         self.contents_table, self.ends_table = self.tables["remotecontents"], self.tables["documentends"]
+        self.subscriptions, self.feed_table = stores.subscriptions, self.tables["subscriptions"]
 
     def _table(self, name: str) -> Table:
         self.tables[name] = FakeTable(name, self.steps)
@@ -84,6 +88,7 @@ class FakeApp:
             most_per_day=self.most_per_day,
             documents=self.documents if self.serves_documents else None,
             configuration_ids=self.configuration_ids,
+            feed_services=self.feed_services,
         )
 
     async def check(self, body: str, *, redelivered: bool = False, queue: str = MESSAGE_REQUESTS) -> None:
@@ -105,6 +110,10 @@ class FakeApp:
     async def expire_documents(self) -> None:
         """Run one tick of the timer of documents."""
         await expire_documents(self.context)
+
+    async def follow_subscriptions(self) -> None:
+        """Run one tick of the timer of the subscriptions feed."""
+        await follow_subscriptions(self.context)
 
     async def settle(self, body: str) -> None:
         """Deliver a body of message-settled."""

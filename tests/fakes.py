@@ -7,20 +7,20 @@ its code. `tests/integration/test_storage.py` checks that the fake table and que
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
 from io_api.account import IoAccount
-from io_api.errors import IoError
-from io_api.models import MessageStatus, NewMessage, Profile
+from io_api.errors import DayNotReady, IoError
+from io_api.models import MessageStatus, NewMessage, Profile, SubscriptionsFeed
 from io_api.rate_budget import Priority, Slot
 from io_api.rate_limiter import Permit, RateLimiter
 from settings import RateLimit
 from storage.cipher import PROPERTY_BYTES
 from storage.documents import Document, Documents, NoDocument
 from storage.queues import LONGEST_DELAY, Queues, fits
-from storage.table import AlreadyThere, Changed, ETag, Row, Table, Unanswered
+from storage.table import MOST_AT_ONCE, AlreadyThere, Changed, ETag, Row, Table, Unanswered
 from tests.pagopa.codecs import check_sent
 
 
@@ -131,6 +131,13 @@ class FakeTable(Table):
         with self._steps.step(f"{self.name}.merge"):
             there = self.rows_by_key.get((partition, key))
             return self._put(partition, key, {**(there.values if there else {}), **values})
+
+    async def upsert_all(self, partition: str, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        with self._steps.step(f"{self.name}.upsert_all"):
+            if len(rows) > MOST_AT_ONCE:
+                raise Unanswered("InvalidInput", 400)
+            for key, values in rows.items():
+                self._put(partition, key, values)
 
     async def delete(self, partition: str, key: str) -> None:
         with self._steps.step(f"{self.name}.delete"):
@@ -279,7 +286,8 @@ def a_permit() -> Permit:
 class FakeIo(IoAccount):
     """IO with scripted answers: it returns or raises what a test sets.
 
-    `failing` holds an error for each service that fails; `sent` holds every POST of a message.
+    `failing` holds an error for each service that fails, `feeds` the days of the subscriptions
+    feed; `sent` holds every POST of a message.
     """
 
     steps: Steps = field(default_factory=Steps)
@@ -288,6 +296,7 @@ class FakeIo(IoAccount):
     permit: Permit | IoError = field(default_factory=a_permit)
     submitted: str | BaseException | None = "01JWCZ5V6Q4M3N2P1R0T9S8W7X"
     status: MessageStatus | IoError = field(default_factory=lambda: seen("ACCEPTED"))
+    feeds: dict[date, SubscriptionsFeed] = field(default_factory=dict)
     failing: dict[str, IoError] = field(default_factory=dict)
     while_sending: Callable[[], Awaitable[None]] = _nothing
     sent: list[tuple[NewMessage, str]] = field(default_factory=list)
@@ -329,6 +338,13 @@ class FakeIo(IoAccount):
         with self.steps.step("io.get_message"):
             self.asked.append(("message", fiscal_code, message_id, service))
             return _answered(self.failing.get(service, self.status))
+
+    async def get_subscriptions(self, day: date, *, service: str) -> SubscriptionsFeed:
+        with self.steps.step("io.get_subscriptions"):
+            self.asked.append(("feed", day.isoformat(), service))
+            if day not in self.feeds and service not in self.failing:
+                raise DayNotReady(reason="day_not_ready", status=404)
+            return _answered(self.failing.get(service, self.feeds.get(day)))  # type: ignore[return-value]
 
 
 def _answered[Answer](answer: Answer | BaseException) -> Answer:

@@ -82,6 +82,7 @@ class Post:
             most_per_day=2,
             documents=None,
             configuration_ids={},
+            feed_services=(),
         )
         self.ledger, self.due_index = self.context.ledger, self.context.due_index
 

@@ -49,6 +49,7 @@ class Memory:
             most_per_day=2,
             documents=None,
             configuration_ids={},
+            feed_services=(),
         )
 
     def clear(self) -> None:

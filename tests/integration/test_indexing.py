@@ -162,7 +162,8 @@ def test_app_registers_its_functions_with_their_bindings(
     assert triggers["remind"]["schedule"] == "0 */15 * * * *"
     assert triggers["measure_backlog"]["type"] == "timerTrigger"
     assert triggers["measure_backlog"]["schedule"] == "0 * * * * *"
-    assert set(triggers) == {*by_queue, "check_status", "remind", "measure_backlog", "expire_documents"}
+    timers = {"check_status", "remind", "measure_backlog", "expire_documents", "follow_subscriptions"}
+    assert set(triggers) == {*by_queue, *timers}
 
 
 def test_host_runs_the_app_to_the_first_call_of_io(

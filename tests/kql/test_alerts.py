@@ -50,6 +50,10 @@ def timers(**ages: float) -> list[dict[str, Any]]:
 
 
 SENDS, POISON = "message-sends", "message-sends-poison"
+ALL_RUN: dict[str, float] = {
+    **{"check_status": 30, "remind": 600, "measure_backlog": 5},
+    **{"expire_documents": 1700, "follow_subscriptions": 1700},
+}
 
 FIRES: dict[str, list[list[dict[str, Any]]]] = {
     "poison": [[put(POISON)], [put(SENDS), put("message-requests-poison")]],
@@ -62,8 +66,8 @@ FIRES: dict[str, list[list[dict[str, Any]]]] = {
     "circuit-open": [[suspended("invalid_key")], [suspended("io_unavailable"), suspended("paused")]],
     "timers-silent": [
         [],
-        timers(check_status=30, remind=600, expire_documents=9),
-        timers(check_status=3700, remind=600, measure_backlog=5, expire_documents=9),
+        timers(check_status=30, remind=600, expire_documents=9, follow_subscriptions=60),
+        timers(check_status=3700, remind=600, measure_backlog=5, expire_documents=9, follow_subscriptions=60),
     ],
     "old-poison": [[age(5 * DAY + 1, POISON)], [age(5 * DAY + 1, POISON), age(0, "message-requests-poison")]],
     "remote-content-denied": [[denials(20, "key")], [denials(12, "recipient"), denials(8, "recipient")]],
@@ -83,9 +87,9 @@ SILENT: dict[str, list[list[dict[str, Any]]]] = {
     "days-behind": [[], [metric("due.lag", DAY, index="due")]],
     "circuit-open": [[], [suspended("paused")]],
     "timers-silent": [
-        timers(check_status=30, remind=600, measure_backlog=5, expire_documents=1700),
+        timers(**ALL_RUN),
         [
-            *timers(check_status=30, remind=600, measure_backlog=5, expire_documents=1700),
+            *timers(**ALL_RUN),
             *timers(check_status=9999),
         ],
     ],
@@ -157,10 +161,10 @@ def test_metrics_and_attributes_are_those_of_the_code() -> None:
 
 def test_every_timer_is_counted() -> None:
     """timers-silent waits for as many timers as the app has."""
-    folders = ("check_status", "reminders", "measure_backlog", "expire_documents")
+    folders = ("check_status", "reminders", "measure_backlog", "expire_documents", "follow_subscriptions")
     source = "".join((PROJECT / folder / "functions.py").read_text() for folder in folders)
     timers = re.findall(r'on_timer\(functions, readiness, "(\w+)"', source)
-    assert len(timers) == source.count("on_timer(") == 4
+    assert len(timers) == source.count("on_timer(") == 5
     assert f"Running < {len(timers)}" in (ALERTS / "timers-silent.kql").read_text()
 
 

@@ -247,6 +247,7 @@ class Following:
             most_per_day=2,
             documents=None,
             configuration_ids={},
+            feed_services=(),
         )
         self.ledger = self.context.ledger
         self.lives = {life.request_id: life for life in map(self._life, range(self.messages))}

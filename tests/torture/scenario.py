@@ -130,6 +130,7 @@ class Scenario:
             most_per_day=2,
             documents=None,
             configuration_ids={},
+            feed_services=(),
         )
         self.ledger = self.context.ledger
         self.looked_at: dict[tuple[str, str], datetime] = {}

@@ -9,8 +9,10 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 ROWS = re.findall(r"^\| \*\*(.+?)\*\* \|(.+)\|(.+)\|$", (PROJECT / "docs/glossary.md").read_text(), re.M)
-CODE = "benchmarks check_status cli contract expire_documents io_api local measure_backlog poison reminders"
-CODE += " remote_content send_message storage telemetry tests"
+CODE = (
+    "benchmarks check_status cli contract expire_documents follow_subscriptions io_api local measure_backlog"
+)
+CODE += " poison reminders remote_content send_message storage telemetry tests"
 # Each with the word that took its place.
 RETIRED = {
     "turn": "permit, lease or action",

@@ -15,7 +15,7 @@ NOT_THE_PRODUCT = {"tests", "benchmarks", "node_modules", "build", "infra", "doc
 
 VERBS = {
     *("send_message", "check_status", "reminders", "remote_content"),
-    *("expire_documents", "measure_backlog", "poison"),
+    *("expire_documents", "follow_subscriptions", "measure_backlog", "poison"),
 }
 WIRING = {"context", "lifetime", "triggers"}
 NOUNS = WIRING | {"contract", "io_api", "ncrontab", "storage", "settings", "telemetry"}

@@ -134,6 +134,25 @@ def test_retention_out_of_range_stops_the_start(load: Load, days: str) -> None:
         load(DOCUMENT_RETENTION_DAYS=days)
 
 
+@pytest.mark.parametrize(
+    ("text", "services"),
+    [(None, ()), ("default", ("default",)), (" anagrafe , default ,anagrafe", ("anagrafe", "default"))],
+)
+def test_feeds_are_followed_for_named_services(
+    load: Load, text: str | None, services: tuple[str, ...]
+) -> None:
+    """SUBSCRIPTIONS_FEED names services; without it no feed is followed."""
+    loaded = load(SUBSCRIPTIONS_FEED=text, IO_SERVICES='{"anagrafe": {"key": "a"}}')
+    assert loaded.subscriptions_feed == services
+
+
+@pytest.mark.parametrize("text", ["tributi", "default,tributi", "default,", SECRET])
+def test_feed_of_an_unknown_service_stops_the_start(load: Load, text: str) -> None:
+    """A name that no service has is a mistake; it is told by its place."""
+    with pytest.raises(SettingsError, match=r"^SUBSCRIPTIONS_FEED: name \d is of no configured service"):
+        load(SUBSCRIPTIONS_FEED=text)
+
+
 def test_services_alone_are_enough(load: Load) -> None:
     """IO_API_KEY is not required if IO_SERVICES names all services."""
     assert list(load(IO_API_KEY=None, IO_SERVICES='{"default": {"key": "a"}}').services) == ["default"]
