@@ -6,6 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import NoReturn
 
 import settings
@@ -13,6 +14,7 @@ from cli.printing import WRONG, fail, print_note
 from cli.settings_it import setting_in_italian
 from contract.reminders import ReminderPolicy
 from io_api import rate_limiter
+from io_api.account import IoAccount
 from io_api.breakers import Breakers
 from io_api.rate_limiter import RateLimiter
 from io_api.suspension_store import SuspensionStore
@@ -38,7 +40,8 @@ NOTICE_SECONDS = 10
 class Operator(Stores):
     """The stores that a command may read or change, and the parts that only operators need.
 
-    `documents` imports the blob client, which takes half a second, so only some commands call it.
+    `documents` imports the blob client, which takes half a second, and `io` reads certificates, so only some
+    commands call them.
     """
 
     audit: Audit
@@ -55,6 +58,7 @@ class Operator(Stores):
     campaign_spreads: CampaignSpreads
     configured: Settings
     documents: Callable[[], Documents]
+    io: Callable[[], IoAccount]
 
 
 def clock() -> datetime:
@@ -152,6 +156,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Op
         campaign_spreads=CampaignSpreads(account.table(campaign_spreads.TABLE)),
         configured=configured,
         documents=account.documents,
+        io=partial(IoAccount.of, configured, shared, clock),
     )
 
 

@@ -6,6 +6,7 @@ from cli import in_doubt, keys, parked, reminders, remote_content
 from cli.app import App
 from cli.doctor import doctor
 from cli.pauses import pause, resume
+from cli.reach import reach
 from cli.report import report
 from cli.send import send
 from cli.show import show
@@ -15,6 +16,7 @@ from cli.try_template import try_template
 app = App()
 app.command()(send)
 app.command("try")(try_template)
+app.command()(reach)
 app.command()(show)
 app.command()(status)
 app.command()(report)

@@ -31,6 +31,8 @@ REASONS: Final[Mapping[str, str]] = {
     "settled": "un operatore ha scritto che non è mai arrivata a IO",
     "recipient_not_found": "il destinatario non è su IO, o non vi riceve messaggi",
     "sender_not_allowed": "il destinatario non vuole messaggi da questo servizio",
+    "not_subscribed": "il destinatario non è tra gli iscritti del servizio",
+    "wrong_fiscal_code": "il codice fiscale manca, o non è di una persona",
     "settled_upstream": "il creditore dice che l'avviso è pagato",
     "read": "il primo messaggio è stato letto nel frattempo",
     "paid": "l'avviso è stato pagato nel frattempo",

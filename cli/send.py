@@ -1,13 +1,11 @@
 """`postino send`: from a spreadsheet and a template to requests on the queue."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.campaign_file import report
 from cli.campaign_file.campaign import CampaignFile
@@ -26,6 +24,7 @@ from cli.connection import Operator, ask, clock, configured
 from cli.italian import number
 from cli.limited import refuse_if_limited
 from cli.printing import ATTENTION, INTERRUPTED, WRONG, AsJson, checked, fail, print_json, print_note
+from cli.progress import bar
 from cli.rules_it import FILE_RULES, WARNINGS
 from cli.selection import grouped
 from cli.spreads import keep_spread, spread_of
@@ -168,7 +167,7 @@ def _check(opened: CampaignFile, most_cents: int | None, previews: int, *, silen
     if not silent:
         report.print_unused(opened)
     linter = Linter(requests=opened.requests, now=clock(), most_cents=most_cents)
-    with _bar("controllo", None, silent=silent) as advance:
+    with bar("controllo", None, silent=silent) as advance:
         return linter.check(opened.results(), previews=previews, on_row=advance)
 
 
@@ -203,7 +202,7 @@ def _deliver(opened: CampaignFile, found: Checked, *, silent: bool) -> Sent:
 
     async def work(stores: Operator) -> None:
         await stores.audit.record("send", journal.campaign, rows=str(sent.total))
-        with _bar("invio", sent.total, silent=silent, done=sent.done) as advance:
+        with bar("invio", sent.total, silent=silent, done=sent.done) as advance:
             sender = Sender(stores, opened.requests, journal)
             await sender.send(opened.results(), found, sent, on_request=advance)
 
@@ -245,11 +244,3 @@ def _write_page(path: Path, found: Checked, campaign: str, service: str) -> None
     except OSError as error:
         fail(WRONG, f"{path} non si può scrivere: {reason_of(error)}")
     print_note(f"Scritta {path}. Contiene dati personali: cancellala quando non serve più.")
-
-
-@contextmanager
-def _bar(name: str, total: int | None, *, silent: bool, done: int = 0) -> Iterator[Callable[[], None]]:
-    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=silent, transient=True) as progress:
-        task = progress.add_task(name, total=total, completed=done)
-        yield lambda: progress.advance(task)

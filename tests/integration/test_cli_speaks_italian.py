@@ -195,6 +195,8 @@ def runs(sample: Sample, configuration: str) -> list[tuple[str, ...]]:
         ("send", str(sample.good), *send, "--spread", "5 giorni, 9-13"),
         ("send", str(sample.good), *send),
         *(("try", "--template", path) for path in (str(sample.template), "ignoto.md")),
+        *(("reach", str(sample.good)), ("reach", str(sample.good), "--service", "ignoto")),
+        *(("reach", "ignoto.csv"), ("reach", str(sample.wrong), "--max-age", "1")),
         *(("remote-content", "list"), ("remote-content", "create"), ("remote-content", "create", *CREATE)),
         ("remote-content", "create", *CREATE, "--base-url", "http://x"),
         ("remote-content", "create", *CREATE, "--base-url", URL),
