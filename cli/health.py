@@ -1,7 +1,7 @@
 """The findings of `doctor`: too many, too old or without a service, with number, threshold and advice."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from settings import Thresholds
 from storage.ledger import Pending, State
 from storage.queues import BULK_QUEUES, INPUT_QUEUES
 from storage.readiness import Fault
+from storage.subscriptions import Feed
 
 COLUMNS: Final = {"what": "che cosa", "number": "quanto", "threshold": "soglia", "advice": "che cosa fare"}
 ADVICE: Final = {
@@ -24,6 +25,8 @@ ADVICE: Final = {
     "behind": "chiedi a IO un limite più alto, o distribuisci le campagne su più giorni",
     "oldest": "se non è una grande campagna, guarda che cosa è fermo qui sopra e se l'app gira",
     "timers": "guarda se l'app gira e se le sue funzioni si caricano",
+    "feed": "se è appena acceso recupera da solo, altrimenti guarda se IO risponde",
+    "feed_refused": "chiedi a IO l'autorizzazione, o togli il servizio da SUBSCRIPTIONS_FEED",
 }
 FAULT_WORDS: Final = {
     "refused": "tabella che rifiuta l'accesso",
@@ -42,6 +45,8 @@ WORDS: Final = {
     "behind": "ritardo:",
     "oldest": "attesa più lunga nella coda",
     "timers": "dall'ultimo giro:",
+    "feed": "registro degli iscritti, ritardo:",
+    "feed_refused": "registro degli iscritti rifiutato da IO:",
 }
 TIMERS: Final = {
     "check_status": "gli stati dei messaggi",
@@ -52,6 +57,8 @@ UNITS: Final = {
     "behind": timedelta(days=1),
     "oldest": timedelta(minutes=1),
     "timers": timedelta(minutes=1),
+    "feed": timedelta(days=1),
+    "feed_refused": timedelta(days=1),
 }
 
 
@@ -67,11 +74,13 @@ async def health(stores: Operator) -> list[dict[str, Any]]:
     # Bulk requests may wait for hours: they give way.
     oldest = {queue: await stores.queues.oldest(queue) for queue in INPUT_QUEUES if queue not in BULK_QUEUES}
     limits = stores.thresholds
+    feeds = [await stores.subscriptions.feed(service) for service in stores.configured.subscriptions_feed]
     return [
         *_pending(pending, set(stores.keys), limits, now),
         *_late(behind, timedelta(hours=limits.behind_hours)),
         *_aged("oldest", oldest, timedelta(minutes=limits.waiting_minutes), now),
         *_aged("timers", runs, timedelta(minutes=limits.timer_minutes), now),
+        *_feeds(feeds, timedelta(hours=limits.behind_hours), now),
     ]
 
 
@@ -123,6 +132,16 @@ def _pending(
 def _late(behind: Mapping[str, timedelta], limit: timedelta) -> list[dict[str, Any]]:
     day = timedelta(days=1)
     return [_fact("behind", name, late / day, limit / day) for name, late in behind.items() if late > limit]
+
+
+def _feeds(feeds: list[Feed], limit: timedelta, now: datetime) -> Iterator[dict[str, Any]]:
+    """Yield each subscriptions feed that IO refuses, or whose days that are over were not taken."""
+    day = timedelta(days=1)
+    for feed in feeds:
+        if feed.refused_at:
+            yield _fact("feed_refused", feed.service, (now - feed.refused_at) / day, 0)
+        elif now - feed.ready_at > limit:
+            yield _fact("feed", feed.service, (now - feed.ready_at) / day, limit / day)
 
 
 def _aged(

@@ -23,6 +23,7 @@ from local.azurite import Azurite
 from storage.account import StorageAccount
 from storage.due_index import DueIndex
 from storage.ledger import Ledger, State, Step
+from tests.english import english_in
 from tests.integration.cli_account import CliAccount
 from tests.samples import a_request
 
@@ -265,6 +266,31 @@ def test_what_is_late_is_told(account: CliAccount) -> None:
 
     ask(late)
     assert _health(account) == [("behind", "check_status", 3.0), ("timers", "check_status", 4320.0)]
+
+
+def test_register_that_lags_or_is_refused_is_told(
+    account: CliAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A feed that is days behind and one that IO does not give are reported; without the setting, neither."""
+    today = datetime.now(UTC).date()
+
+    async def follow(stores: Operator) -> None:
+        feed = await stores.subscriptions.feed("default")
+        assert await stores.subscriptions.take(feed, today - timedelta(days=4), [], [])
+        refused = await stores.subscriptions.feed("tributi")
+        since = datetime.now(UTC) - timedelta(days=2)
+        assert await stores.subscriptions.refuse(refused, since, since + timedelta(days=4))
+
+    ask(follow)
+    assert _examined(account, 0)["health"] == []
+    monkeypatch.setenv("IO_SERVICES", '{"tributi": {"key": "another"}}')
+    monkeypatch.setenv("SUBSCRIPTIONS_FEED", "default,tributi")
+    (lagging, service, days), refused = _health(account)
+    assert (lagging, service, 2 <= days < 3.1) == ("feed", "default", True)
+    assert refused == ("feed_refused", "tributi", 2.0)
+    shown = account.run("doctor").stdout
+    assert "registro degli iscritti, ritardo: default" in shown
+    assert english_in(shown.replace("default", "")) == []
 
 
 def test_documents_that_cannot_be_read(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
