@@ -255,7 +255,7 @@ def _print_for_people(survey: Survey) -> None:
     )
     print_table(("", "perché", "righe", ""), rows)
     if oldest := _oldest(survey):
-        print_note(f"La risposta più vecchia vale per il {moment(oldest)}.")
+        print_note(f"La risposta più vecchia è del {moment(oldest)}.")
     print_note(
         f"Le risposte sono in {survey.answers.path}, per numero di riga e senza codici fiscali. "
         "Insieme al foglio sono dati personali: conservale come il foglio."
