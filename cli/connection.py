@@ -156,7 +156,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Op
         campaign_spreads=CampaignSpreads(account.table(campaign_spreads.TABLE)),
         configured=configured,
         documents=account.documents,
-        io=partial(IoAccount.of, configured, shared, clock),
+        io=partial(IoAccount.of, configured, shared, clock, shares_failures=False),
     )
 
 

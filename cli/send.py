@@ -1,7 +1,5 @@
 """`postino send`: from a spreadsheet and a template to requests on the queue."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Final
 

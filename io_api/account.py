@@ -31,7 +31,7 @@ from io_api.suspension_store import REFRESH_SECONDS, SuspensionStore, Usable
 from io_api.suspensions import WRONG_KEY, Key, named_keys
 from io_api.transport import NoCertificates
 from settings import Settings, SettingsError
-from storage.table import Table, Unanswered
+from storage.table import ReadOnlyTable, Table, Unanswered
 
 # The worker claims a message (writes the intent to send) this long before the message's slot, so that the
 # ledger write is done by the time of the slot.
@@ -89,9 +89,18 @@ class IoAccount:
         self._in_flight = InFlight(CLAIM_SECONDS)
 
     @classmethod
-    def of(cls, configured: Settings, table: Table, clock: Callable[[], datetime]) -> Self:
+    def of(
+        cls,
+        configured: Settings,
+        table: Table,
+        clock: Callable[[], datetime],
+        *,
+        shares_failures: bool = True,
+    ) -> Self:
         """Return the account of the settings. `table` is the one that all workers share (rate_limiter.TABLE).
 
+        shares_failures: whether the workers stop for what this process finds: a refused key, an IO that does
+        not answer. An operator's machine may have an address that IO refuses, or no way out.
         Raises SettingsError if no connection to IO could ever be made.
         """
         rate_limiter = RateLimiter(table, configured.io_rate_limit)
@@ -100,7 +109,8 @@ class IoAccount:
         except NoCertificates as error:
             raise SettingsError(f"SSL_CERT_FILE: {error}") from None
         keys = {name: Keys(one.key, one.secondary_key) for name, one in configured.services.items()}
-        suspensions, breakers = SuspensionStore(table, clock), Breakers(table, clock)
+        found = table if shares_failures else ReadOnlyTable(table)
+        suspensions, breakers = SuspensionStore(found, clock), Breakers(found, clock)
         return cls(client, keys, rate_limiter=rate_limiter, suspensions=suspensions, breakers=breakers)
 
     async def aclose(self) -> None:

@@ -183,6 +183,22 @@ class Table:
             return  # another worker created it at the same moment
 
 
+class ReadOnlyTable(Table):
+    """Reads a table, and makes believe that it writes: what its user finds out stays in the process."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table._client)
+
+    async def write(
+        self, partition: str, key: str, row: Row | None, values: Mapping[str, Any]
+    ) -> ETag | None:
+        """Write nothing."""
+        return ETag("unwritten")
+
+    async def delete_as_read(self, partition: str, key: str, etag: str) -> None:
+        """Remove nothing."""
+
+
 def written_between(etag: ETag) -> tuple[float, float]:
     """Return the earliest and latest moment of a write, by the storage account's clock.
 

@@ -178,6 +178,16 @@ async def test_stop_is_told_and_resumed(reach: Reach, keys: Collection[str], rea
     assert (await reach.json(file))["contactable"] == 1
 
 
+async def test_refusal_of_this_machine_does_not_stop_the_app(reach: Reach) -> None:
+    """A key that IO refuses here, perhaps for the machine's address, opens no circuit of the app."""
+    elsewhere = Service(keys=(KEY,), authorized_cidrs=("192.0.2.0/24",))
+    reach.io.state.services.put({reach.service: elsewhere})
+    result = await reach.run(reach.file(a_fiscal_code(0)))
+    assert (result.exit_code, "manca un permesso" in result.stderr) == (1, True), result.output
+    found = await asyncio.to_thread(ask, lambda stores: stores.suspensions.current())
+    assert [one for one in found.circuits.values() if one.service == reach.service] == []
+
+
 async def test_refused_calls_are_waited_out(reach: Reach) -> None:
     """A 429 and a lost answer in the middle cost calls, and no answer."""
     reach.io.state.faults.add([Fault(kind="429", count=1, seconds=1), Fault(kind="500_before", count=2)])
