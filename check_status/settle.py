@@ -7,7 +7,7 @@ import telemetry
 from contract.settlement import Settlement, parse_settlement
 from contract.violations import InvalidRequest
 from io_api.observe import PAID_UPSTREAM
-from storage.ledger import DELIVERED, Entry, LostRace, State
+from storage.ledger import DELIVERED, Buried, Entry, LostRace, State
 from storage.queues import MESSAGE_SETTLED, poison
 from storage.stores import Stores
 
@@ -30,6 +30,9 @@ async def settle_payment(body: str, stores: Stores) -> None:
         settlement = parse_settlement(body)
         paid_at = settlement.paid_at or stores.clock()
         entries = await _entries_of(settlement, paid_at, stores)
+    except Buried as error:
+        log.info("settlement dropped: %s", error)
+        return
     except (InvalidRequest, UnknownRequest) as error:
         log.warning("settlement not accepted: %s", type(error).__name__)
         await stores.queues.put(poison(MESSAGE_SETTLED), body)

@@ -5,6 +5,9 @@ pagopa/io-ts-commons `src/strings.ts`, and PagoPA's specimen AAAAAA00A00A000A mu
 """
 
 import re
+from collections.abc import Iterator
+from itertools import product
+from string import ascii_uppercase
 
 _DIGIT = "[0-9LMNPQRSTUV]"  # omocodia: letters replace digits when the codes of two persons collide
 _CODE = f"[A-Z]{{6}}{_DIGIT}{{2}}[ABCDEHLMPRST]{_DIGIT}{{2}}[A-Z]{_DIGIT}{{3}}[A-Z]"
@@ -24,6 +27,7 @@ _WHOLE = re.compile(_CODE, re.ASCII)
 _ANYWHERE = re.compile(f"(?=({_CODE}))", re.ASCII)
 _LONG_WORD = re.compile("[0-9A-Z]{16}", re.IGNORECASE | re.ASCII)
 _AS_DIGIT = {letter: str(digit) for digit, letter in enumerate("LMNPQRSTUV")}
+_AS_LETTER = {digit: letter for letter, digit in _AS_DIGIT.items()}
 _DIGITS_AT = frozenset({6, 7, 9, 10, 12, 13, 14})
 
 FISCAL_CODE_PATTERN = f"^{_CODE}$"
@@ -42,8 +46,35 @@ def contains_fiscal_code(text: str) -> bool:
 def is_person_in(text: str, fiscal_code: str) -> bool:
     """Return whether `text` contains this very code: any case, any omocodia form, signs in between."""
     person = _person(fiscal_code.upper())
-    letters = "".join(filter(str.isalnum, text.upper()))
-    return bool(person) and any(_person(found[1]) == person for found in _ANYWHERE.finditer(letters))
+    return bool(person) and any(_person(code) == person for code in codes_in(text))
+
+
+def codes_in(text: str) -> Iterator[str]:
+    """Yield everything in `text` that can be a code, in upper case: any case, signs in between."""
+    yield from (found[1] for found in _ANYWHERE.finditer(_letters(text)))
+
+
+def normalized(text: str) -> str | None:
+    """Return the code that `text` is, in upper case and without blanks and signs; None if it is none."""
+    code = _letters(text)
+    return code if _WHOLE.fullmatch(code) else None
+
+
+def omocodia_forms(fiscal_code: str) -> frozenset[str]:
+    """Return each form of a code: letters in place of any of its digits, with any check character.
+
+    The forms of one code are given to different persons whose codes collide: to the first person the form
+    with digits only, to each later one another form (decree of 23 December 1976, article 6).
+    """
+    person = _person(fiscal_code)
+    if person is None:
+        return frozenset()
+    choices = [sign + _AS_LETTER[sign] if at in _DIGITS_AT else sign for at, sign in enumerate(person)]
+    return frozenset("".join(signs) for signs in product(*choices, ascii_uppercase))
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.upper()))
 
 
 def _person(code: str) -> str | None:

@@ -9,7 +9,7 @@ from contract.reference import Reference, parse_reference
 from contract.request import MessageRequest, parse_request
 from contract.settlement import parse_settlement
 from contract.violations import InvalidRequest, Violation
-from storage.ledger import GIVEN_UP, WAITING, Entry, Ledger, State, Step
+from storage.ledger import GIVEN_UP, WAITING, Buried, Entry, Ledger, State, Step
 from storage.parked import ParkedMessage
 from storage.queues import MESSAGE_SETTLED, SEND_QUEUES
 from storage.stores import Stores
@@ -41,7 +41,11 @@ async def park(body: str, queue: str, context: Context) -> None:
     A request that was sent after all, or may have been, is dispatched by its state and not parked. A
     reference with a result that the ledger still awaits goes back to its queue.
     """
-    found = await _judge(body, queue, context)
+    try:
+        found = await _judge(body, queue, context)
+    except Buried as error:
+        log.warning("not parked: %s", error)
+        return
     if isinstance(found, Reference):
         await context.dispatcher.requeue(found, queue, timedelta(0))
         return
@@ -74,6 +78,7 @@ async def _judge(body: str, queue: str, context: Context) -> Entry | Verdict | R
         return Verdict("invalid", error.request_id, error.violations)
     entry = await ledger.get(named.request_id)
     if entry is None:
+        await _refuse_buried(named.request_id, ledger)
         return Verdict("unknown_request" if reference else "failed_repeatedly", named.request_id)
     if isinstance(named, MessageRequest) and not ledger.same_content(entry, named):
         return Verdict("conflict", named.request_id)
@@ -89,8 +94,15 @@ async def _judge_settlement(body: str, ledger: Ledger) -> Verdict:
     except InvalidRequest as error:
         return Verdict("invalid", error.request_id, error.violations)
     if request_id and await ledger.get(request_id) is None:
+        await _refuse_buried(request_id, ledger)
         return Verdict("unknown_request", request_id)
     return Verdict("failed_repeatedly", request_id)
+
+
+async def _refuse_buried(request_id: str, ledger: Ledger) -> None:
+    """Raise Buried for a request that was erased: its copies must not be kept either."""
+    if await ledger.tombstone(request_id):
+        raise Buried(request_id)
 
 
 async def _given_up(entry: Entry, stores: Stores) -> Entry:

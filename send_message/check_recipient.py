@@ -13,7 +13,7 @@ from io_api.rate_budget import Priority
 from send_message.deferral import deferral
 from send_message.delivery import Delivery, UnknownRequest, handle_delivery, known
 from send_message.documents import examine
-from storage.ledger import REDRIVEN, WAITING, DifferentContent, Entry, LostRace, State, Step
+from storage.ledger import REDRIVEN, WAITING, Buried, DifferentContent, Entry, LostRace, State, Step
 from storage.queues import MESSAGE_REQUESTS, requests_queue
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,9 @@ async def check_recipient(
 
     try:
         found = await _find(body, queue, context)
+    except Buried as error:
+        log.warning("request dropped: %s", error)
+        return
     except (InvalidRequest, DifferentContent, UnknownRequest) as error:
         log.warning("request not accepted: %s", type(error).__name__)
         await context.dispatcher.poison(body, queue)
@@ -41,7 +44,8 @@ async def check_recipient(
 async def _find(body: str, queue: str, context: Context) -> tuple[Entry, Reference] | None:
     """Return the entry of a request or reference; None if the request was moved to the bulk queue."""
     if reference := parse_reference(body):
-        entry = known(await context.ledger.get(reference.request_id))
+        found = await context.ledger.get(reference.request_id)
+        entry = await known(found, reference, context.ledger)
         if entry.has_payment and entry.last_step.get("reason") == REDRIVEN:
             # The workers of its first delivery may all have crashed before they noted the notice.
             entry = await _note(entry, context.ledger.request_of(entry), context)

@@ -8,7 +8,7 @@ from enum import Enum, auto
 
 from contract.reference import Reference
 from send_message.still_needed import expired_or_paid
-from storage.ledger import WAITING, Entry, LostRace, State, Step
+from storage.ledger import WAITING, Buried, Entry, Ledger, LostRace, State, Step
 from storage.stores import Stores
 
 log = logging.getLogger(__name__)
@@ -122,8 +122,10 @@ class UnknownRequest(Exception):
     """The ledger holds no such request."""
 
 
-def known(entry: Entry | None) -> Entry:
-    """Return the entry of a reference; raises UnknownRequest if there is none."""
-    if entry is None:
-        raise UnknownRequest(UnknownRequest.__doc__)
-    return entry
+async def known(entry: Entry | None, reference: Reference, ledger: Ledger) -> Entry:
+    """Return the entry of a reference. Raises UnknownRequest if there is none, Buried if it was erased."""
+    if entry is not None:
+        return entry
+    if await ledger.tombstone(reference.request_id):
+        raise Buried(reference.request_id)
+    raise UnknownRequest(UnknownRequest.__doc__)

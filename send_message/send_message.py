@@ -21,7 +21,7 @@ from send_message.deferral import deferral
 from send_message.delivery import Delivery, UnknownRequest, handle_delivery, known
 from send_message.documents import examine, third_party_data
 from send_message.still_needed import no_longer_needed
-from storage.ledger import Entry, LostRace, State, Step
+from storage.ledger import Buried, Entry, LostRace, State, Step
 from storage.queues import MESSAGE_SENDS
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,11 @@ async def send_message(body: str, context: Context, *, redelivered: bool, queue:
         reference = parse_reference(body)
         if reference is None:
             raise UnknownRequest(UnknownRequest.__doc__)
-        entry = known(await context.ledger.recall(reference.request_id, reference.sequence))
+        found = await context.ledger.recall(reference.request_id, reference.sequence)
+        entry = await known(found, reference, context.ledger)
+    except Buried as error:
+        log.info("reference dropped: %s", error)
+        return
     except (InvalidRequest, UnknownRequest) as error:
         log.warning("reference not accepted: %s", type(error).__name__)
         await context.dispatcher.poison(body, queue)

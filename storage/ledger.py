@@ -35,6 +35,7 @@ MOST_DEFERRALS = 40
 MOST_HISTORY = 28_000
 OTHER: Final = "various"
 REDRIVEN: Final = "redriven"
+_BURIED_AT: Final = "buried_at"
 
 
 class State(StrEnum):
@@ -96,6 +97,13 @@ class IllegalStep(Exception):
 
 class DifferentContent(Exception):
     """This request_id belongs to a request with other content. One request_id is one message, for ever."""
+
+
+class Buried(Exception):
+    """Of this request the ledger keeps the request_id alone, which is never sent again. Drop every copy."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"only the tombstone of {request_id} is left")
 
 
 class LostRace(Exception):
@@ -197,6 +205,16 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Tombstone:
+    """All that is left of a request: its id, which stays refused, its last state and when it was buried."""
+
+    request_id: str
+    state: State
+    buried_at: datetime
+    campaign: str | None = None
+
+
+@dataclass(frozen=True)
 class Pending:
     """A request that has not reached its end, with the time of its last change."""
 
@@ -252,7 +270,7 @@ class Ledger:
     async def columns(self, *columns: str, campaign: str | None = None) -> AsyncIterator[Mapping[str, Any]]:
         """Yield these columns of every request, or of a campaign's. Scans the table. Raises Unanswered."""
         condition, parameters = ("campaign eq @campaign", {"campaign": campaign}) if campaign else ("", {})
-        async for row in self._table.rows(condition, columns=columns, **parameters):
+        async for row in self._table.rows(condition, columns=[*columns, _BURIED_AT], **parameters):
             if _is_entry(row):
                 yield row.values
 
@@ -262,8 +280,10 @@ class Ledger:
         condition = " or ".join(f"state eq @state{number}" for number in range(len(states)))
         wanted = {f"state{number}": str(state) for number, state in enumerate(states)}
         columns = [item.name for item in fields(Pending)]
-        async for row in self._table.rows(condition, columns=columns, **wanted):
-            yield Pending(**{**row.values, "state": State(row.values["state"])})
+        async for row in self._table.rows(condition, columns=[*columns, _BURIED_AT], **wanted):
+            if _is_entry(row):
+                values = {name: row.values[name] for name in columns}
+                yield Pending(**{**values, "state": State(values["state"])})
 
     async def entries(self, **equal: str) -> AsyncIterator[Entry]:
         """Yield the entries whose columns equal these values. Scans the table. Raises Unanswered."""
@@ -272,10 +292,48 @@ class Ledger:
             if _is_entry(row):
                 yield entry_of(row)
 
+    async def recipients(self) -> AsyncIterator[tuple[str, str]]:
+        """Yield the request_id and the recipient's keyed hash of every request. Scans one column."""
+        async for row in self._table.rows("", columns=["recipient"]):
+            if row.values.get("recipient"):
+                yield row.key, row.values["recipient"]
+
+    async def bury(self, entry: Entry) -> None:
+        """Leave a tombstone in the place of an entry. Idempotent. Raises LostRace, Unanswered."""
+        assert entry.row, "only what was read is buried"
+        self._remembered.pop(entry.request_id, None)
+        try:
+            await self._table.replace(entry.row, self._tombstone(entry.state, entry.campaign))
+        except Changed:
+            if await self.tombstone(entry.request_id) is None:
+                raise LostRace(LostRace.__doc__) from None
+
+    async def bury_ahead(self, request_id: str) -> None:
+        """Leave a tombstone for a request that has not come yet, unless it has. Raises Unanswered."""
+        partition = _partition(request_id)
+        row = await self._table.get(partition, request_id)
+        if row is None or row.values.get("state") is None:
+            await self._table.write(partition, request_id, row, self._tombstone(State.SKIPPED, None))
+
+    async def tombstone(self, request_id: str) -> Tombstone | None:
+        """Return the tombstone of a request, or None. Raises Unanswered."""
+        row = await self._table.get(_partition(request_id), request_id)
+        if row is None or not _is_buried(row):
+            return None
+        names = {item.name for item in fields(Tombstone)}
+        values = {name: value for name, value in row.values.items() if name in names}
+        return Tombstone(request_id, **{**values, "state": State(values["state"])})
+
+    def _tombstone(self, state: State, campaign: str | None) -> dict[str, Any]:
+        """Return the columns that stay: no recipient, no content, and the counts of a campaign."""
+        kept = {"state": str(state), _BURIED_AT: self._clock(), "campaign": campaign}
+        return {name: value for name, value in kept.items() if value is not None}
+
     async def open(self, request: MessageRequest) -> Entry:
         """Record a request once. A repeated request gets the existing entry, with its history.
 
-        A request that was settled before it came is PAID from its start. Raises DifferentContent, Unanswered.
+        A request that was settled before it came is PAID from its start. Raises DifferentContent, Buried,
+        Unanswered.
         """
         entry = self._new(request)
         while True:
@@ -288,6 +346,8 @@ class Ledger:
                 row = await self._table.get(_partition(request.request_id), request.request_id)
             if row and row.values.get("mark") == entry.mark:  # our own insert, whose answer was lost
                 self._watcher.note(None, row.values)
+            if row and _is_buried(row):
+                raise Buried(request.request_id)
             if row is None or _is_entry(row):
                 return self._opened(row, request)
             entry = replace(entry, row=row, payment_status="PAID", settled_at=row.values["settled_at"])
@@ -296,10 +356,12 @@ class Ledger:
         """Keep the settlement of a request that has not come yet, in the place of its entry.
 
         Returns the entry if the request has come meanwhile. The first of several settlements counts. Raises
-        Unanswered.
+        Buried, Unanswered.
         """
         if await self._table.write(_partition(request_id), request_id, None, {"settled_at": paid_at}):
             return None
+        if await self.tombstone(request_id):
+            raise Buried(request_id)
         return await self.get(request_id)
 
     def draft(self, entry: Entry, *steps: Step, **changes: Any) -> Entry:
@@ -352,6 +414,10 @@ class Ledger:
     def request_of(self, entry: Entry) -> MessageRequest:
         """Return the request itself, while its body is kept. Raises Undecipherable."""
         return parse_request(self._cipher.open_properties("body", entry.body))
+
+    def digests_of(self, fiscal_code: str) -> list[str]:
+        """Return the keyed hashes under which a person's entries may stand, one for each key of the ring."""
+        return self._cipher.digests(fiscal_code.encode())
 
     def fiscal_code_of(self, entry: Entry) -> str:
         """Return the recipient's fiscal code. Raises Undecipherable."""
@@ -425,8 +491,12 @@ def _partition(request_id: str) -> str:
 
 
 def _is_entry(row: Row) -> bool:
-    """Return whether the row holds a request, or only a settlement that came before it."""
-    return row.values.get("state") is not None
+    """Return whether the row holds a request, not its tombstone or a settlement that came before it."""
+    return row.values.get("state") is not None and not _is_buried(row)
+
+
+def _is_buried(row: Row) -> bool:
+    return row.values.get(_BURIED_AT) is not None
 
 
 def _state_after(state: State, step: Step) -> State:

@@ -21,7 +21,7 @@ from send_message.delivery import (
     next_action,
     time_to_wait,
 )
-from storage.ledger import LEASE, Entry, LostRace, State, Step
+from storage.ledger import LEASE, Buried, Entry, LostRace, State, Step
 from storage.queues import MESSAGE_SENDS, poison
 from tests.fake_app import FakeApp
 from tests.samples import a_request
@@ -286,6 +286,13 @@ async def test_redelivered_acceptance_tells_what_its_worker_could_not(app: FakeA
 
 async def test_reference_to_an_unknown_request_is_an_error(app: FakeApp, entry: Entry) -> None:
     """A request that the ledger holds is known; of any other UnknownRequest is raised."""
-    assert known(await app.ledger.get("r-1")) == entry
+    assert await known(await app.ledger.get("r-1"), Reference(request_id="r-1"), app.ledger) == entry
     with pytest.raises(UnknownRequest):
-        known(await app.ledger.get("r-2"))
+        await known(await app.ledger.get("r-2"), Reference(request_id="r-2"), app.ledger)
+
+
+async def test_reference_to_an_erased_request_is_told_apart(app: FakeApp, entry: Entry) -> None:
+    """A request of which only the tombstone is left raises Buried, so that its references are dropped."""
+    await app.ledger.bury(entry)
+    with pytest.raises(Buried):
+        await known(await app.ledger.get("r-1"), Reference(request_id="r-1"), app.ledger)
