@@ -36,6 +36,7 @@ REASONS: Final[Mapping[str, str]] = {
     "settled_upstream": "il creditore dice che l'avviso è pagato",
     "read": "il primo messaggio è stato letto nel frattempo",
     "paid": "l'avviso è stato pagato nel frattempo",
+    "erased": "un operatore ha cancellato i dati della persona",
     "campaign_stopped": "i solleciti della campagna sono stati fermati",
     "payment_amount_not_allowed": "l'importo supera il massimo del servizio su IO",
     "invalid_message": "IO non accetta il contenuto così com'è",
@@ -199,6 +200,32 @@ RESULTS: Final[Mapping[str, str]] = {
     "would_not_leave": "scaduto o pagato prima del reinvio: resta in dubbio",
 }
 """What became of each target of a bulk action."""
+ACTIONS: Final[Mapping[str, str]] = {
+    "redrive": "rimettere in moto",
+    "drop": "scartare",
+    "resend": "inviare di nuovo",
+    "settle": "scrivere com'è finita",
+    "forget_key": "rinunciare a una chiave",
+    "reveal": "vedere i dati personali",
+    "pause": "mettere in pausa",
+    "resume": "togliere la pausa",
+    "reminders stop": "fermare i solleciti",
+    "reminders resume": "riprendere i solleciti",
+    "send": "inviare una campagna",
+    "create_configuration": "creare una configurazione su IO",
+    "update_configuration": "cambiare una configurazione su IO",
+    "correct_remote_content": "correggere un contenuto remoto",
+    "search_person": "cercare i dati di una persona",
+    "erase": "cancellare i dati di una persona",
+    "erased": "dati di una persona cancellati",
+}
+"""The actions of the audit, each written before it is done; `erased` is written after."""
+CHAIN: Final[Mapping[str, str]] = {
+    "changed": "è stata cambiata, o messa lì dopo",
+    "missing": "manca",
+    "legacy": "sono state cambiate, tolte o aggiunte righe di prima della catena",
+}
+"""What `audit verify` finds."""
 
 
 def named(meanings: Mapping[str, str], word: str | None) -> str | None:

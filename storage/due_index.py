@@ -1,7 +1,7 @@
 """The due index: finds due requests by time, and never by a scan of all tracked requests."""
 
 import hashlib
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -85,6 +85,15 @@ class DueIndex:
     async def remove(self, entry: DueEntry) -> None:
         """Remove a row that has been handled."""
         await self._table.delete(entry.bucket, entry.key)
+
+    async def forget(self, request_ids: Collection[str]) -> int:
+        """Remove every row of these requests, and return how many. Scans the index. Raises Unanswered."""
+        rows = self._table.rows("PartitionKey lt @control", control=_CONTROL[0])
+        entries = (DueEntry(row.partition, row.key) async for row in rows)
+        found = [entry async for entry in entries if entry.request_id in request_ids]
+        for entry in found:
+            await self.remove(entry)
+        return len(found)
 
     async def reschedule(self, entry: DueEntry, next_at: datetime | None) -> None:
         """Put the next row of a request, then remove this one. None: the request is due no more."""

@@ -3,12 +3,13 @@
 Also keeps the settlement itself, for requests that come later.
 """
 
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import datetime
 from typing import Final
 
 from storage.cipher import Cipher
-from storage.table import Table
+from storage.table import Row, Table
 
 TABLE: Final = "notices"
 _GUARD: Final = "@settled"  # not a request_id: those hold no @
@@ -43,7 +44,7 @@ class Notices:
         found: set[str] = set()
         for digest in self._cipher.digests(notice_number.encode()):
             async for row in self._table.rows("PartitionKey eq @digest", digest=digest):
-                name = row.values.get("request_id") if row.key == _GUARD else row.key
+                name = _name(row)
                 if name and name not in found:
                     found.add(name)
                     yield name
@@ -52,9 +53,47 @@ class Notices:
         """Keep the settlement of a notice, for the requests to come. Raises Unanswered."""
         await self._table.merge(self._cipher.digest(notice_number.encode()), _GUARD, {"paid_at": paid_at})
 
+    async def of_requests(self, request_ids: Collection[str]) -> Mapping[str, bool]:
+        """Return the keyed hash of each notice of these requests, and whether others carried it too.
+
+        Scans the table. Raises Unanswered.
+        """
+        names: defaultdict[str, set[str]] = defaultdict(set)
+        async for row in self._table.rows("", columns=["request_id"]):
+            names[row.partition].update(filter(None, [_name(row)]))
+        wanted = set(request_ids)
+        return {digest: bool(found - wanted) for digest, found in names.items() if found & wanted}
+
+    def is_one_of(self, notice_number: str, digests: Collection[str]) -> bool:
+        """Return whether one of these keyed hashes is the notice's."""
+        return any(digest in digests for digest in self._cipher.digests(notice_number.encode()))
+
+    async def forget(self, digest: str, request_ids: Collection[str]) -> None:
+        """Remove that these requests carried a notice, and the notice itself if no other did.
+
+        The settlement of a notice that others carried stays. Idempotent. Raises Changed if a settlement or a
+        request came meanwhile, Unanswered.
+        """
+        rows = [row async for row in self._table.rows("PartitionKey eq @digest", digest=digest)]
+        for row in rows:
+            if row.key in request_ids:
+                await self._table.delete(digest, row.key)
+        left = [row for row in rows if _name(row) not in (None, *request_ids)]
+        for guard in rows:
+            if guard.key == _GUARD and not left:
+                await self._table.delete_as_read(digest, _GUARD, guard.etag)
+            elif guard.key == _GUARD and _name(guard) in request_ids:
+                kept = {name: value for name, value in guard.values.items() if name != "request_id"}
+                await self._table.replace(guard, kept)
+
     async def _paid_at(self, digests: list[str]) -> datetime | None:
         for digest in digests:
             guard = await self._table.get(digest, _GUARD)
             if guard and "paid_at" in guard.values:
                 return guard.values["paid_at"]  # type: ignore[no-any-return]
         return None
+
+
+def _name(row: Row) -> str | None:
+    """Return the request that a row records; None for a guard that holds a settlement alone."""
+    return row.values.get("request_id") if row.key == _GUARD else row.key

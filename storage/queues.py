@@ -1,10 +1,14 @@
 """The queues of the storage account. Their names are defined here and nowhere else."""
 
+import asyncio
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.queue.aio import QueueServiceClient
+from azure.storage.queue import QueueMessage
+from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
 from storage.table import answers
 
@@ -23,6 +27,11 @@ LONGEST_DELAY = timedelta(days=7)
 
 # A message of a queue holds at most 64 KiB (Azure Queue REST API, Put Message).
 LONGEST_BODY: Final = 64 * 1024
+
+# A queue is read through within this time: 20,000 messages take half a minute.
+SIFTED_WITHIN: Final = timedelta(minutes=2)
+# As many as one call returns (Get Messages), and as many calls at a time.
+BATCH: Final = 32
 
 
 def fits(body: str) -> bool:
@@ -96,8 +105,49 @@ class Queues:
                 return None
         return messages[0].inserted_on if messages else None
 
+    async def sift(self, queue: str, is_unwanted: Callable[[str], bool]) -> tuple[list[str], int]:
+        """Remove the messages with unwanted bodies. Return these bodies, and how many messages are hidden.
+
+        A queue shows its messages only to a reader that takes them: each counts as delivered once more, and
+        comes back at the end. Nobody can read messages that are hidden: delayed, or being handled. Raises
+        Unanswered.
+        """
+        client, depth = self._client.get_queue_client(queue), await self.depth(queue)
+        read: dict[str, QueueMessage] = {}
+        removed: list[str] = []
+        with answers():
+            while len(read) < depth + BATCH and (batch := await _batch(client, read)):
+                for message in batch:
+                    read[message.id] = message
+                    if is_unwanted(message.content):
+                        await client.delete_message(message)
+                        removed.append(read.pop(message.id).content)
+            await _put_back(client, read.values())
+        return removed, max(0, depth - len(read) - len(removed))
+
     async def _create(self, queue: str) -> None:
         try:
             await self._client.create_queue(queue)
         except ResourceExistsError:
             return  # another worker created it at the same moment
+
+
+async def _batch(client: QueueClient, read: Iterable[str]) -> list[QueueMessage]:
+    """Return the next messages that are not read yet; none at the end of the queue."""
+    hold = round(SIFTED_WITHIN.total_seconds())
+    try:
+        batch = client.receive_messages(messages_per_page=BATCH, max_messages=BATCH, visibility_timeout=hold)
+        return [message async for message in batch if message.id not in read]
+    except ResourceNotFoundError:  # no such queue
+        return []
+
+
+async def _put_back(client: QueueClient, messages: Iterable[QueueMessage]) -> None:
+    places = asyncio.Semaphore(BATCH)
+
+    async def one(message: QueueMessage) -> None:
+        async with places:
+            with suppress(ResourceNotFoundError):  # it came back by itself, and was handled
+                await client.update_message(message.id, message.pop_receipt, visibility_timeout=0)
+
+    await asyncio.gather(*map(one, messages))

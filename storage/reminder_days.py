@@ -30,6 +30,13 @@ class ReminderDays:
             return True
         return False
 
+    async def forget(self, recipient: str) -> int:
+        """Remove every place of a citizen, and return how many. Raises Unanswered."""
+        rows = [row async for row in self._table.rows("PartitionKey eq @recipient", recipient=recipient)]
+        for row in rows:
+            await self._table.delete(recipient, row.key)
+        return len(rows)
+
     async def _holder(self, recipient: str, key: str) -> str | None:
         row = await self._table.get(recipient, key)
         return row.values["reminder"] if row else None

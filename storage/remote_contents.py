@@ -6,7 +6,7 @@ each remote content that refers to it, so that a shared document is removed with
 """
 
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final
@@ -89,11 +89,23 @@ class RemoteContents:
         etag = await self._table.replace(content.row, _values(after))
         return replace(after, row=Row(content.row.partition, content.row.key, _values(after), etag))
 
-    async def forget(self, remote_content_id: str, documents: Documents | None = None) -> None:
+    async def of_recipients(self, recipients: Collection[str]) -> set[str]:
+        """Return the remote contents of these keyed hashes. Scans the table. Raises Unanswered."""
+        rows = self._table.rows("", columns=["recipient"])
+        return {row.partition async for row in rows if row.values.get("recipient") in recipients}
+
+    async def forget(
+        self,
+        remote_content_id: str,
+        documents: Documents | None = None,
+        *,
+        needed: Collection[str] = (),
+    ) -> None:
         """Remove every version and, given `documents`, each document to which no other content refers.
 
-        Without `documents` these stay, as of a message that was never sent: the back office may still need
-        them. Idempotent, also after a crash anywhere: the current version goes first, so that IO gets nothing
+        `needed`: documents that stay, because requests that nobody has examined yet name them. Without
+        `documents` all stay, as of a message that was never sent: the back office may still need them.
+        Idempotent, also after a crash anywhere: the current version goes first, so that IO gets nothing
         more, and is numbered like the former ones, which name the documents and go last. Raises Unanswered.
         """
         if current := await self.get(remote_content_id):
@@ -101,7 +113,7 @@ class RemoteContents:
             await self._table.delete(remote_content_id, _CURRENT)
         former = [version async for version in self.versions(remote_content_id)]
         for blob in sorted({blob for version in former for blob in self._blobs(version)}):
-            await self._release(blob, remote_content_id, documents)
+            await self._release(blob, remote_content_id, None if blob in needed else documents)
         for version in former:
             await self._table.delete(remote_content_id, _number(version))
 
@@ -121,7 +133,12 @@ class RemoteContents:
         """Remove the reference, then the document if that was the last: the later of two sees that."""
         for partition in self._partitions(blob):
             await self._table.delete(partition, remote_content_id)
-        if documents and not await self._is_referred_to(blob):
+        if documents:
+            await self.remove_document(blob, documents)
+
+    async def remove_document(self, blob: str, documents: Documents) -> None:
+        """Remove a document, unless a remote content refers to it. Raises Unanswered."""
+        if not await self._is_referred_to(blob):
             await documents.delete(blob)
 
     async def _is_referred_to(self, blob: str) -> bool:

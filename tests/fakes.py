@@ -219,6 +219,16 @@ class FakeQueues(Queues):
         in_sight = [m for m in self.messages.get(queue, []) if m.visible_at <= self.clock()]
         return in_sight[0].visible_at - in_sight[0].delay if in_sight else None
 
+    async def sift(self, queue: str, is_unwanted: Callable[[str], bool]) -> tuple[list[str], int]:
+        with self._steps.step(f"{queue}.sift"):
+            there = self.messages.get(queue, [])
+            in_sight = [message for message in there if message.visible_at <= self.clock()]
+            unwanted = [message for message in in_sight if is_unwanted(message.body)]
+            self.messages[queue] = [message for message in there if message not in unwanted]
+            for message in in_sight:
+                message.deliveries += 1
+            return [message.body for message in unwanted], len(there) - len(in_sight)
+
     def take(self, queue: str) -> list[str]:
         """Remove the messages that are visible now, and return their bodies."""
         waiting = self.messages.get(queue, [])
