@@ -2,9 +2,10 @@
 
 import logging
 
-from cli import in_doubt, keys, parked, reminders, remote_content
+from cli import audit, in_doubt, keys, parked, reminders, remote_content
 from cli.app import App
 from cli.doctor import doctor
+from cli.erase import erase
 from cli.pauses import pause, resume
 from cli.reach import reach
 from cli.report import report
@@ -21,11 +22,13 @@ app.command()(show)
 app.command()(status)
 app.command()(report)
 app.command()(doctor)
+app.command()(erase)
 app.command()(pause)
 app.command()(resume)
 app.add_typer(parked.app, name="parked")
 app.add_typer(in_doubt.app, name="in-doubt")
 app.add_typer(reminders.app, name="reminders")
+app.add_typer(audit.app, name="audit")
 app.add_typer(keys.app, name="keys")
 app.add_typer(remote_content.app, name="remote-content")
 

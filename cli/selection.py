@@ -46,24 +46,30 @@ AtMost = Annotated[int | None, typer.Option("--max", min=1, help="Al più così 
 
 
 @dataclass(frozen=True)
-class Filters:
+class Period:
+    """The span of time in which a command looks."""
+
+    since: Since = None
+    until: Until = None
+
+    def admit(self, at: datetime) -> bool:
+        """Return whether an instant is in the span. Options without a zone are in Italian time."""
+        is_late_enough = self.since is None or at >= _in_italy(self.since)
+        return is_late_enough and (self.until is None or at < _in_italy(self.until))
+
+
+@dataclass(frozen=True)
+class Filters(Period):
     """The filters by which a command selects messages."""
 
     service: Service = None
     campaign: Campaign = None
-    since: Since = None
-    until: Until = None
 
     @property
     def columns(self) -> dict[str, str]:
         """Return the columns that must equal a value, with the value."""
         named = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in named if isinstance(value, str)}
-
-    def admit(self, at: datetime) -> bool:
-        """Return whether an instant is in the span. Options without a zone are in Italian time."""
-        is_late_enough = self.since is None or at >= _in_italy(self.since)
-        return is_late_enough and (self.until is None or at < _in_italy(self.until))
 
     def need(self, names: list[str] | None, advice: str) -> None:
         """End the command if it selects everything by omission. Selecting all needs an explicit filter."""
