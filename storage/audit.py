@@ -20,6 +20,8 @@ CHAIN: Final = "chain"
 CONTROL: Final = "control"
 HEAD, ANCHOR = (CONTROL, "head"), (CONTROL, "anchor")
 LEGACY: Final = "PartitionKey lt @chain"  # partitions of before the chain are months: 202611
+REASONS: Final = ("changed", "missing", "legacy")
+"""Why a chain is not whole: a row was changed or put in, a row is missing, older rows differ."""
 _ALWAYS: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -42,9 +44,10 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Verified:
-    """The rows that were verified, their ends, and the first that is wrong with the reason as a word.
+    """The rows that were verified and their ends.
 
-    `broken` is the number of that row; None in a whole chain, and where the older rows are wrong.
+    reason: one of REASONS; None for a whole chain. `broken`: the number of the first wrong row, if it has
+    one.
     """
 
     rows: int
@@ -94,10 +97,7 @@ class Audit:
             yield dict(row.values)
 
     async def verify(self, noted: Link | None = None) -> Verified:
-        """Check every row against the one before it, and against a link that was noted. Raises Unanswered.
-
-        Reasons: `changed`, `missing` (also the newest rows), `legacy` (rows of before the chain).
-        """
+        """Check every row against the one before it, and against a link that was noted. Raises Unanswered."""
         head, anchor = await self._head(), await self._anchor()
         marks = [head, noted or head]
         before, rows = anchor.link, 0

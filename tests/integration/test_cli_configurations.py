@@ -53,8 +53,7 @@ class At:
 
 def _audited() -> list[tuple[str, str]]:
     async def read(stores: Operator) -> list[tuple[str, str]]:
-        table = stores.audit._table
-        rows = [row.values async for row in table.rows("")]
+        rows = [row async for row in stores.audit.rows()]
         return [(row["action"], row["target"]) for row in rows if "configuration" in row["action"]]
 
     return ask(read)

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cli.connection import Operator, ask
 from contract.remote_content import RemoteContent
 from contract.violations import Violation
 from storage.ledger import Step
 from tests.integration.cli_account import CliAccount
-from tests.samples import BLOB, a_body, personal_data_in, remote_content
+from tests.samples import BLOB, FISCAL_CODE, a_body, personal_data_in, remote_content
 
 INVALID = (Violation(field="content.subject", rule="must have 10 to 120 UTF-16 code units, has 1"),)
 
@@ -147,3 +148,19 @@ def test_timeline_explains_what_the_creditor_said(account: CliAccount) -> None:
     assert "12/06/2026 10:21" in next(line for line in timeline if line.startswith("pagata per il creditore"))
     assert "consegnata e pagata (PAID)" in timeline[-1]
     assert "il creditore dice che l'avviso è pagato (settled_upstream)" in timeline[-1]
+
+
+def test_personal_data_is_shown_on_request_and_leaves_a_row(account: CliAccount) -> None:
+    """With --reveal the code, the request and the remote content are shown, and the audit says by whom."""
+    content = RemoteContent.model_validate(remote_content(BLOB))
+    entry = account.accepted(feature_level_type="ADVANCED", remote_content=remote_content(BLOB))
+    account.keep(entry, content, undeclared=0)
+    document = json.loads(account.run("show", entry.request_id, "--reveal", "--json").stdout)
+    assert document["fiscal_code"] == document["request"]["fiscal_code"] == FISCAL_CODE
+    assert document["fetched_content"]["attachments"][0]["blob"] == BLOB
+    assert FISCAL_CODE in account.run("show", entry.request_id, "--reveal").stdout
+
+    async def audited(stores: Operator) -> list[str]:
+        return [row["action"] async for row in stores.audit.actions_on(entry.request_id)]
+
+    assert ask(audited) == ["reveal", "reveal"]

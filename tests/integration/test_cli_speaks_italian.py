@@ -30,11 +30,12 @@ from tests.campaigns import a_row, many_rows, write_csv, write_template
 from tests.cli_commands import LEAVES
 from tests.english import english_in, instants_in
 from tests.integration.cli_account import CliAccount
-from tests.samples import BLOB, PDF, a_body, a_request, personal_data_in, remote_content
+from tests.samples import BLOB, FISCAL_CODE, PDF, a_body, a_request, personal_data_in, remote_content
 
 CREATE = ("--name", "Atti", "--description", "Gli atti del Comune")
 URL = "https://comune.example.it/api"
 OWN_KEY = "an-own-key-of-enough-characters-1"
+NOTED = f"1:{'0' * 64}"
 WAY: Mapping[State, tuple[State, ...]] = {
     **{state: (state,) for state in NEXT[State.REQUESTED]},
     **{state: (State.SENDING, state) for state in NEXT[State.SENDING] - NEXT[State.REQUESTED]},
@@ -80,6 +81,8 @@ class Sample:
         self.wrong = write_csv(
             folder / "sbagliato.csv", [a_row(importo="0", scadenza="ieri"), a_row(codice_fiscale="x")]
         )
+        self.code = folder / "codice.txt"
+        self.code.write_text(FISCAL_CODE)
         self.ids = {str(state): self.request(state) for state in State}
         self.parked = account.park(
             a_body(nome="Rossi"), request_id=account.new_id(), violations=broken(), times=2
@@ -164,6 +167,7 @@ def runs(sample: Sample, configuration: str) -> list[tuple[str, ...]]:
     ids = sample.ids
     send = ("--template", str(sample.template), "--campaign", "TARI 2026")
     correct = ("remote-content", "correct", ids["documents"])
+    erase = ("erase", "--file", str(sample.code))
     return [
         *(("show", request_id) for request_id in ids.values()),
         *(("show", "ignota"), ("show", str(sample.parked.request_id)), ("doctor",), ("status",)),
@@ -211,6 +215,15 @@ def runs(sample: Sample, configuration: str) -> list[tuple[str, ...]]:
         (*correct, "--attachment", "1=tari/nuovo.pdf", "--execute", "--version", "1"),
         ("remote-content", "correct", ids["SKIPPED"], "--subject", "Un avviso corretto"),
         *(("remote-content", "versions", ids["documents"]), ("show", ids["documents"])),
+        *(("erase", "--file", "ignoto.txt"), ("erase", "--file", str(sample.template)), erase),
+        *(
+            (*erase, "--execute"),
+            (*erase, "--force"),
+            (*erase, "--force", "--execute"),
+            (*erase, "--omocodia"),
+        ),
+        *(("show", ids["READ"]), ("audit", "list"), ("audit", "list", "--until", "24/11/2020")),
+        *(("audit", "verify"), ("audit", "verify", "--noted", "x"), ("audit", "verify", "--noted", NOTED)),
     ]
 
 

@@ -357,6 +357,22 @@ async def test_message_is_received_as_it_was_put(received: Received, queue_name:
     assert await received.receive(queue_name) == [body]
 
 
+async def test_queue_is_sifted(received: Received, queue_name: str) -> None:
+    """The unwanted bodies of a long queue go and are returned; the others are visible again at once."""
+    for number in range(40):
+        await received.queues.put(queue_name, f"{number} {'a' if number % 4 else 'b'}")
+    await received.queues.put(queue_name, "hidden b", delay=timedelta(minutes=5))
+    removed, hidden = await received.queues.sift(queue_name, lambda body: body.endswith("b"))
+    assert (sorted(removed), hidden) == (sorted(f"{number} b" for number in range(0, 40, 4)), 1)
+    left = {body for _ in range(30) for body in await received.receive(queue_name)}
+    assert left == {f"{number} a" for number in range(40) if number % 4}
+
+
+async def test_missing_queue_has_nothing_to_sift(received: Received, queue_name: str) -> None:
+    """A queue that does not exist holds nothing unwanted."""
+    assert await received.queues.sift(queue_name, lambda _: True) == ([], 0)
+
+
 async def test_what_xml_cannot_carry_is_put_all_the_same(
     account: StorageAccount, azurite: Azurite, queue_name: str
 ) -> None:

@@ -8,8 +8,11 @@ from typing import get_args
 import pytest
 
 from cli import meanings
+from cli.corrections import ACTION
 from cli.meanings import (
+    ACTIONS,
     ADVICE,
+    CHAIN,
     FACTS,
     LEVELS,
     NO_REMINDER,
@@ -23,18 +26,21 @@ from cli.meanings import (
     named,
     why,
 )
+from cli.pauses import PAUSE, RESUME
 from contract.fields import FeatureLevelType
 from contract.outcome import OutcomeData
 from io_api import account
 from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE
 from io_api.errors import Misconfigured
 from io_api.suspensions import EVERY
+from storage import audit
 from storage.ledger import SIGHTINGS, State
 from storage.queues import QUEUES
 from tests.english import english_in
 
 ROOT = Path(__file__).parents[2]
 WRITERS = ("io_api", "send_message", "poison", "check_status", "storage")
+AUDITED = ("stores.audit.record", "run_bulk_action")
 TABLES = [name for name, value in vars(meanings).items() if name.isupper() and isinstance(value, dict)]
 # Reasons that stay inside: of an answer to the operator's own command, or of a log.
 INSIDE = {"invalid_configuration", "configurations_not_allowed", "configuration_not_found"}
@@ -105,6 +111,27 @@ def test_reasons_are_found() -> None:
 def test_every_reason_has_a_meaning(reason: str) -> None:
     """Each reason that a history or a parked message can have is explained."""
     assert reason in REASONS
+
+
+def _actions() -> Iterator[str]:
+    """Every constant that the command gives to the audit or to a bulk action."""
+    for file in (ROOT / "cli").glob("*.py"):
+        tree = ast.parse(file.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in AUDITED:
+                yield from (str(one.value) for one in ast.walk(node.args[0]) if isinstance(one, ast.Constant))
+
+
+def test_every_action_of_the_audit_has_a_meaning() -> None:
+    """Each action that the audit records is explained."""
+    found = {*_actions(), PAUSE, RESUME, ACTION}
+    assert {"reveal", "erase", "search_person", "redrive", "send"} <= found
+    assert found == set(ACTIONS)
+
+
+def test_every_fault_of_the_audit_has_a_meaning() -> None:
+    """Each reason for which the chain of the audit is not whole is explained."""
+    assert set(CHAIN) == set(audit.REASONS)
 
 
 def test_every_line_that_is_no_state_has_a_meaning() -> None:
