@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 outage bench-budget bench-campaign bench-coldstart bench-cost bench-follow bench-reading bench-reminders bench-remote-content bench-throughput check package sbom lock schemas
+.PHONY: help setup demo run test torture kill9 outage bench-budget bench-campaign bench-coldstart bench-cost bench-follow bench-reading bench-reminders bench-remote-content bench-throughput check package privacy sbom lock schemas
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ check: setup  ## format, lint, types
 
 package: setup  ## what would be published on Azure, as build/postino.zip
 	@python -m local.package
+
+privacy: setup  ## write docs/privacy.md, what is stored where, from the code
+	@python -m local.privacy
 
 sbom: setup  ## the bill of materials of what is deployed, as build/sbom.json (CycloneDX)
 	@mkdir -p build
