@@ -11,7 +11,7 @@ from cli.connection import Operator, ask
 from cli.italian import counted, number
 from cli.printing import ATTENTION, NOT_FOUND, WRONG, AsJson, fail, print_json, print_note, print_table
 from cli.selection import Execute
-from contract.fiscal_code import normalized
+from contract.fiscal_code import mask_fiscal_codes, normalized
 from storage.erasure import BeingSent, Doubtful, Erasure, Found, Obstacle, Result
 from storage.ledger import LostRace
 from storage.person import Person
@@ -105,7 +105,7 @@ def _read(file: Path) -> str:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = reason_of(error) if isinstance(error, OSError) else "non è testo"
-        fail(WRONG, f"{file} non si può leggere: {reason}.")
+        fail(WRONG, f"{mask_fiscal_codes(str(file))} non si può leggere: {reason}.")
 
 
 async def _check_documents(found: Found, erasure: Erasure) -> None:

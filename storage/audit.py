@@ -109,7 +109,9 @@ class Audit:
             if reason := _wrong(before, row, marks):
                 return Verified(rows, anchor.link.number + 1, before, reason, before.number + 1)
             before, rows = Link(int(row.key), row.values["digest"]), rows + 1
-        is_short = before.number < max(mark.number for mark in marks)
+        # Only the first row may be without a head: its operator crashed in between.
+        is_head_gone = rows > 1 and await self._table.get(*HEAD) is None
+        is_short = is_head_gone or before.number < max(mark.number for mark in marks)
         ending = ("missing", before.number + 1) if is_short else (None, None)
         return Verified(rows, anchor.link.number + 1, before, *ending)
 

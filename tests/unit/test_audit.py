@@ -90,6 +90,16 @@ async def test_removed_row_is_found(audit: Audit, table: FakeTable, clock: FakeC
     assert (found.reason, found.broken) == ("missing", gone)
 
 
+async def test_removed_end_is_found_without_its_head(
+    audit: Audit, table: FakeTable, clock: FakeClock
+) -> None:
+    """Whoever removes the newest rows together with the head is found too."""
+    await _record(audit, clock, 5)
+    del table.rows_by_key[CHAIN, f"{5:012}"], table.rows_by_key[HEAD]
+    found = await audit.verify()
+    assert (found.reason, found.broken) == ("missing", 5)
+
+
 async def test_row_of_another_hand_is_found(audit: Audit, table: FakeTable, clock: FakeClock) -> None:
     """A row that was put behind the newest without its hash, or in the place of another, is found."""
     await _record(audit, clock, 2)

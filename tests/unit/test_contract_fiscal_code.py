@@ -6,7 +6,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contract.fiscal_code import FISCAL_CODE_PATTERN, MASK, contains_fiscal_code, mask_fiscal_codes
+from contract.fiscal_code import (
+    FISCAL_CODE_PATTERN,
+    MASK,
+    codes_in,
+    contains_fiscal_code,
+    mask_fiscal_codes,
+    normalized,
+    omocodia_forms,
+)
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CODES = st.from_regex(FISCAL_CODE_PATTERN.replace("$", r"\Z"), alphabet=st.characters(codec="ascii"))
@@ -63,3 +71,32 @@ def test_identifiers_are_left_alone(identifier: str) -> None:
 def test_masked_text_is_clean(text: str, code: str) -> None:
     """A masked text contains no fiscal code."""
     assert not contains_fiscal_code(mask_fiscal_codes(f"{text} {code} {text}"))
+
+
+@pytest.mark.parametrize("text", ["rssmra80a01h501u", " RSSMRA 80A01 H501U\n", "RSSMRA-80A01-H501-U"])
+def test_code_is_normalized(text: str) -> None:
+    """Small letters, blanks and signs do not matter in a code that stands alone."""
+    assert normalized(text) == "RSSMRA80A01H501U"
+
+
+@pytest.mark.parametrize("text", ["", "RSSMRA80A01H501", "RSSMRA80A01H501U VRDLGU80A01H501X", "12345678901"])
+def test_what_is_no_code_is_not_normalized(text: str) -> None:
+    """A code that is too short, two codes and an organization's code are no person's code."""
+    assert normalized(text) is None
+
+
+def test_forms_of_a_code() -> None:
+    """Each of seven digits or its letter, with any check character; the forms of a form are the same."""
+    forms = omocodia_forms("RSSMRA80A01H501U")
+    assert len(forms) == 2**7 * 26
+    assert forms == omocodia_forms(WITH_LETTERS_FOR_DIGITS)
+    assert all(re.fullmatch(FISCAL_CODE_PATTERN, form) for form in forms)
+    assert omocodia_forms("no code") == frozenset()
+
+
+def test_codes_are_found_in_a_text() -> None:
+    """Codes are found in any case and with signs in between, each as it stands."""
+    assert list(codes_in("di rssmra-80a01-h501u e VRDLGU80A01H501X")) == [
+        "RSSMRA80A01H501U",
+        "VRDLGU80A01H501X",
+    ]
