@@ -207,6 +207,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "settle": "scrivere com'è finita",
     "forget_key": "rinunciare a una chiave",
     "reveal": "vedere i dati personali",
+    "status recount": "rifare i conti",
     "pause": "mettere in pausa",
     "resume": "togliere la pausa",
     "reminders stop": "fermare i solleciti",

@@ -13,6 +13,7 @@ from io_api import rate_limiter
 from storage import (
     audit,
     campaigns,
+    counters,
     documents,
     due_index,
     key_checks,
@@ -114,10 +115,10 @@ TABLES: Final[Mapping[str, Store]] = {
         technical=(*KEYS, "watermark", "swept_at", "lease_until"),
     ),
     campaigns.TABLE: Store(
-        "le campagne con i solleciti fermi; il segreto da cui si calcolano i request_id di una campagna",
+        "solleciti fermi, scaglionamento e segreto di una campagna, da cui si calcolano i request_id",
         "finché la campagna si può rilanciare",
         sealed=("sealed",),
-        technical=(*KEYS, "at", "by"),
+        technical=(*KEYS, "at", "by", "spread", "bounds"),
     ),
     audit.TABLE: Store(
         "le azioni degli operatori, senza dati dei cittadini",
@@ -125,6 +126,14 @@ TABLES: Final[Mapping[str, Store]] = {
         technical=(
             *(*KEYS, "at", "actor", "mark", "action", "target", "digest", "number", "since", "legacy"),
             "i dettagli dell'azione",
+        ),
+    ),
+    counters.TABLE: Store(
+        "i conti per campagna e servizio; una somma piccola può riguardare una persona sola",
+        "non si cancella",
+        technical=(
+            *(*KEYS, "campaign", "service", "numbers", "first_at", "last_at", "written"),
+            *("rebuilt_at", "at"),
         ),
     ),
     key_checks.TABLE: Store(

@@ -10,6 +10,7 @@ from local.privacy import FILE, QUEUES, READERS, TABLES, WRITERS, page
 from storage import audit, campaign_secrets, documents, key_checks, queues, readiness
 from storage.audit import Audit
 from storage.campaign_secrets import CampaignSecrets
+from storage.campaign_spreads import CampaignSpreads, Kept
 from storage.key_checks import KeyChecks
 from tests.fake_app import FakeApp
 from tests.fakes import FakeTable
@@ -74,6 +75,8 @@ async def app() -> FakeApp:
     await Audit(app.tables[audit.TABLE], "anna@comune", app.clock).record("send", "TARI", rows="3")
     await Audit(app.tables[audit.TABLE], "anna@comune", app.clock).forget_before(app.clock())
     await KeyChecks(app.tables[key_checks.TABLE], app.cipher).note()
+    await app.stores.counters.flush()
+    await CampaignSpreads(app.tables[campaign_secrets.TABLE]).keep("TARI", Kept("5 giorni", (1, 2)))
     await CampaignSecrets(app.tables[campaign_secrets.TABLE], app.cipher).of("TARI")
     return app
 
