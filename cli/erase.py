@@ -26,6 +26,7 @@ LABELS: Final = {
     "remote_contents": "contenuti remoti, con i documenti",
     "due": "controlli, solleciti e scadenze in programma",
     "reminder_days": "solleciti contati al giorno",
+    "subscriptions": "righe del registro degli iscritti",
 }
 # A trial does not take messages off the queues, nor read what only the requests lead to.
 TRIED: Final = ("messages", "parked", "notices", "remote_contents")

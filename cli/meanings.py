@@ -213,6 +213,8 @@ ACTIONS: Final[Mapping[str, str]] = {
     "reminders stop": "fermare i solleciti",
     "reminders resume": "riprendere i solleciti",
     "send": "inviare una campagna",
+    "send_trials": "inviare messaggi di prova",
+    "reach": "chiedere chi si può contattare",
     "create_configuration": "creare una configurazione su IO",
     "update_configuration": "cambiare una configurazione su IO",
     "correct_remote_content": "correggere un contenuto remoto",

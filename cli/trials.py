@@ -17,7 +17,7 @@ from cli.campaign_file.cells import Row
 from cli.campaign_file.row_request import RowRequests
 from cli.campaign_file.sample import invented
 from cli.campaign_file.trial_requests import Trial
-from cli.connection import ask
+from cli.connection import Operator, ask
 from cli.italian import counted, duration, joined
 from cli.meanings import ADVICE, REASONS, STATES, named
 from cli.printing import ATTENTION, INTERRUPTED, fail, print_note, print_table, shown
@@ -121,7 +121,8 @@ async def await_fates(
 def run_trials(trials: Sequence[Trial], minutes: int, *, silent: bool) -> list[Fate]:
     """Send the trials through the running app, and wait for them with a line that tells how far they are."""
 
-    async def work(stores: Stores) -> list[Fate]:
+    async def work(stores: Operator) -> list[Fate]:
+        await stores.audit.record("send_trials", trials[0].request.campaign or "", trials=str(len(trials)))
         fates = await put_trials(trials, stores)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
         with Progress(*columns, console=Console(stderr=True), disable=silent, transient=True) as progress:

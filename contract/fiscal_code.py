@@ -4,6 +4,7 @@ Postino does not verify the check character, because IO does not. IO checks only
 pagopa/io-ts-commons `src/strings.ts`, and PagoPA's specimen AAAAAA00A00A000A must pass.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from itertools import product
@@ -58,6 +59,14 @@ def normalized(text: str) -> str | None:
     """Return the code that `text` is, in upper case and without blanks and signs; None if it is none."""
     code = _letters(text)
     return code if _WHOLE.fullmatch(code) else None
+
+
+def hash_at_io(fiscal_code: str) -> str:
+    """Return IO's hash of a fiscal code: its SHA-256 in lower-case hex (GET /subscriptions-feed/{date}).
+
+    Anyone can enumerate it: never store it as is.
+    """
+    return hashlib.sha256(fiscal_code.upper().encode()).hexdigest()
 
 
 def omocodia_forms(fiscal_code: str) -> frozenset[str]:

@@ -5,7 +5,6 @@ field rules are those of the Messages API (`NewMessage`) and the Profiles API (`
 checked where a request enters, not here. No repr shows a fiscal code or a content.
 """
 
-import hashlib
 import json
 import logging
 from datetime import UTC, date, datetime
@@ -161,17 +160,12 @@ class Profile(_Received):
 class SubscriptionsFeed(_Received):
     """Who began and who ceased to be reachable for a service on a UTC day, by IO's hashes.
 
-    IO's hash is the lower-case hex SHA-256 of the fiscal code. Anyone can enumerate it: never store it as is.
+    `contract.fiscal_code.hash_at_io` gives IO's hash of a fiscal code.
     """
 
     day: date = Field(alias="dateUTC")
     subscriptions: frozenset[_Hash] = Field(repr=False)
     unsubscriptions: frozenset[_Hash] = Field(repr=False)
-
-    @staticmethod
-    def hash_of(fiscal_code: str) -> str:
-        """Return IO's hash of a fiscal code."""
-        return hashlib.sha256(fiscal_code.upper().encode()).hexdigest()
 
 
 class MessageStatus(_Received):

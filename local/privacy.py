@@ -23,6 +23,7 @@ from storage import (
     queues,
     reminder_days,
     remote_contents,
+    subscriptions,
 )
 from storage.ledger import Entry
 from storage.parked import ParkedMessage
@@ -119,6 +120,12 @@ TABLES: Final[Mapping[str, Store]] = {
         "finché la campagna si può rilanciare",
         sealed=("sealed",),
         technical=(*KEYS, "at", "by", "spread", "bounds"),
+    ),
+    subscriptions.TABLE: Store(
+        "il registro degli iscritti: chi ha attivato un servizio su IO, e da quando",
+        "finché non è cancellato; senza `SUBSCRIPTIONS_FEED` non c'è",
+        hashed=("RowKey",),
+        technical=("PartitionKey", "subscribed", "through", "refused_at", "ask_at"),
     ),
     audit.TABLE: Store(
         "le azioni degli operatori, senza dati dei cittadini",

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
+from contract.fiscal_code import hash_at_io
 from storage.cipher import Undecipherable
 from storage.documents import Documents
 from storage.ledger import GIVEN_UP, REMINDED, WAITING, Entry, State, Step
@@ -212,6 +213,9 @@ class Erasure:
             "remote_contents": len(found.contents),
             "due": sum([await index.forget(names) for index in indexes]),
             "reminder_days": sum([await stores.reminder_days.forget(one) for one in found.recipients]),
+            "subscriptions": sum(
+                [await stores.subscriptions.forget(hash_at_io(code)) for code in self._person.codes]
+            ),
         }
 
     async def _remove_documents(self, found: Found, blobs: Collection[str]) -> None:

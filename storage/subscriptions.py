@@ -9,10 +9,10 @@ IO's hash alone would name its citizen to anyone who enumerates fiscal codes.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import batched
+from itertools import batched, product
 from typing import Any, Final, NamedTuple
 
 from storage.cipher import Cipher
@@ -102,14 +102,28 @@ class Subscriptions:
         found = [
             Change(date.fromisoformat(row.key.partition(".")[2]), row.values["subscribed"])
             for digest in self._cipher.digests(bytes.fromhex(io_hash))
-            async for row in self._table.rows(
-                "PartitionKey eq @partition and RowKey ge @first and RowKey lt @after",
-                partition=_partition(service, digest),
-                first=f"{digest}.",
-                after=f"{digest}/",
-            )
+            async for row in self._changes(service, digest)
         ]
         return max(found, default=None)
+
+    def _changes(self, service: str, digest: str) -> AsyncIterator[Row]:
+        return self._table.rows(
+            "PartitionKey eq @partition and RowKey ge @first and RowKey lt @after",
+            partition=_partition(service, digest),
+            first=f"{digest}.",
+            after=f"{digest}/",
+        )
+
+    async def forget(self, io_hash: str) -> int:
+        """Remove a person's changes in every service, and return how many. Raises Unanswered."""
+        digests = self._cipher.digests(bytes.fromhex(io_hash))
+        services = [row.key async for row in self._table.rows("PartitionKey eq @feeds", feeds=FEEDS)]
+        removed = 0
+        for service, digest in product(services, digests):
+            async for row in self._changes(service, digest):
+                await self._table.delete(row.partition, row.key)
+                removed += 1
+        return removed
 
     async def _note(self, feed: Feed, values: Mapping[str, Any]) -> bool:
         return await self._table.write(FEEDS, feed.service, feed.row, values) is not None

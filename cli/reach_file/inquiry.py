@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Final
 
 from cli.reach_file.answers import Answer, Source, Verdict
+from contract.fiscal_code import hash_at_io
 from io_api.account import IoAccount
 from io_api.errors import IoError, Misconfigured, RateLimited, Refused, Suspended, Unavailable
-from io_api.models import SubscriptionsFeed
 from io_api.rate_budget import Priority
 from storage.subscriptions import Subscriptions
 
@@ -49,7 +49,7 @@ class Register:
 
     async def find(self, fiscal_code: str) -> Answer:
         """Return whether the citizen is a subscriber. Raises Unanswered."""
-        io_hash = SubscriptionsFeed.hash_of(fiscal_code)
+        io_hash = hash_at_io(fiscal_code)
         change = await self.subscriptions.last_change(self.service, io_hash)
         if change and change.subscribed:
             return Answer(Verdict.YES, "", Source.REGISTER, self.at)

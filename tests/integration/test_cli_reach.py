@@ -17,7 +17,7 @@ import pytest
 from typer.testing import Result
 
 from cli.connection import Operator, ask
-from io_api.models import SubscriptionsFeed
+from contract.fiscal_code import hash_at_io
 from local.io_simulator import Citizen, Fault, RunningSimulator, Service, running_simulator
 from storage.subscriptions import DAY
 from tests.campaigns import a_fiscal_code, a_row, write_csv
@@ -68,7 +68,7 @@ class Reach:
 
     async def subscribers(self, through: date, *codes: str) -> None:
         """Put a register in place that holds these subscribers."""
-        hashes = [SubscriptionsFeed.hash_of(code) for code in codes]
+        hashes = [hash_at_io(code) for code in codes]
 
         async def take(stores: Operator) -> None:
             feed = await stores.subscriptions.feed(self.service)

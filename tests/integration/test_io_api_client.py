@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
+from contract.fiscal_code import hash_at_io
 from io_api.client import IoClient
 from io_api.errors import InDoubt, IoError, Misconfigured, PaymentLookupFailed, RateLimited, Unavailable
 from io_api.models import (
@@ -21,7 +22,6 @@ from io_api.models import (
     PaymentStatus,
     Profile,
     ReadStatus,
-    SubscriptionsFeed,
 )
 from tests.pagopa.codecs import check_sent
 
@@ -131,7 +131,7 @@ async def test_a_failed_payment_lookup_has_its_own_error() -> None:
 
 async def test_a_day_of_the_feed_is_read() -> None:
     """get_subscriptions asks for a day, and reads IO's hashes of those who began and ceased."""
-    one, other = SubscriptionsFeed.hash_of(FISCAL_CODE.lower()), "0" * 64
+    one, other = hash_at_io(FISCAL_CODE.lower()), "0" * 64
     io = Io(always(200, {"dateUTC": "2026-11-24", "subscriptions": [one], "unsubscriptions": [other]}))
     async with serving(io) as client:
         feed = await client.get_subscriptions(date(2026, 11, 24), key=KEY)

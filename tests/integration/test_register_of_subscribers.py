@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 
 from context import Context
+from contract.fiscal_code import hash_at_io
 from follow_subscriptions.follow_subscriptions import follow_subscriptions
-from io_api.models import SubscriptionsFeed
 from local.azurite import Azurite
 from local.io_simulator import Citizen, Configuration, Service, running_simulator
 from local.io_simulator.services import PREMIUM_GROUPS
@@ -46,10 +46,10 @@ async def test_register_follows_what_citizens_do(azurite: Azurite, monkeypatch: 
         io.state.clock.advance(DAY.total_seconds())
         found = []
         for _ in range(2):
-            hashes = map(SubscriptionsFeed.hash_of, (ANNA, BRUNO))
+            hashes = map(hash_at_io, (ANNA, BRUNO))
             found.append([await context.subscriptions.last_change("tari", one) for one in hashes])
             await follow_subscriptions(context)
-        hashes = map(SubscriptionsFeed.hash_of, (ANNA, BRUNO))
+        hashes = map(hash_at_io, (ANNA, BRUNO))
         last = [await context.subscriptions.last_change("tari", one) for one in hashes]
         assert found[0] == [(today, True), None]
         assert last == [(today + DAY, False), (today + DAY, True)]

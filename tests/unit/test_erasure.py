@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contract.fiscal_code import omocodia_forms
+from contract.fiscal_code import hash_at_io, omocodia_forms
 from contract.request import parse_request
 from io_api.errors import InDoubt
 from storage.erasure import ERASED, BeingSent, Doubtful, Erasure, Result
@@ -28,6 +28,7 @@ from tests.samples import (
     remote_content,
 )
 
+SERVICE = "tributi"
 OTHER = "VRDLGU80A01H501X"
 VARIANT = "RSSMRA80A01H50MX"
 OTHERS_BLOB, SHARED, UNEXAMINED = "altro.pdf", "opuscolo.pdf", "modulo.pdf"
@@ -73,6 +74,8 @@ async def _fill(app: FakeApp, code: str, prefix: str, notice: str, *blobs: str) 
     await app.check(_body(f"{prefix}-waiting", code))
     await app.park(_body(f"{prefix}-invalid", code, content={"subject": "x"}))
     await app.park("Non è JSON: " + code.lower())
+    feed = await app.subscriptions.feed(SERVICE)
+    await app.subscriptions.take(feed, app.clock().date(), [hash_at_io(code)], [])
     await app.park(json.dumps({"notice_number": notice}), MESSAGE_SETTLED)
     await app.queues.put(MESSAGE_REQUESTS, _body(f"{prefix}-new", code))
     await app.queues.put(poison(MESSAGE_REQUESTS), _body(f"{prefix}-poisoned", code))
@@ -86,13 +89,13 @@ def _stored(app: FakeApp) -> dict[str, int]:
 
 def _traces(app: FakeApp, code: str) -> list[str]:
     """Each place that holds the code, its keyed hash, or a sealed text that holds it."""
-    digest = app.cipher.digest(code.encode())
+    digests = [app.cipher.digest(one) for one in (code.encode(), bytes.fromhex(hash_at_io(code)))]
     found = []
     for name, table in app.tables.items():
         for row in table.rows_by_key.values():
             opened = "".join(_opened(app, value) for value in row.values.values())
             text = f"{row.partition} {row.key} {row.values} {opened}".upper()
-            found += [name] if code in text or digest.upper() in text else []
+            found += [name] if any(one in text for one in (code, *map(str.upper, digests))) else []
     for queue, messages in app.queues.messages.items():
         found += [queue for message in messages if code in message.body.upper()]
     return found
@@ -107,7 +110,7 @@ async def test_nothing_of_the_person_is_left(app: FakeApp) -> None:
     await _fill(app, OTHER, "o", "302000100000099999", OTHERS_BLOB, SHARED)
     others = _stored(app)
     await _fill(app, FISCAL_CODE, "r", NOTICE_NUMBER, BLOB, SHARED)
-    assert {"ledger", "parked", MESSAGE_REQUESTS, "reminderdays", "remotecontents"} <= set(
+    assert {"ledger", "parked", MESSAGE_REQUESTS, "reminderdays", "remotecontents", "subscriptions"} <= set(
         _traces(app, FISCAL_CODE)
     )
     result = await _erase(app)

@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from contract.fiscal_code import hash_at_io
 from follow_subscriptions.follow_subscriptions import MOST_DAYS
 from io_api.errors import Refused, Suspended, Unavailable
 from io_api.models import SubscriptionsFeed
@@ -39,7 +40,7 @@ def app() -> FakeApp:
 
 def changes(day: date, *, joined: tuple[str, ...] = (), left: tuple[str, ...] = ()) -> SubscriptionsFeed:
     hashes = {"subscriptions": joined, "unsubscriptions": left}
-    lists = {name: [*map(SubscriptionsFeed.hash_of, codes)] for name, codes in hashes.items()}
+    lists = {name: [*map(hash_at_io, codes)] for name, codes in hashes.items()}
     return SubscriptionsFeed.model_validate({"dateUTC": day, **lists})
 
 
@@ -56,7 +57,7 @@ def asked(app: FakeApp) -> list[str]:
 
 
 async def known(app: FakeApp, fiscal_code: str, service: str = "default") -> Change | None:
-    return await app.subscriptions.last_change(service, SubscriptionsFeed.hash_of(fiscal_code))
+    return await app.subscriptions.last_change(service, hash_at_io(fiscal_code))
 
 
 async def through(app: FakeApp, service: str = "default") -> date | None:
@@ -249,7 +250,7 @@ async def test_rows_name_nobody(app: FakeApp) -> None:
     kept = repr(app.feed_table.rows_by_key)
     for code in (ANNA, BRUNO):
         assert code not in kept
-        assert SubscriptionsFeed.hash_of(code) not in kept
+        assert hash_at_io(code) not in kept
 
 
 async def test_person_is_found_after_a_rotation(app: FakeApp) -> None:
@@ -257,7 +258,7 @@ async def test_person_is_found_after_a_rotation(app: FakeApp) -> None:
     publish(app, {"joined": (ANNA,)})
     await app.follow_subscriptions()
     rotated = Subscriptions(app.feed_table, Cipher([*reversed(KEYS)]))
-    io_hash = SubscriptionsFeed.hash_of(ANNA)
+    io_hash = hash_at_io(ANNA)
     assert await rotated.last_change("default", io_hash) == (FIRST, True)
     await rotated.take(await rotated.feed("default"), FIRST + DAY, [], [io_hash])
     assert await rotated.last_change("default", io_hash) == (FIRST + DAY, False)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contract.fiscal_code import hash_at_io
 from local.privacy import FILE, QUEUES, READERS, TABLES, WRITERS, page
 from storage import audit, campaign_secrets, documents, key_checks, queues, readiness
 from storage.audit import Audit
@@ -14,7 +15,7 @@ from storage.campaign_spreads import CampaignSpreads, Kept
 from storage.key_checks import KeyChecks
 from tests.fake_app import FakeApp
 from tests.fakes import FakeTable
-from tests.samples import BLOB, PDF_A, a_body, payment, remote_content
+from tests.samples import BLOB, FISCAL_CODE, PDF_A, a_body, payment, remote_content
 
 PROJECT = Path(__file__).parents[2]
 TEXT = FILE.read_text(encoding="utf-8")
@@ -68,6 +69,10 @@ async def app() -> FakeApp:
     for index in (app.due_index, app.reminder_index, app.retention.index):
         await index.release(await index.acquire(), None)
     await app.days.take("recipient", app.clock().date(), 1, reminder="r-3")
+    feed = await app.subscriptions.feed("tributi")
+    await app.subscriptions.take(feed, app.clock().date(), [hash_at_io(FISCAL_CODE)], [])
+    feed = await app.subscriptions.feed("tributi")
+    await app.subscriptions.refuse(feed, app.clock(), app.clock())
     await app.campaigns.stop("TARI", "anna@comune")
     await app.ledger.bury(app.entry("r-2"))
     for name in (audit.TABLE, key_checks.TABLE):

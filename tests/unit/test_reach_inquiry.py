@@ -16,6 +16,7 @@ from cli.reach_file.inquiry import (
     Stopped,
     answer_all,
 )
+from contract.fiscal_code import hash_at_io
 from io_api.errors import (
     IoError,
     Misconfigured,
@@ -26,7 +27,7 @@ from io_api.errors import (
     Unavailable,
     Unreachable,
 )
-from io_api.models import Profile, SubscriptionsFeed
+from io_api.models import Profile
 from io_api.rate_budget import Priority
 from storage.cipher import Cipher
 from storage.subscriptions import FIRST_DAY, Feed, Subscriptions, midnight
@@ -148,7 +149,7 @@ async def test_citizen_who_fails_for_ever_does_not_stop_the_others() -> None:
 
 async def test_register_answers_without_io() -> None:
     """The newest change of the feed decides, and whom the feed never named is no subscriber."""
-    hashes = {code: SubscriptionsFeed.hash_of(code) for code in (ANNA, BRUNO)}
+    hashes = {code: hash_at_io(code) for code in (ANNA, BRUNO)}
     register = Subscriptions(FakeTable(), Cipher(KEYS))
     await register.take(Feed("tributi"), FIRST_DAY, [*hashes.values()], [])
     await register.take(await register.feed("tributi"), FIRST_DAY.replace(day=25), [], [hashes[BRUNO]])
