@@ -6,10 +6,10 @@ import typer
 
 from cli.app import App
 from cli.connection import Operator, ask
-from cli.italian import counted, number
-from cli.meanings import ACTIONS, CHAIN, named
 from cli.printing import ATTENTION, AsJson, fail, print_json, print_table
 from cli.selection import Period, grouped
+from report.italian import counted, number
+from report.meanings import ACTIONS, CHAIN, named
 from storage.audit import Link, Verified
 
 app = App(help="Che cosa hanno fatto gli operatori: chi, quando, su che cosa.")

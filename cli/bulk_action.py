@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 from cli.connection import Operator, ask
-from cli.italian import number
-from cli.meanings import RESULTS, STATES, named
 from cli.printing import NOT_FOUND, fail, print_json, print_note, print_table
 from cli.selection import Change
+from report.italian import number
+from report.meanings import RESULTS, STATES, named
 
 WOULD = "would"
 

@@ -12,9 +12,9 @@ from cli.campaign_file.linter import Checked
 from cli.campaign_file.sample import CENTS, rounded_up, sample_row
 from cli.campaign_file.trial_requests import Trial, sample_trials, trials_of_file
 from cli.connection import clock
-from cli.italian import ROME
 from cli.printing import WRONG, fail
 from cli.trials import Sample, WaitMinutes, print_invented
+from report.italian import ROME
 
 
 @dataclass(frozen=True)

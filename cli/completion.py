@@ -1,8 +1,8 @@
 """The values that the shell completes with the Tab key. Nothing here asks the storage account."""
 
 import settings
-from cli.meanings import QUEUES, REASONS
 from cli.rules_it import FILE_RULES, WARNINGS
+from report.meanings import QUEUES, REASONS
 from settings import SettingsError
 
 type Completions = list[tuple[str, str]]

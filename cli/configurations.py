@@ -8,8 +8,6 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from cli.connection import Operator, ask
-from cli.italian import duration
-from cli.meanings import named
 from cli.printing import (
     NOT_FOUND,
     WRONG,
@@ -27,6 +25,8 @@ from contract.fiscal_code import mask_hidden_fiscal_codes
 from io_api.client import IoClient
 from io_api.configurations import Configuration, Configurations, Environment, NewConfiguration
 from io_api.errors import InDoubt, IoError, NotSent, RateLimited
+from report.italian import duration
+from report.meanings import named
 from settings import ConfigurationId, Settings, SettingsError
 
 COLUMNS: Final = {

@@ -6,9 +6,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from cli.connection import Operator, ask, clock
-from cli.italian import counted
 from cli.masked_body import for_people, length_of
-from cli.meanings import REASONS, STATES, named
 from cli.printing import NOT_FOUND, WRONG, AsJson, checked, fail, print_json, print_note, print_table
 from cli.rules_it import in_italian
 from cli.selection import Execute, grouped
@@ -18,6 +16,8 @@ from contract.fields import RequestId
 from contract.remote_content import RemoteContent
 from contract.violations import InvalidRequest
 from io_api.errors import IoError
+from report.italian import counted
+from report.meanings import REASONS, STATES, named
 from send_message.documents import SEARCHED, read_document
 from storage.ledger import Entry, State
 from storage.remote_contents import KeptContent

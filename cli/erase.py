@@ -8,10 +8,10 @@ import typer
 
 from cli.campaign_file.findings import reason_of
 from cli.connection import Operator, ask
-from cli.italian import counted, number
 from cli.printing import ATTENTION, NOT_FOUND, WRONG, AsJson, fail, print_json, print_note, print_table
 from cli.selection import Execute
 from contract.fiscal_code import mask_fiscal_codes, normalized
+from report.italian import counted, number
 from storage.erasure import BeingSent, Doubtful, Erasure, Found, Obstacle, Result
 from storage.ledger import LostRace
 from storage.person import Person

@@ -8,9 +8,9 @@ from typing import Any, Final
 import typer
 
 from cli.connection import Operator, clock
-from cli.italian import duration, number
-from cli.meanings import named
 from cli.printing import print_table
+from report.italian import duration, number
+from report.meanings import named
 from settings import Thresholds
 from storage.ledger import Pending, State
 from storage.queues import BULK_QUEUES, INPUT_QUEUES

@@ -8,11 +8,11 @@ import typer
 from cli.app import App
 from cli.bulk_action import run_bulk_action
 from cli.connection import Operator, ask
-from cli.meanings import REASONS, named
 from cli.printing import NOT_FOUND, WRONG, AsJson, fail, print_json, print_table
 from cli.selection import Change, Execute, Filters, grouped
 from cli.show import show as show_request
 from io_api.models import CreatedMessage
+from report.meanings import REASONS, named
 from send_message.resolve_in_doubt import NotInDoubt, TooLate, is_resend, resend_at
 from send_message.resolve_in_doubt import resend as resend_one
 from send_message.resolve_in_doubt import settle as settle_one

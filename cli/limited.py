@@ -4,12 +4,12 @@ from contextlib import aclosing
 from typing import Final
 
 from cli.connection import Operator, ask
-from cli.meanings import ADVICE, REASONS, named
 from cli.printing import ATTENTION, fail, print_note
 from io_api.account import GET_PROFILE
 from io_api.client import IoClient
 from io_api.errors import IoError
 from io_api.rate_budget import Priority
+from report.meanings import ADVICE, REASONS, named
 
 _LIMITED: Final = "recipient_forbidden"
 

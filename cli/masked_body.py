@@ -3,10 +3,10 @@
 import re
 from typing import Final
 
-from cli.italian import counted
 from contract.body import load_object
 from contract.fiscal_code import MASK, mask_fiscal_codes
 from contract.violations import InvalidRequest, kind_of, shown_name
+from report.italian import counted
 
 # Fields that say how to handle a request. Any other field, known or not, may hold personal data.
 SHOWN: Final = frozenset(

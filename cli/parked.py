@@ -9,7 +9,6 @@ from cli.app import App
 from cli.bulk_action import run_bulk_action
 from cli.connection import Operator, ask
 from cli.masked_body import for_people, masked
-from cli.meanings import QUEUES, REASONS, named
 from cli.printing import NOT_FOUND, WRONG, AsJson, fail, print_facts, print_json, print_table
 from cli.rules_it import in_italian
 from cli.selection import Change, ParkedFilters, Queue, grouped
@@ -18,6 +17,7 @@ from contract.violations import InvalidRequest
 from poison.redrive import AlreadyOnItsWay, TooOften
 from poison.redrive import drop as drop_one
 from poison.redrive import redrive as redrive_one
+from report.meanings import QUEUES, REASONS, named
 from storage.ledger import LostRace
 from storage.parked import ParkedMessage
 from storage.table import Changed

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from cli.italian import moment, number
+from report.italian import moment, number
 
 NOT_FOUND: Final = 1
 ATTENTION: Final = 1

@@ -15,8 +15,6 @@ from cli.campaign_file import report
 from cli.campaign_file.findings import Findings, Unusable, reason_of
 from cli.completion import services
 from cli.connection import Operator, ask, clock, configured
-from cli.italian import counted, duration, moment, number
-from cli.meanings import ADVICE, REASONS, named
 from cli.printing import (
     ATTENTION,
     INTERRUPTED,
@@ -31,6 +29,8 @@ from cli.progress import bar
 from cli.reach_file.answers import Answer, AnswerFile, Source, Verdict
 from cli.reach_file.inquiry import Find, Inquiry, Register, Stopped, answer_all
 from cli.reach_file.recipients import Recipients
+from report.italian import counted, duration, moment, number
+from report.meanings import ADVICE, REASONS, named
 from settings import Settings
 from storage.cipher import Cipher
 from storage.subscriptions import DAY, midnight

@@ -6,11 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.connection import Operator, ask, clock
-from cli.page import page
+from cli.counting import counted
 from cli.printing import WRONG, fail, print_note
 from cli.selection import Campaign, Service
-from cli.summary import counted, summary
-from cli.suppression import suppressed
+from report.page import page
+from report.summary import summary
+from report.suppression import suppressed
 
 
 def report(

@@ -9,8 +9,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from cli.completion import queues, reasons, services
-from cli.italian import ROME
 from cli.printing import WRONG, AsJson, fail
+from report.italian import ROME
 
 MOMENTS = [
     *("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%YT%H:%M"),

@@ -19,7 +19,6 @@ from cli.campaign_file.template import Template
 from cli.canary import Canary, canary_trials
 from cli.completion import services, warnings
 from cli.connection import Operator, ask, clock, configured
-from cli.italian import number
 from cli.limited import refuse_if_limited
 from cli.printing import ATTENTION, INTERRUPTED, WRONG, AsJson, checked, fail, print_json, print_note
 from cli.progress import bar
@@ -28,6 +27,7 @@ from cli.selection import grouped
 from cli.spreads import keep_spread, spread_of
 from cli.trials import Fate, consent, print_fates, run_trials, terminal
 from contract.fields import Campaign as CampaignName
+from report.italian import number
 from storage.campaign_secrets import CampaignSecret
 from storage.table import Unanswered
 

@@ -7,8 +7,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cli.connection import Operator, ask
-from cli.italian import counted
-from cli.meanings import FACTS, LEVELS, PAYMENTS, QUEUES, READINGS, REASONS, STATES, STATUSES, named, why
 from cli.printing import (
     NOT_FOUND,
     AsJson,
@@ -21,8 +19,10 @@ from cli.printing import (
     shown,
 )
 from cli.rules_it import in_italian
-from cli.timeline import timeline
 from contract.fields import RequestId
+from report.italian import counted
+from report.meanings import FACTS, LEVELS, PAYMENTS, QUEUES, READINGS, REASONS, STATES, STATUSES, named, why
+from report.timeline import timeline
 from storage.ledger import Entry
 from storage.remote_contents import KeptContent
 

@@ -3,7 +3,6 @@
 import csv
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -13,14 +12,14 @@ import click
 import typer
 
 from cli.connection import Operator, ask
-from cli.italian import duration, moment, number, with_comma
-from cli.meanings import BUCKETS, OF_WHAT, REASONS, STATES, STEPS, TIMES
-from cli.meanings import QUEUES as QUEUE_MEANINGS
+from cli.counting import counted, rebuild
 from cli.printing import WRONG, AsJson, fail, print_json, print_table
 from cli.selection import Campaign, Service
-from cli.summary import counted, rebuild, summary
+from report.italian import duration, moment, number, share_of
+from report.meanings import BUCKETS, OF_WHAT, REASONS, STATES, STEPS, TIMES
+from report.meanings import QUEUES as QUEUE_MEANINGS
+from report.summary import meaning, remedy, summary, waiting
 from storage.counters import FLUSH_SECONDS, Counted
-from storage.queues import QUEUES
 from storage.tally import STEPS as TAKEN
 
 WATCH_SECONDS = 5
@@ -88,15 +87,6 @@ def _watch(read: Callable[[], dict[str, Any]]) -> None:
             time.sleep(WATCH_SECONDS)
 
 
-async def waiting(stores: Operator, **only: str) -> dict[str, Any]:
-    """Return the waiting work: parked messages with these columns, queue depths, lag of polls in days."""
-    return {
-        "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
-        "queues": {queue: await stores.queues.depth(queue) for queue in QUEUES},
-        "days_behind": round(await stores.due_index.lag() / timedelta(days=1), 2),
-    }
-
-
 def _print_csv(groups: Sequence[Counted]) -> None:
     writer = csv.writer(sys.stdout, delimiter=";", lineterminator="\n")
     writer.writerow(COLUMNS)
@@ -124,6 +114,8 @@ def _print_requests(document: dict[str, Any], chosen: str) -> None:
     typer.echo(f"Richieste{chosen}: {number(document['total'])}")
     if document["first_at"]:
         typer.echo(f"Dal {moment(document['first_at'])}, ultima novità il {moment(document['last_at'])}")
+    if document["accepted_at"]:
+        typer.echo(f"Ultima accettata da IO il {moment(document['accepted_at'])}")
     _print_funnel(document)
     _print_times(document["times"])
     _print_states(document["states"])
@@ -155,11 +147,6 @@ def _print_funnel(document: dict[str, Any]) -> None:
         )
 
 
-def share_of(percent: float | None) -> str:
-    """Return a percentage as people in Italy write it; nothing for None."""
-    return "" if percent is None else f"{with_comma(f'{percent:.1f}')} %"
-
-
 def _print_times(times: dict[str, Any]) -> None:
     there = {name: one for name, one in times.items() if one["number"]}
     if there:
@@ -183,16 +170,6 @@ def _print_failures(failures: list[dict[str, Any]]) -> None:
             ("non riuscite", "numero", "significato", "come si rimedia"),
             ((one["reason"] or one["state"], one["number"], meaning(one), remedy(one)) for one in failures),
         )
-
-
-def meaning(failure: dict[str, Any]) -> str:
-    """Return what a failure means: by its reason if that is known, by its state otherwise."""
-    return REASONS.get(failure["reason"]) or STATES[failure["state"]]
-
-
-def remedy(failure: dict[str, Any]) -> str:
-    """Return the command that mends a failure, or what to do."""
-    return str(failure["command"] or failure["advice"])
 
 
 def _print_premium(premium: dict[str, Any]) -> None:

@@ -18,9 +18,9 @@ from cli.campaign_file.row_request import RowRequests
 from cli.campaign_file.sample import invented
 from cli.campaign_file.trial_requests import Trial
 from cli.connection import Operator, ask
-from cli.italian import counted, duration, joined
-from cli.meanings import ADVICE, REASONS, STATES, named
 from cli.printing import ATTENTION, INTERRUPTED, fail, print_note, print_table, shown
+from report.italian import counted, duration, joined
+from report.meanings import ADVICE, REASONS, STATES, named
 from storage.ledger import DELIVERED, WAITING, Entry, State
 from storage.parked import ParkedMessage
 from storage.queues import requests_queue

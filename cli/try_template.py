@@ -13,10 +13,10 @@ from cli.campaign_file.template import Template
 from cli.campaign_file.trial_requests import Trial, sample_trials, trials_of_file
 from cli.completion import services
 from cli.connection import ask, clock, configured
-from cli.italian import ROME
 from cli.printing import ATTENTION, WRONG, AsJson, fail, print_json
 from cli.trials import Sample, WaitMinutes, print_fates, print_invented, run_trials, terminal
 from contract.fiscal_code import FISCAL_CODE_SHAPE
+from report.italian import ROME
 from settings import Settings
 from storage.campaign_secrets import CampaignSecret
 

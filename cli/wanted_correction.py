@@ -9,12 +9,12 @@ from typing import Annotated, Any, Final
 import typer
 from pydantic import ValidationError
 
-from cli.italian import counted
 from cli.printing import WRONG, fail
 from cli.wanted_configuration import read_text
 from contract.fields import fields_with_own_fiscal_code
 from contract.remote_content import RemoteContent
 from contract.violations import InvalidRequest, Violation, violations_of
+from report.italian import counted
 
 FLAGS: Final = (
     "IO ha saputo all'invio se ci sono documenti, testo e precondizione, e non lo si può cambiare: "

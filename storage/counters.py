@@ -126,7 +126,7 @@ class Counters:
         numbers = Counter(truth.numbers)
         numbers.subtract(live.numbers)
         numbers[UNCERTAIN] = uncertain - live.numbers[UNCERTAIN]
-        sums = Sums(numbers, truth.first_at, truth.last_at)
+        sums = Sums(numbers, truth.first_at, truth.last_at, truth.accepted_at)
         key = f"{group.service} {_CORRECTION}"
         await self.table.upsert(_partition(group.campaign), key, _values(group, sums) | {"rebuilt_at": at})
 
@@ -217,13 +217,16 @@ def _values(group: Group, sums: Sums) -> dict[str, Any]:
         "numbers": json.dumps(numbers),
         "first_at": sums.first_at,
         "last_at": sums.last_at,
+        "accepted_at": sums.accepted_at,
     }
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _sums_in(row: Row) -> Sums:
     value = row.values.get
-    return Sums(Counter(json.loads(row.values["numbers"])), value("first_at"), value("last_at"))
+    return Sums(
+        Counter(json.loads(row.values["numbers"])), value("first_at"), value("last_at"), value("accepted_at")
+    )
 
 
 def _newest(written: Mapping[str, int], writer: str, sequence: int) -> dict[str, int]:

@@ -53,6 +53,11 @@ def facts_of(row: Mapping[str, Any]) -> Counter[str]:
     return Counter([*_present(row, lines), *_reached(row, lines)]) + _times(row, lines)
 
 
+def accepted_at(row: Mapping[str, Any]) -> datetime | None:
+    """Return when IO accepted the request, by the columns of its row; None if it has not."""
+    return _first(json.loads(row["history"]), State.ACCEPTED) if row.get("state") else None
+
+
 def _present(row: Mapping[str, Any], lines: list[dict[str, Any]]) -> Iterator[str]:
     state = State(row["state"])
     yield from (REQUESTS, f"state/{state}")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from storage.counters import FLUSH_SECONDS, Counters, live_sums
-from storage.facts import COLUMNS, facts_of
+from storage.facts import COLUMNS, accepted_at, facts_of
 from storage.ledger import Ledger
 from storage.tally import STEPS, Group, Sums
 
@@ -44,4 +44,4 @@ async def _scan(
 
 
 def _sums_of(row: Mapping[str, Any]) -> Sums:
-    return Sums(facts_of(row), row["created_at"], row["updated_at"])
+    return Sums(facts_of(row), row["created_at"], row["updated_at"], accepted_at(row))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Self
 
-from storage.facts import facts_of
+from storage.facts import accepted_at, facts_of
 from storage.ledger import Watcher
 
 log = logging.getLogger(__name__)
@@ -30,17 +30,22 @@ class Group(NamedTuple):
 
 @dataclass
 class Sums:
-    """The sums of a group: how many requests have each fact, and when the first and the last step was."""
+    """The sums of a group: how many requests have each fact, and when the first and the last step was.
+
+    `accepted_at`: when IO last accepted one.
+    """
 
     numbers: Counter[str] = field(default_factory=Counter)
     first_at: datetime | None = None
     last_at: datetime | None = None
+    accepted_at: datetime | None = None
 
     def add(self, other: "Sums") -> None:
         """Add other sums to these."""
         self.numbers.update(other.numbers)
         self.first_at = _of(min, self.first_at, other.first_at)
         self.last_at = _of(max, self.last_at, other.last_at)
+        self.accepted_at = _of(max, self.accepted_at, other.accepted_at)
 
     @classmethod
     def total(cls, parts: Iterable["Sums"]) -> Self:
@@ -78,6 +83,8 @@ class Tally(Watcher):
 
     def _add(self, row: Mapping[str, Any], numbers: Counter[str]) -> None:
         change = Sums(numbers, row.get("created_at"), row.get("updated_at"))
+        if numbers["reached/ACCEPTED"] > 0:
+            change.accepted_at = accepted_at(row)
         self._sums.setdefault(Group.of(row), Sums()).add(change)
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from cli.italian import with_comma
+from report.italian import with_comma
 
 
 class Unreadable(StrEnum):

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Final
 
 from cli.campaign_file.cells import Value, without_spaces
-from cli.italian import ROME
 from contract.fiscal_code import FISCAL_CODE_PATTERN
+from report.italian import ROME
 
 type Read = tuple[object, tuple[str, ...]]
 type Reader = Callable[[Value], Read]

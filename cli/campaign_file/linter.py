@@ -22,8 +22,8 @@ from cli.campaign_file.text_rules import (
     subject_codes,
     without_placeholders,
 )
-from cli.italian import euros, moment
 from contract.request import MessageRequest
+from report.italian import euros, moment
 from storage.queues import fits
 
 _NAMES: Final = """nome cognome nominativo intestatario contribuente destinatario nomeecognome cognomeenome

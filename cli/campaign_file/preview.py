@@ -8,8 +8,8 @@ import yaml
 from markdown_it import MarkdownIt
 
 from cli.campaign_file.template import BUTTONS
-from cli.italian import ROME, euros
 from contract.request import Content, MessageRequest
+from report.italian import ROME, euros
 
 _LANGUAGES: Final = {
     "it_IT": "italiano",

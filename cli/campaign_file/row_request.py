@@ -25,9 +25,9 @@ from cli.campaign_file.findings import Finding, Place
 from cli.campaign_file.italian import WrongValue
 from cli.campaign_file.spread import Spread, hash_of
 from cli.campaign_file.template import Empty, EmptyField, Template, WrongFilter
-from cli.italian import ROME
 from contract.request import MessageRequest, parse_request
 from contract.violations import InvalidRequest, Violation
+from report.italian import ROME
 from storage.campaign_secrets import CampaignSecret
 
 _PAYMENT: Final = "content.payment_data"

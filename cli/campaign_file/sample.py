@@ -25,7 +25,7 @@ from cli.campaign_file.columns import (
 from cli.campaign_file.italian import END_OF_DAY, START_OF_DAY
 from cli.campaign_file.row_request import RowRequests
 from cli.campaign_file.template import Template
-from cli.italian import with_comma
+from report.italian import with_comma
 
 # The citizen of IO's documentation. A trial replaces it by the test recipient's.
 SPECIMEN: Final = "AAAAAA00A00A000A"

@@ -13,8 +13,8 @@ from itertools import accumulate
 from typing import Final, NamedTuple, Self
 
 from cli.campaign_file.italian import WrongValue, local_time
-from cli.italian import counted
 from reminders.calendar import DAY, instant_of, is_allowed_day, local_day
+from report.italian import counted
 
 MOST_DAYS: Final = 60
 EXAMPLE: Final = "si scrive come «5 giorni, 9-13», o «5 giorni, 8:30-12:30, dal 30/11/2026»"

@@ -9,8 +9,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from cli.italian import ROME
-from cli.meanings import REASONS, named
+from report.italian import ROME
+from report.meanings import REASONS, named
 from storage.subscriptions import DAY, midnight
 
 COLUMNS: Final = ("riga", "contattabile", "perché", "risposta")

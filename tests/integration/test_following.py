@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from check_status.schedule import HORIZON
 from cli.show import print_timeline
-from cli.timeline import timeline
 from io_api.account import IoAccount, Keys
 from io_api.breakers import Breakers
 from io_api.client import IoClient
@@ -20,6 +19,7 @@ from io_api.suspension_store import SuspensionStore
 from local.io_simulator import Citizen, Configuration, RunningSimulator, Service, running_simulator
 from local.io_simulator import RateLimit as SimulatedLimit
 from local.io_simulator.services import PREMIUM_GROUPS
+from report.timeline import timeline
 from settings import RateLimit
 from storage.queues import MESSAGE_SENDS
 from tests.fake_app import FakeApp

@@ -14,8 +14,8 @@ from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.report import print_spread, spread_document
 from cli.campaign_file.spread import Spread, WrongSpread, hash_of
 from cli.campaign_file.template import Template
-from cli.italian import ROME
 from contract.request import MessageRequest
+from report.italian import ROME
 from storage.campaign_spreads import CampaignSpreads, Kept
 from storage.queues import MESSAGE_REQUESTS_BULK
 from tests.campaigns import HEADER, SECRET, SERVICES, a_row, many_rows, write_csv, write_template

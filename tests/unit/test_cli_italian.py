@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cli.italian import counted, duration, euros, joined, moment, number
+from report.italian import counted, duration, euros, joined, moment, number
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,16 @@ from typing import get_args
 
 import pytest
 
-from cli import meanings
 from cli.corrections import ACTION
-from cli.meanings import (
+from cli.pauses import PAUSE, RESUME
+from contract.fields import FeatureLevelType
+from contract.outcome import OutcomeData
+from io_api import account
+from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE
+from io_api.errors import Misconfigured
+from io_api.suspensions import EVERY
+from report import meanings
+from report.meanings import (
     ACTIONS,
     ADVICE,
     CHAIN,
@@ -26,13 +33,6 @@ from cli.meanings import (
     named,
     why,
 )
-from cli.pauses import PAUSE, RESUME
-from contract.fields import FeatureLevelType
-from contract.outcome import OutcomeData
-from io_api import account
-from io_api.answers import GET_MESSAGE, GET_PROFILE, SUBMIT_MESSAGE
-from io_api.errors import Misconfigured
-from io_api.suspensions import EVERY
 from storage import audit
 from storage.ledger import SIGHTINGS, State
 from storage.queues import QUEUES

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from cli.timeline import timeline
+from report.timeline import timeline
 from storage.parked import ParkedMessage
 
 NINE, TEN = datetime(2026, 11, 24, 9, tzinfo=UTC), datetime(2026, 11, 24, 10, tzinfo=UTC)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from cli.meanings import REASONS
 from contract.remote_content import RemoteContent
 from io_api.errors import Refused, Suspended
 from io_api.models import Profile
 from poison.redrive import drop, redrive
+from report.meanings import REASONS
 from send_message.deferral import LONGEST_MISSING
 from send_message.documents import SEARCHED
 from storage.documents import LARGEST_DOCUMENT

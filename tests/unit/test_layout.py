@@ -18,7 +18,7 @@ VERBS = {
     *("expire_documents", "follow_subscriptions", "measure_backlog", "poison"),
 }
 WIRING = {"context", "lifetime", "triggers"}
-NOUNS = WIRING | {"contract", "io_api", "ncrontab", "storage", "settings", "telemetry"}
+NOUNS = WIRING | {"contract", "io_api", "ncrontab", "storage", "report", "settings", "telemetry"}
 DEPLOYED = VERBS | NOUNS | {"function_app"}
 NOT_DEPLOYED = {"local", "cli", "tests", "benchmarks"}
 

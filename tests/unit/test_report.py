@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.meanings import BUCKETS as BUCKET_NAMES
-from cli.meanings import OF_WHAT, STEPS, TIMES
-from cli.page import page
-from cli.summary import median, numbers_of, premium
-from cli.suppression import FEW, suppressed
+from report.meanings import BUCKETS as BUCKET_NAMES
+from report.meanings import OF_WHAT, STEPS, TIMES
+from report.page import page
+from report.summary import median, numbers_of, premium
+from report.suppression import FEW, suppressed
 from storage.counters import Counted
 from storage.facts import BUCKETS, FAILURES, LONGER, TO_PAY, TO_READ, premium_in
 from storage.tally import Group, Sums

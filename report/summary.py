@@ -1,14 +1,12 @@
-"""The numbers of `postino status` and `postino report`, from the counters."""
+"""The numbers of `postino status`, `postino report` and the status page, from the counters and queues."""
 
 import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from cli.connection import Operator
-from cli.meanings import ADVICE_ON_FAILURES, COMMANDS_ON_FAILURES
-from cli.printing import print_note
+from report.meanings import ADVICE_ON_FAILURES, COMMANDS_ON_FAILURES, REASONS, STATES
 from storage.counters import Counted
 from storage.facts import (
     BUCKETS,
@@ -26,30 +24,16 @@ from storage.facts import (
     premium_in,
 )
 from storage.ledger import DELIVERED, State
-from storage.recount import recount
-from storage.table import Unanswered
+from storage.queues import QUEUES
+from storage.stores import Stores
 from storage.tally import UNCERTAIN, Sums
 
 READ_STATUSES = ("READ", "UNREAD", "UNAVAILABLE")
 PAYMENT_STATUSES = ("PAID", "NOT_PAID")
-FORBIDDEN = 403
-
-
-async def counted(stores: Operator, campaign: str | None, service: str | None) -> list[Counted]:
-    """Return the counters of the groups. The first call ever rebuilds them. Raises Unanswered."""
-    if await stores.counters.recounted_at() is None:
-        await _count_for_the_first_time(stores)
-    return await stores.counters.read(campaign, service)
-
-
-async def rebuild(stores: Operator, campaign: str | None) -> None:
-    """Rebuild the counters of every group, or of a campaign's. Raises Unanswered."""
-    await stores.audit.record("status recount", campaign or "*")
-    await recount(stores.ledger, stores.counters, campaign)
 
 
 async def summary(
-    stores: Operator,
+    stores: Stores,
     groups: Sequence[Counted],
     campaign: str | None,
     service: str | None,
@@ -64,6 +48,7 @@ async def summary(
         "service": service,
         "first_at": sums.first_at,
         "last_at": sums.last_at,
+        "accepted_at": sums.accepted_at,
         **numbers_of(shown_as(sums.numbers), campaign, service),
         "premium": premium(groups, stores.clock(), shown_as),
         "counters": {
@@ -71,6 +56,18 @@ async def summary(
             "uncertain": max(0, sums.numbers[UNCERTAIN]),
             "lost_hosts": [{"name": host.name, "seen_at": host.seen_at} for host in lost],
         },
+    }
+
+
+async def waiting(stores: Stores, **only: str) -> dict[str, Any]:
+    """Return the waiting work: parked messages with these columns, queue depths, lag of polls in days.
+
+    Raises Unanswered.
+    """
+    return {
+        "parked": Counter([message.reason async for message in stores.parked.headers(**only)]),
+        "queues": {queue: await stores.queues.depth(queue) for queue in QUEUES},
+        "days_behind": round(await stores.due_index.lag() / timedelta(days=1), 2),
     }
 
 
@@ -182,12 +179,11 @@ def _rebuilt_at(groups: Sequence[Counted], all_at: datetime | None) -> datetime 
     return min((max(times) for times in known), default=all_at)
 
 
-async def _count_for_the_first_time(stores: Operator) -> None:
-    try:
-        await rebuild(stores, None)
-    except Unanswered as error:
-        if error.status != FORBIDDEN:
-            raise
-        print_note(
-            "I contatori non sono mai stati ricontati: chi può scrivere lanci `postino status --recount`."
-        )
+def meaning(failure: dict[str, Any]) -> str:
+    """Return what a failure means: by its reason if that is known, by its state otherwise."""
+    return REASONS.get(failure["reason"]) or STATES[failure["state"]]
+
+
+def remedy(failure: dict[str, Any]) -> str:
+    """Return the command that mends a failure, or what to do."""
+    return str(failure["command"] or failure["advice"])

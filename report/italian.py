@@ -20,15 +20,15 @@ def moment(at: datetime) -> str:
 
     In the hour that comes twice, when daylight saving ends, a word tells which of the two is meant.
     """
-    local = at.astimezone(ROME)
-    text = f"{local:%d/%m/%Y %H:%M}"
-    if _comes_twice(local):
-        return f"{text} ({'ora legale' if local.dst() else 'ora solare'})"
+    in_rome = at.astimezone(ROME)
+    text = f"{in_rome:%d/%m/%Y %H:%M}"
+    if _comes_twice(in_rome):
+        return f"{text} ({'ora legale' if in_rome.dst() else 'ora solare'})"
     return text
 
 
-def _comes_twice(local: datetime) -> bool:
-    first, second = (local.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
+def _comes_twice(in_rome: datetime) -> bool:
+    first, second = (in_rome.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
     return first != second
 
 
@@ -69,6 +69,11 @@ def euros(cents: int) -> str:
 def with_comma(number: str) -> str:
     """Return a number that Python wrote with Italy's separators: 1,234.5 becomes 1.234,5."""
     return number.translate(str.maketrans(",.", ".,"))
+
+
+def share_of(percent: float | None) -> str:
+    """Return a percentage as people in Italy write it; nothing for None."""
+    return "" if percent is None else f"{with_comma(f'{percent:.1f}')} %"
 
 
 def joined(words: Iterable[str]) -> str:

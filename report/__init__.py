@@ -1,0 +1,1 @@
+"""What people are told of the messages, in Italian: numbers, words, timelines and pages."""
