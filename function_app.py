@@ -57,3 +57,7 @@ if keys := configured.remote_content_keys:
 
     header = configured.remote_content_api_key_header
     app.register_functions(remote_content.functions.blueprint(readiness, context, cipher, keys, header))
+if role := configured.status_page_role:
+    import show_status.functions
+
+    app.register_functions(show_status.functions.blueprint(context, role, signs_in=configured.signs_in))

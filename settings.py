@@ -194,6 +194,8 @@ class Settings(BaseSettings):
     document_retention_days: int | None = Field(
         None, ge=30, le=3650, validation_alias="DOCUMENT_RETENTION_DAYS"
     )
+    status_page_role: str | None = Field(None, validation_alias="STATUS_PAGE_ROLE")
+    sign_in: str | None = Field(None, validation_alias="WEBSITE_AUTH_ENABLED")
     io_rate_limit: Annotated[RateLimit, NoDecode] = Field(RateLimit(150, 5), validation_alias="IO_RATE_LIMIT")
     reminders: Annotated[ReminderPolicy, NoDecode] = Field(ReminderPolicy(), validation_alias="REMINDERS")
     reminders_schedule: str = Field("0 */15 * * * *", validation_alias="REMINDERS_SCHEDULE")
@@ -326,6 +328,13 @@ class Settings(BaseSettings):
     def _check_configuration(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value and info.data.get("io_api_key", "wrong") is None:
             raise ValueError("is for the service of IO_API_KEY; others have configuration_id in IO_SERVICES")
+        return value
+
+    @field_validator("status_page_role")
+    @classmethod
+    def _check_role(cls, value: str | None) -> str | None:
+        if value and not re.fullmatch(r"[A-Za-z0-9._-]{1,120}", value):
+            raise ValueError("must be the value of an app role: letters, digits, . _ -")
         return value
 
     @field_validator("io_rate_limit", mode="before")
@@ -483,6 +492,14 @@ class Settings(BaseSettings):
         """Return the keys by which IO may fetch remote contents; two during a rotation."""
         keys = (self.remote_content_api_key, self.remote_content_api_secondary_key)
         return tuple(key for key in keys if key)
+
+    @property
+    def signs_in(self) -> bool:
+        """Return whether the platform signs people in, and lets nobody forge its headers.
+
+        App Service sets the variable itself, as Microsoft.Identity.Web relies on as well.
+        """
+        return (self.sign_in or "").lower() == "true"
 
     @property
     def document_retention(self) -> timedelta | None:

@@ -8,14 +8,14 @@ import typer
 from cli.connection import Operator, ask, clock
 from cli.health import fault_facts, health, print_faults, print_health
 from cli.pauses import pause_facts, print_pauses
-from cli.printing import ATTENTION, AsJson, print_json, print_table, shown
+from cli.printing import ATTENTION, AsJson, print_json, print_table
 from cli.reminders import print_stopped, stopped_campaigns
 from cli.status import print_waiting
 from io_api.account import FAILURES
 from io_api.breakers import Breakers
 from io_api.rate_budget import USED, Budget
 from io_api.suspensions import Circuit, Key, Suspensions
-from report.italian import duration, number
+from report.italian import duration, number, shown
 from report.meanings import ADVICE, KEYS, OPERATIONS, REASONS, named
 from report.summary import waiting
 from settings import RateLimit

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from report.italian import moment, number
+from report.italian import shown
 
 NOT_FOUND: Final = 1
 ATTENTION: Final = 1
@@ -67,22 +67,6 @@ def print_facts(labels: dict[str, str], document: dict[str, Any]) -> None:
         if document[name] is not None:
             table.add_row(label, shown(document[name]))
     _console().print(table)
-
-
-def shown(value: object) -> str:
-    """Return a value as people read it: "" for None, an instant in Italian time, numbers as Italians write.
-
-    A space replaces each character that could break the line or control the terminal.
-    """
-    match value:
-        case datetime():
-            return moment(value)
-        case bool():
-            return "sì" if value else "no"
-        case float():
-            return number(value)
-    text = "" if value is None else str(value)
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def print_note(line: str) -> None:

@@ -85,6 +85,10 @@ _MISTAKES: Final = Phrases(
             "dev'essere il nome di un'intestazione HTTP: lettere, cifre e trattini",
         ),
         (
+            r"must be the value of an app role: letters, digits, \. _ -",
+            "dev'essere il valore di un ruolo dell'app: lettere, cifre, . _ -",
+        ),
+        (
             r"is for the service of IO_API_KEY; others have (?:their )?(\S+) in IO_SERVICES",
             "vale per il servizio di IO_API_KEY; gli altri hanno {0} in IO_SERVICES",
         ),

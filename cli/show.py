@@ -1,7 +1,6 @@
 """`postino show`: everything that Postino knows of one request."""
 
 import json
-from datetime import datetime
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -16,41 +15,15 @@ from cli.printing import (
     print_json,
     print_note,
     print_table,
-    shown,
 )
 from cli.rules_it import in_italian
 from contract.fields import RequestId
-from report.italian import counted
-from report.meanings import FACTS, LEVELS, PAYMENTS, QUEUES, READINGS, REASONS, STATES, STATUSES, named, why
-from report.timeline import timeline
+from report.italian import counted, shown
+from report.meanings import QUEUES, REASONS, STATES, named
+from report.timeline import HISTORY, LABELS, facts, line, state_in_words, timeline
 from storage.ledger import Entry
 from storage.remote_contents import KeptContent
 
-LABELS = {
-    "service": "servizio",
-    "campaign": "campagna",
-    "in_reply_to": "sollecito di",
-    "feature_level_type": "tipo",
-    "message_id": "message_id",
-    "status": "stato su IO",
-    "read_status": "lettura",
-    "payment_status": "pagamento",
-    "settled_at": "pagata per il creditore",
-    "attempt": "invii tentati",
-    "failures": "errori uno dopo l'altro",
-    "next_at": "prossimo tentativo",
-    "created_at": "arrivata",
-    "updated_at": "ultima novità",
-    "expires_at": "da inviare prima di",
-    "due_date": "scadenza",
-}
-MEANINGS = {
-    "feature_level_type": LEVELS,
-    "status": STATUSES,
-    "read_status": READINGS,
-    "payment_status": PAYMENTS,
-}
-HISTORY = ("quando", "che cosa", "perché", "risposta di IO", "volte", "sollecito")
 RULE = "sono da 1 a 128 caratteri tra A-Z a-z 0-9 . _ : - e nessun codice fiscale"
 
 
@@ -135,34 +108,17 @@ def _print_personal(document: dict[str, Any]) -> None:
 
 def print_timeline(document: dict[str, Any]) -> None:
     """Print a timeline for people: the state with its meaning, the facts and the history."""
-    state = document["state"]
-    meanings = STATES if state in STATES else {reason.upper(): meaning for reason, meaning in REASONS.items()}
-    typer.echo(f"{document['request_id']}  {named(meanings, state)}\n")
-    print_facts(LABELS, _facts(document))
+    typer.echo(f"{document['request_id']}  {state_in_words(document['state'])}\n")
+    print_facts(LABELS, facts(document))
     typer.echo()
     print_table(
         HISTORY,
-        map(_line, document["history"]),
+        map(line, document["history"]),
     )
     if document["remote_content"]:
         _print_remote_content(document["request_id"], document["remote_content"])
     if document["parked"]:
         _print_parked(document["parked"], document["parked_ids"])
-
-
-def _facts(document: dict[str, Any]) -> dict[str, Any]:
-    """Return what there is to say of a request: without counts of zero, words with their meaning."""
-    facts = {name: document[name] or None for name in LABELS}
-    return facts | {name: named(meanings, facts[name]) for name, meanings in MEANINGS.items()}
-
-
-def _line(step: dict[str, Any]) -> tuple[object, ...]:
-    at = step["at"] if isinstance(step["at"], datetime) else datetime.fromisoformat(step["at"])
-    what, answer = step["what"], step.get("http_status")
-    return (
-        *(at, named({**STATES, **FACTS}, what), why(what, step.get("reason"))),
-        *(answer and f"HTTP {answer}", step.get("times"), step.get("reminder")),
-    )
 
 
 def _print_remote_content(request_id: str, kept: dict[str, Any]) -> None:

@@ -18,8 +18,8 @@ from cli.selection import Campaign, Service
 from report.italian import duration, moment, number, share_of
 from report.meanings import BUCKETS, OF_WHAT, REASONS, STATES, STEPS, TIMES
 from report.meanings import QUEUES as QUEUE_MEANINGS
-from report.summary import meaning, remedy, summary, waiting
-from storage.counters import FLUSH_SECONDS, Counted
+from report.summary import exactness, meaning, remedy, summary, waiting
+from storage.counters import Counted
 from storage.tally import STEPS as TAKEN
 
 WATCH_SECONDS = 5
@@ -107,7 +107,8 @@ def _print_for_people(document: dict[str, Any]) -> None:
     typer.echo()
     print_waiting(document)
     typer.echo()
-    _print_age(document["counters"])
+    for line in exactness(document["counters"]):
+        typer.echo(line)
 
 
 def _print_requests(document: dict[str, Any], chosen: str) -> None:
@@ -192,18 +193,3 @@ def print_waiting(document: dict[str, Any]) -> None:
         typer.echo("Le code sono vuote.")
     if document["days_behind"]:
         typer.echo(f"\nRitardo nel seguire i messaggi: {duration(timedelta(days=document['days_behind']))}")
-
-
-def _print_age(counters: dict[str, Any]) -> None:
-    rebuilt = counters["rebuilt_at"]
-    typer.echo(f"Contatori rifatti dal registro: {moment(rebuilt) if rebuilt else 'mai'}")
-    if counters["uncertain"]:
-        typer.echo(
-            f"Passi contati forse due volte o mai: {number(counters['uncertain'])}. `--recount` corregge."
-        )
-    if lost := counters["lost_hosts"]:
-        latest = moment(max(host["seen_at"] for host in lost))
-        typer.echo(
-            f"Processi finiti all'improvviso: {len(lost)}, l'ultimo dopo le {latest}. I loro ultimi "
-            f"{FLUSH_SECONDS:.0f} secondi forse mancano. `--recount` corregge."
-        )

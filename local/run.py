@@ -27,6 +27,7 @@ PLACE = Place(
 )
 KEY_FILE = HOME / "encryption-keys"
 IO_KEY = "simulator-key"
+ROLE = "Postino.Read"
 # Postino polls a message ten seconds after IO has accepted it, and then not for hours.
 QUICK_CITIZEN = {"default": {"reads_after_seconds": 3, "pays_after_seconds": 6}}
 
@@ -52,6 +53,8 @@ and see what becomes of it (the simulated citizen reads within seconds):
 
 .venv/bin/postino show {request_id}
 
+The status page is at {host}/api/status.
+
 Documents work too (docs/remote-content.md): `.venv/bin/postino remote-content list` shows the configuration,
 and a POST of {{"id": message_id}} to {simulator}/open shows what the citizen sees.
 
@@ -67,6 +70,8 @@ async def run() -> None:
         "IO_API_KEY": IO_KEY,
         "ENCRYPTION_KEYS": _encryption_keys(),
         "CHECK_STATUS_SCHEDULE": "*/5 * * * * *",
+        "STATUS_PAGE_ROLE": ROLE,
+        "LOCAL_HOST_ROLES": ROLE,
         **remote_content.settings,
     }
 

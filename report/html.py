@@ -55,7 +55,7 @@ footer { margin-top: 1.5rem; }
 """
 
 
-def page(title: str, *, head: str = "", header: str, main: str, footer: str) -> str:
+def page(title: str, *, head: str = "", style: str = STYLE, header: str, main: str, footer: str) -> str:
     """Return a page with this title and these parts, which are HTML. `head`: more elements of the head."""
     return f"""<!DOCTYPE html>
 <html lang="it">
@@ -63,7 +63,7 @@ def page(title: str, *, head: str = "", header: str, main: str, footer: str) -> 
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 {head}<title>{escape(title)}</title>
-<style>{STYLE}</style>
+<style>{style}</style>
 </head>
 <body>
 {PATTERNS}

@@ -80,3 +80,19 @@ def joined(words: Iterable[str]) -> str:
     """Return words as a list in a sentence: a, b e c."""
     *first, last = [*words] or [""]
     return f"{', '.join(first)} e {last}" if first else last
+
+
+def shown(value: object) -> str:
+    """Return a value as people read it: "" for None, an instant in Italian time, numbers as Italians write.
+
+    A space replaces each character that could break a line or control a terminal.
+    """
+    match value:
+        case datetime():
+            return moment(value)
+        case bool():
+            return "sì" if value else "no"
+        case float():
+            return number(value)
+    text = "" if value is None else str(value)
+    return "".join(character if character.isprintable() else " " for character in text)

@@ -2,12 +2,13 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from report import italian
 from report.meanings import ADVICE_ON_FAILURES, COMMANDS_ON_FAILURES, REASONS, STATES
-from storage.counters import Counted
+from storage.counters import FLUSH_SECONDS, Counted
 from storage.facts import (
     BUCKETS,
     FAILURES,
@@ -187,3 +188,20 @@ def meaning(failure: dict[str, Any]) -> str:
 def remedy(failure: dict[str, Any]) -> str:
     """Return the command that mends a failure, or what to do."""
     return str(failure["command"] or failure["advice"])
+
+
+def exactness(counters: dict[str, Any]) -> Iterator[str]:
+    """Yield what there is to say of how exact the counters are."""
+    rebuilt = counters["rebuilt_at"]
+    yield f"Contatori rifatti dal registro: {italian.moment(rebuilt) if rebuilt else 'mai'}"
+    if counters["uncertain"]:
+        yield (
+            f"Passi contati forse due volte o mai: {italian.number(counters['uncertain'])}. "
+            "`postino status --recount` corregge."
+        )
+    if lost := counters["lost_hosts"]:
+        latest = italian.moment(max(host["seen_at"] for host in lost))
+        yield (
+            f"Processi finiti all'improvviso: {len(lost)}, l'ultimo dopo le {latest}. I loro ultimi "
+            f"{FLUSH_SECONDS:.0f} secondi forse mancano. `postino status --recount` corregge."
+        )

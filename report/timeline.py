@@ -1,7 +1,9 @@
 """The timeline of one request, from the ledger and the parked messages, without personal data."""
 
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
+from report.meanings import FACTS, LEVELS, PAYMENTS, READINGS, REASONS, STATES, STATUSES, named, why
 from storage.ledger import Entry
 from storage.parked import ParkedMessage
 from storage.remote_contents import KeptContent
@@ -14,6 +16,32 @@ FROM_LEDGER = (
 )
 FROM_REMOTE_CONTENT = ("version", "since", "attachments", "undeclared")
 FROM_PARKED = ("parked_id", "queue", "reason", "violations", "times", "first_at", "last_at")
+
+LABELS: Final = {
+    "service": "servizio",
+    "campaign": "campagna",
+    "in_reply_to": "sollecito di",
+    "feature_level_type": "tipo",
+    "message_id": "message_id",
+    "status": "stato su IO",
+    "read_status": "lettura",
+    "payment_status": "pagamento",
+    "settled_at": "pagata per il creditore",
+    "attempt": "invii tentati",
+    "failures": "errori uno dopo l'altro",
+    "next_at": "prossimo tentativo",
+    "created_at": "arrivata",
+    "updated_at": "ultima novità",
+    "expires_at": "da inviare prima di",
+    "due_date": "scadenza",
+}
+_MEANINGS: Final = {
+    "feature_level_type": LEVELS,
+    "status": STATUSES,
+    "read_status": READINGS,
+    "payment_status": PAYMENTS,
+}
+HISTORY: Final = ("quando", "che cosa", "perché", "risposta di IO", "volte", "sollecito")
 
 
 def timeline(
@@ -33,6 +61,28 @@ def timeline(
         "parked": _parked(by_age[-1]) if by_age else None,
         "parked_ids": [message.parked_id for message in by_age],
     }
+
+
+def state_in_words(state: str) -> str | None:
+    """Return the meaning of the state of a timeline, with the state's word beside it."""
+    meanings = STATES if state in STATES else {reason.upper(): meaning for reason, meaning in REASONS.items()}
+    return named(meanings, state)
+
+
+def facts(document: dict[str, Any]) -> dict[str, Any]:
+    """Return what there is to say of a request: without counts of zero, words with their meaning."""
+    there = {name: document[name] or None for name in LABELS}
+    return there | {name: named(meanings, there[name]) for name, meanings in _MEANINGS.items()}
+
+
+def line(step: dict[str, Any]) -> tuple[object, ...]:
+    """Return a line of the history in the columns of HISTORY."""
+    at = step["at"] if isinstance(step["at"], datetime) else datetime.fromisoformat(step["at"])
+    what, answer = step["what"], step.get("http_status")
+    return (
+        *(at, named({**STATES, **FACTS}, what), why(what, step.get("reason"))),
+        *(answer and f"HTTP {answer}", step.get("times"), step.get("reminder")),
+    )
 
 
 def _never_entered(by_age: list[ParkedMessage]) -> dict[str, Any]:

@@ -12,10 +12,10 @@ from cli.campaign_file.linter import Checked
 from cli.campaign_file.preview import text_previews
 from cli.campaign_file.sender import Sent
 from cli.campaign_file.spread import Spread
-from cli.printing import ATTENTION, INTERRUPTED, fail, print_json, print_note, print_table, shown
+from cli.printing import ATTENTION, INTERRUPTED, fail, print_json, print_note, print_table
 from cli.rules_it import level_of
 from contract.request import MessageRequest
-from report.italian import counted, euros, number
+from report.italian import counted, euros, number, shown
 
 NOTHING: Final = "Nessun messaggio è stato inviato."
 _MOST_LINES: Final = 200

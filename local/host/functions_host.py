@@ -28,6 +28,7 @@ from local.host.http_proxy import HttpProxy
 from local.host.invocation import Invoker
 from local.host.queue_listener import QueueListener
 from local.host.queue_output import QueueOutputs, Wakes
+from local.host.sign_in import SignIn
 from local.host.storage import Accounts, cause
 from local.host.timer_listener import TimerListener
 from local.host.worker import Function, Worker
@@ -60,10 +61,11 @@ async def run_app(app_dir: Path, port: int) -> None:
     load_local_settings(app_dir, os.environ)
     check_worker_runtime(os.environ)
     options = read_host_json(app_dir, os.environ)
+    sign_in = SignIn.of(os.environ)
     worker = Worker(app_dir)
     accounts = Accounts(os.environ)
     try:
-        host = FunctionsHost(await worker.load(), worker, accounts, options, app_dir)
+        host = FunctionsHost(await worker.load(), worker, accounts, options, app_dir, sign_in)
         await host.run(port)
     finally:
         await accounts.close()
@@ -75,7 +77,13 @@ class FunctionsHost:
     """Holds the listeners of one app, and their admin endpoints."""
 
     def __init__(
-        self, functions: list[Function], worker: Worker, accounts: Accounts, options: HostJson, app_dir: Path
+        self,
+        functions: list[Function],
+        worker: Worker,
+        accounts: Accounts,
+        options: HostJson,
+        app_dir: Path,
+        sign_in: SignIn,
     ) -> None:
         self._stop = asyncio.Event()
         self._wakes = Wakes()
@@ -101,7 +109,8 @@ class FunctionsHost:
             self._admin_routes(),
             options.route_prefix,
             self._invoker,
-            HttpProxy(worker.http_address) if worker.http_address else None,
+            HttpProxy(worker.http_address, sign_in) if worker.http_address else None,
+            sign_in,
         )
         self._tasks = asyncio.TaskGroup()
 

@@ -5,11 +5,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
+from multidict import CIMultiDictProxy
 
 from local.host.errors import ConfigurationError, StartError
 from local.host.http_proxy import HttpProxy
 from local.host.invocation import Invoker
 from local.host.protos import RpcHttp, TypedData
+from local.host.sign_in import SignIn
 from local.host.worker import Function, Outcome
 
 # The platform's maximum size of a request.
@@ -32,11 +34,13 @@ class HttpListener:
         route_prefix: str,
         invoker: Invoker,
         proxy: HttpProxy | None,
+        sign_in: SignIn,
     ) -> None:
         self._invoker = invoker
+        self._sign_in = sign_in
         self._proxy = proxy
         application = web.Application(client_max_size=_LARGEST_BODY)
-        application.add_routes(admin)
+        application.add_routes([*admin, *sign_in.routes()])
         routes = [(_route(function, route_prefix), function) for function in functions]
         for route, function in sorted(routes, key=lambda pair: _specificity(pair[0])):
             for method in function.trigger.get("methods") or ["*"]:
@@ -66,7 +70,8 @@ class HttpListener:
 
     def _by_value(self, function: Function) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            value = TypedData(http=await _rpc_request(request))
+            headers = self._sign_in.headers(request)
+            value = TypedData(http=await _rpc_request(request, headers))
             traceparent = request.headers.get("traceparent")
             return _response(await self._invoker.invoke(function, value, traceparent=traceparent))
 
@@ -115,11 +120,11 @@ def _specificity(route: str) -> list[int]:
     return [2 if segment.startswith("{*") else 1 if "{" in segment else 0 for segment in route.split("/")]
 
 
-async def _rpc_request(request: web.Request) -> RpcHttp:
+async def _rpc_request(request: web.Request, headers: CIMultiDictProxy[str]) -> RpcHttp:
     return RpcHttp(
         method=request.method,
         url=str(request.url),
-        headers={name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers},
+        headers={name.lower(): ", ".join(headers.getall(name)) for name in headers},
         params=dict(request.match_info),
         query=dict(request.query),
         body=TypedData(bytes=await request.read()),

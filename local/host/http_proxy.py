@@ -16,6 +16,8 @@ from aiohttp import (
     web,
 )
 
+from local.host.sign_in import SignIn
+
 _INVOCATION = "x-ms-invocation-id"
 _ACTIVITY_SECONDS = 240
 _DELAYS = (0.05, 0.1, 0.2, *[0.25] * 6)
@@ -34,8 +36,9 @@ class ForwardingFailed(Exception):
 class HttpProxy:
     """The worker's HTTP server at `address`, such as http://127.0.0.1:40123."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, sign_in: SignIn) -> None:
         self._address = address
+        self._sign_in = sign_in
         self._client: ClientSession | None = None
 
     async def forward(self, request: web.Request, invocation_id: str) -> web.StreamResponse:
@@ -57,7 +60,7 @@ class HttpProxy:
             await self._client.close()
 
     async def _forwarded(self, request: web.Request, invocation_id: str) -> web.StreamResponse:
-        headers = [(name, value) for name, value in request.headers.items() if _passes(name)]
+        headers = [(name, value) for name, value in self._sign_in.headers(request).items() if _passes(name)]
         async with self._session().request(
             request.method,
             self._address + request.raw_path,

@@ -15,9 +15,9 @@ NOT_THE_PRODUCT = {"tests", "benchmarks", "node_modules", "build", "infra", "doc
 
 VERBS = {
     *("send_message", "check_status", "reminders", "remote_content"),
-    *("expire_documents", "follow_subscriptions", "measure_backlog", "poison"),
+    *("expire_documents", "follow_subscriptions", "measure_backlog", "poison", "show_status"),
 }
-WIRING = {"context", "lifetime", "triggers"}
+WIRING = {"context", "http_triggers", "lifetime", "triggers"}
 NOUNS = WIRING | {"contract", "io_api", "ncrontab", "storage", "report", "settings", "telemetry"}
 DEPLOYED = VERBS | NOUNS | {"function_app"}
 NOT_DEPLOYED = {"local", "cli", "tests", "benchmarks"}
@@ -27,12 +27,12 @@ STORAGE_CLIENTS = ("azure.storage", "azure.data", "azure.identity", "azure.core"
 HTTP_CLIENTS = ("httpx", "aiohttp", "httpx_aiohttp", "requests", "urllib.request", "http.client")
 ENVIRONMENT = ("os.environ", "os.getenv", "os.environb", "pydantic_settings", "dotenv")
 
-TRIGGER_FILES = ("functions.py", "function_app.py", "triggers.py")
+TRIGGER_FILES = ("functions.py", "function_app.py", "triggers.py", "http_triggers.py")
 RESERVED = [
     (
         TRIGGERS,
         TRIGGER_FILES,
-        "only functions.py, triggers.py and function_app.py import azure.functions",
+        "only functions.py, the triggers and function_app.py import azure.functions",
     ),
     (
         STORAGE_CLIENTS,

@@ -1,0 +1,59 @@
+"""The page of one request: what `postino show` says of it."""
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from report import html
+from report.italian import counted, moment, shown
+from report.meanings import QUEUES, REASONS, named
+from report.timeline import HISTORY, LABELS, facts, line, state_in_words
+from show_status.frame import BACK, described, page, search
+
+
+def request_page(document: dict[str, Any]) -> str:
+    """Return the page of one request, from its timeline."""
+    parts = {
+        "stato": ("Che cosa se ne sa", _facts(document)),
+        "storia": ("La storia", _history(document["history"])),
+    }
+    if document["parked"]:
+        parts["parcheggiata"] = ("Parcheggiata", _parked_message(document))
+    parts["cerca"] = ("Cerca un'altra richiesta", search())
+    return page(
+        f"Richiesta {document['request_id']}",
+        f"<p><strong>{escape(str(state_in_words(document['state'])))}</strong></p>{BACK}",
+        "".join(html.section(name, *part, wide=True) for name, part in parts.items()),
+    )
+
+
+def _facts(document: dict[str, Any]) -> str:
+    there = {LABELS[name]: shown(value) for name, value in facts(document).items() if value is not None}
+    return described(there, "facts")
+
+
+def _history(lines: Iterable[dict[str, Any]]) -> str:
+    rows = [[shown(value) for value in line(step)] for step in lines]
+    filled = [at for at in range(len(HISTORY)) if any(row[at] for row in rows)]
+    return html.table(
+        "Tutti i passi", [HISTORY[at] for at in filled], [[row[at] for at in filled] for row in rows]
+    )
+
+
+def _parked_message(document: dict[str, Any]) -> str:
+    parked = document["parked"]
+    reason, queue = (
+        escape(str(named(words, parked[name]))) for words, name in ((REASONS, "reason"), (QUEUES, "queue"))
+    )
+    times = counted(parked["times"], "volta", "volte")
+    fields = _codes(violation["field"] for violation in parked["violations"])
+    return (
+        f"<p>{reason}, il {moment(parked['last_at'])}, {times}, dalla coda {queue}.</p>"
+        + (f"<p>I campi che non vanno:</p>{fields}" if parked["violations"] else "")
+        + "<p>Per il resto, e per decidere:</p>"
+        + _codes(f"postino parked show {parked_id}" for parked_id in document["parked_ids"])
+    )
+
+
+def _codes(texts: Iterable[str]) -> str:
+    return f"<ul>{''.join(f'<li><code>{escape(text)}</code></li>' for text in texts)}</ul>"
