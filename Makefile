@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 outage bench-budget bench-campaign bench-coldstart bench-cost bench-follow bench-reading bench-reminders bench-remote-content bench-throughput check package privacy sbom lock schemas
+.PHONY: help setup demo run test torture kill9 outage bench-budget bench-campaign bench-coldstart bench-cost bench-follow bench-reading bench-reminders bench-remote-content bench-throughput check look package privacy sbom lock schemas
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -75,6 +75,12 @@ check: setup  ## format, lint, types
 	@ruff format --check .
 	@ruff check .
 	@mypy .
+
+look: setup  ## the report and the status page in Chromium: pictures in build/look, and their faults; a minute
+	@command -v chromium > /dev/null || { [ "$$(id -u)" = 0 ] || \
+		{ echo "look: Chromium is missing; as root: apt-get install chromium"; exit 1; }; \
+		apt-get update -qq && apt-get install -qq --yes chromium; }
+	@python -m tests.look
 
 package: setup  ## what would be published on Azure, as build/postino.zip
 	@python -m local.package

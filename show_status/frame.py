@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from html import escape
 from typing import Final
 
-from contract.fiscal_code import FISCAL_CODE_SHAPE
 from report import html
 
 PATH: Final = "/api/status"
@@ -18,18 +17,21 @@ dl { margin: 0; }
 dt { color: var(--soft); }
 dd { margin: 0; font-weight: 600; }
 .brief, .facts { display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 11rem), 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 13rem), 1fr)); }
 .brief dd { font-size: 1.25rem; line-height: 1.3; }
 .facts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); }
 form { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; }
+form + form { margin-top: 1.25rem; }
 form > div { flex: 1 1 14rem; min-width: 0; }
-label { display: block; }
+label { display: block; margin-bottom: .25rem; }
 input, select, button { font: inherit; width: 100%; min-height: 2.75rem; padding: .4rem .75rem;
   border: 1px solid var(--soft); border-radius: .35rem; background: var(--ground); color: var(--text); }
 button { width: auto; background: var(--ink); color: var(--ground); border-color: var(--ink);
   cursor: pointer; }
 input:focus-visible, select:focus-visible, button:focus-visible { outline: 3px solid var(--focus);
   outline-offset: 2px; }
+.steps { margin: 0; padding-left: 1.5rem; }
+.steps li { margin-bottom: .75rem; }
 .hint { flex-basis: 100%; margin: 0; }
 """
 )
@@ -41,7 +43,8 @@ POLICY: Final = (
 """The Content-Security-Policy of every page: only this style, and forms that come back here."""
 
 # The browser itself refuses a fiscal code, so none gets into an address, a history or a log.
-_ID_PATTERN: Final = f"(?!.*({FISCAL_CODE_SHAPE.pattern.replace('A-Z', 'A-Za-z')}))[A-Za-z0-9._:\\-]{{1,128}}"
+_FISCAL_CODE: Final = "[A-Za-z]{6}[0-9]{2}[A-Za-z][0-9]{2}[A-Za-z][0-9]{3}[A-Za-z]"
+_ID_PATTERN: Final = f"(?!.*{_FISCAL_CODE})[A-Za-z0-9._:\\-]{{1,128}}"
 
 
 def page(title: str, header: str, main: str, footer: str = "") -> str:

@@ -1,7 +1,7 @@
 """The page of a selection: the funnel, what failed, what waits."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -65,7 +65,7 @@ def _brief(numbers: dict[str, Any]) -> str:
     return described(told, "brief")
 
 
-def _ago(at: Any, numbers: dict[str, Any]) -> str:
+def _ago(at: datetime | None, numbers: dict[str, Any]) -> str:
     if at is None:
         return ""
     return f"{moment(at)}, {duration(max(numbers['read_at'] - at, timedelta(0)))} fa"
@@ -121,17 +121,17 @@ def _parked(parked: dict[str, int]) -> str:
 def _queues(numbers: dict[str, Any]) -> str:
     oldest, now = numbers["oldest"], numbers["read_at"]
     rows = [
-        (f"{QUEUES[queue]} ({queue})", _waiting_since(oldest[queue], now), number(depth))
+        (f"{QUEUES[queue]} ({queue})\n{_first_waits(oldest[queue], now)}", number(depth))
         for queue, depth in numbers["queues"].items()
         if depth
     ]
-    text = "<p>Sono quelle di tutte le campagne. " + ("" if rows else "Sono vuote.") + "</p>"
-    head = ("coda", "il primo aspetta da", "messaggi")
-    return text + (html.table("Le code che non sono vuote", head, rows, numbers=(2,)) if rows else "")
+    text = f"<p>Sono quelle di tutte le campagne.{'' if rows else ' Sono vuote.'}</p>"
+    head = ("coda, e da quanto aspetta il primo", "messaggi")
+    return text + (html.table("Le code che non sono vuote", head, rows, numbers=(1,)) if rows else "")
 
 
-def _waiting_since(at: Any, now: Any) -> str:
-    return duration(max(now - at, timedelta(0))) if at else "nessuno è visibile adesso"
+def _first_waits(at: datetime | None, now: datetime) -> str:
+    return f"da {duration(max(now - at, timedelta(0)))}" if at else "nessuno è visibile adesso"
 
 
 def _notes(counters: dict[str, Any]) -> str:

@@ -32,12 +32,15 @@ def _facts(document: dict[str, Any]) -> str:
     return described(there, "facts")
 
 
-def _history(lines: Iterable[dict[str, Any]]) -> str:
-    rows = [[shown(value) for value in line(step)] for step in lines]
-    filled = [at for at in range(len(HISTORY)) if any(row[at] for row in rows)]
-    return html.table(
-        "Tutti i passi", [HISTORY[at] for at in filled], [[row[at] for at in filled] for row in rows]
-    )
+def _history(steps: Iterable[dict[str, Any]]) -> str:
+    return f'<ol class="steps">{"".join(f"<li>{_step(step)}</li>" for step in steps)}</ol>'
+
+
+def _step(step: dict[str, Any]) -> str:
+    """Return a step as lines: when, what, and then each column that has a value with its name."""
+    at, what, *rest = [escape(shown(value)) for value in line(step)]
+    named_rest = (f"<br>{name}: {value}" for name, value in zip(HISTORY[2:], rest, strict=True) if value)
+    return f'<span class="soft">{at}</span><br><strong>{what}</strong>{"".join(named_rest)}'
 
 
 def _parked_message(document: dict[str, Any]) -> str:

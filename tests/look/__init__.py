@@ -1,0 +1,1 @@
+"""The report and the status page in a browser: `make look`."""
