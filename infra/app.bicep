@@ -14,6 +14,8 @@ param subnetId string
 param instanceMemoryMB int
 param maximumInstanceCount int
 param alwaysReady array
+param signInClientId string
+param statusPageRole string
 param secretSettings array
 param settings object
 
@@ -29,6 +31,8 @@ var defaultSettings = {
   REMOTE_CONTENT_CONFIGURATION_ID: ''
   REMINDERS_PER_CITIZEN_PER_DAY: '2'
   REMINDERS_SCHEDULE: '0 */15 * * * *'
+  // Without the sign-in the status page is off.
+  STATUS_PAGE_ROLE: empty(signInClientId) ? '' : statusPageRole
   SUBSCRIPTIONS_FEED: ''
   SUBSCRIPTIONS_FEED_SCHEDULE: '0 20,50 * * * *'
 }
@@ -121,6 +125,42 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
     storageSettings,
     telemetrySettings
   )
+}
+
+// The sign-in of the status page. IO calls the app without it, so anonymous calls pass, and the page itself refuses
+// them. Without a client secret the browser brings the ID token itself (response_mode=form_post).
+resource signIn 'Microsoft.Web/sites/config@2024-04-01' = if (!empty(signInClientId)) {
+  parent: app
+  name: 'authsettingsV2'
+  properties: {
+    platform: {
+      enabled: true
+    }
+    globalValidation: {
+      requireAuthentication: false
+      unauthenticatedClientAction: 'AllowAnonymous'
+    }
+    httpSettings: {
+      requireHttps: true
+    }
+    identityProviders: {
+      azureActiveDirectory: {
+        enabled: true
+        registration: {
+          clientId: signInClientId
+          openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+        }
+        validation: {
+          allowedAudiences: [signInClientId]
+        }
+      }
+    }
+    login: {
+      tokenStore: {
+        enabled: false
+      }
+    }
+  }
 }
 
 // Publishing takes an Entra ID token; the app's own user name and password are off.

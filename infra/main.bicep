@@ -55,6 +55,12 @@ param creditorPrincipalId string = ''
 @description('Object id of the group of users of the command `postino`.')
 param operatorsPrincipalId string = ''
 
+@description('Client id of the app registration by which operators sign in to the status page; without it there is no page.')
+param signInClientId string = ''
+
+@description('The app role whose holders see the status page.')
+param statusPageRole string = 'Postino.Read'
+
 @description('E-mail addresses that receive alerts.')
 param alertEmails array = []
 
@@ -162,6 +168,8 @@ module app 'app.bicep' = {
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     alwaysReady: alwaysReady
+    signInClientId: signInClientId
+    statusPageRole: statusPageRole
     secretSettings: secretSettings
     settings: settings
   }

@@ -9,5 +9,6 @@ param backOfficePrincipalId = readEnvironmentVariable('POSTINO_BACK_OFFICE', '')
 param outcomeReaderPrincipalId = readEnvironmentVariable('POSTINO_OUTCOME_READER', '')
 param creditorPrincipalId = readEnvironmentVariable('POSTINO_CREDITOR', '')
 param operatorsPrincipalId = readEnvironmentVariable('POSTINO_OPERATORS', '')
+param signInClientId = readEnvironmentVariable('POSTINO_SIGN_IN', '')
 // Addresses with commas between them.
 param alertEmails = filter(split(readEnvironmentVariable('POSTINO_ALERT_EMAILS', ''), ','), email => !empty(email))

@@ -136,9 +136,13 @@ def _gravity(failure: tuple[list[str], int]) -> tuple[int, int, str]:
 def _command(state: str, reason: str, campaign: str | None, service: str | None) -> str | None:
     if state not in COMMANDS_ON_FAILURES:
         return None
+    return COMMANDS_ON_FAILURES[state].format(reason=reason) + options_of(campaign, service)
+
+
+def options_of(campaign: str | None, service: str | None) -> str:
+    """Return the options by which a command takes the same requests."""
     chosen = (("--campaign", campaign), ("--service", service))
-    options = "".join(f" {name} {shlex.quote(value)}" for name, value in chosen if value)
-    return COMMANDS_ON_FAILURES[state].format(reason=reason) + options
+    return "".join(f" {name} {shlex.quote(value)}" for name, value in chosen if value)
 
 
 def _times(numbers: Counter[str], name: str) -> dict[str, Any]:

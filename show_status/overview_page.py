@@ -10,7 +10,7 @@ from report import html, sections
 from report.italian import duration, moment, number
 from report.meanings import QUEUES, REASONS, named
 from report.sections import Telling
-from report.summary import exactness
+from report.summary import exactness, options_of
 from show_status.frame import described, page, search
 from show_status.overview import FRESH
 
@@ -33,7 +33,7 @@ def overview_page(numbers: dict[str, Any]) -> str:
         "cerca": ("Scegli e cerca", _choice(numbers) + search()),
         "passi": ("A che punto sono", sections.funnel(numbers["funnel"], EXACT)),
         "dubbio": ("In dubbio", _in_doubt(numbers["failures"])),
-        "parcheggiate": ("Parcheggiate", _parked(numbers["parked"])),
+        "parcheggiate": ("Parcheggiate", _parked(numbers)),
         "code": ("Le code", _queues(numbers)),
         "premium": ("Messaggi Premium", sections.premium(numbers["premium"], EXACT)),
         "fallite": ("Non riuscite", sections.failures(numbers["failures"], EXACT)),
@@ -95,25 +95,24 @@ def _options(names: Sequence[str], chosen: str | None) -> str:
 
 
 def _in_doubt(failures: Sequence[dict[str, Any]]) -> str:
-    rows = [
-        (str(named(REASONS, one["reason"])), number(one["number"]))
-        for one in failures
-        if one["state"] == "IN_DOUBT"
-    ]
-    if not rows:
+    in_doubt = [one for one in failures if one["state"] == "IN_DOUBT"]
+    if not in_doubt:
         return "<p>Nessuna.</p>"
-    return (
+    text = (
         "<p>Non si sa se IO le ha ricevute: non partono più da sole. Decide l'operatore, con "
-        "<code>postino in-doubt list</code>.</p>"
-    ) + html.table("In dubbio per motivo", ("motivo", "numero"), rows, numbers=(1,))
+        f"<code>{escape(in_doubt[0]['command'])}</code>.</p>"
+    )
+    rows = [(str(named(REASONS, one["reason"])), number(one["number"])) for one in in_doubt]
+    return text + html.table("In dubbio per motivo", ("motivo", "numero"), rows, numbers=(1,))
 
 
-def _parked(parked: dict[str, int]) -> str:
-    if not parked:
+def _parked(numbers: dict[str, Any]) -> str:
+    if not numbers["parked"]:
         return "<p>Nessuna.</p>"
+    options = options_of(numbers["campaign"], numbers["service"])
     rows = [
-        (f"{named(REASONS, reason)}\npostino parked list --reason {reason}", number(many))
-        for reason, many in sorted(parked.items(), key=lambda item: -item[1])
+        (f"{named(REASONS, reason)}\npostino parked list --reason {reason}{options}", number(many))
+        for reason, many in numbers["parked"].most_common()
     ]
     return html.table("Parcheggiate per motivo", ("motivo, e come si guarda", "numero"), rows, numbers=(1,))
 

@@ -178,6 +178,8 @@ def test_documents_are_where_the_code_reads_them() -> None:
         ("monitoring.bicep", "DisableLocalAuth: true"),
         ("app.bicep", "keyVaultReferenceIdentity: identityId"),
         ("app.bicep", "httpsOnly: true"),
+        ("app.bicep", "unauthenticatedClientAction: 'AllowAnonymous'"),
+        ("app.bicep", "STATUS_PAGE_ROLE: empty(signInClientId) ? '' : statusPageRole"),
         ("app.bicep", "version: '3.13'"),
         ("app.bicep", "name: 'FC1'"),
         ("main.bicep", "param location string = 'italynorth'"),

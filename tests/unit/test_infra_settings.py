@@ -29,7 +29,8 @@ OTHER_FORMS_OF_STORAGE = {
     )
 }
 OTLP = {name for name in FIELDS if name.startswith("OTEL_EXPORTER_")}
-NOT_IN_AZURE = OTHER_FORMS_OF_STORAGE | OTLP | {"AzureWebJobsStorage"}
+# App Service itself tells the app whether its sign-in is on.
+NOT_IN_AZURE = OTHER_FORMS_OF_STORAGE | OTLP | {"AzureWebJobsStorage", "WEBSITE_AUTH_ENABLED"}
 # Set when an institution has them (main.bicep, secretSettings).
 OPTIONAL_SECRETS = {
     "IO_API_SECONDARY_KEY",

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -18,9 +17,9 @@ from report.suppression import FEW, suppressed
 from storage.counters import Counted
 from storage.facts import BUCKETS, FAILURES, LONGER, TO_PAY, TO_READ, premium_in
 from storage.tally import Group, Sums
+from tests.html_reader import HtmlReader
 
 NOW = datetime(2026, 11, 29, 13, 0, tzinfo=UTC)
-VOID = {"meta", "br", "rect", "circle", "path"}
 FACTS = (
     *("requests", "reachable", "reached/ACCEPTED", "reached/PROCESSED", "reached/READ", "reached/PAID"),
     *("delivered/premium", "delivered/payment", "to_read/1h", "to_read/longer", "to_read/seconds"),
@@ -45,37 +44,6 @@ def _page(numbers: Counter[str], *, campaign: str | None = "TARI 2026") -> str:
     return page(document, NOW)
 
 
-class Reader(HTMLParser):
-    """Reads a page: its tags with their attributes, its text, and whether each tag is closed in order."""
-
-    def __init__(self, source: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text: list[str] = []
-        self.feed(source)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.text.append(data)
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        """The attributes of each of these tags."""
-        return [attributes for name, attributes in self.tags if name == tag]
-
-
 @given(st.dictionaries(st.sampled_from(FACTS), st.tuples(st.integers(0, 40), st.integers(0, 4))))
 def test_small_groups_change_nothing(numbers: dict[str, tuple[int, int]]) -> None:
     """Fewer than five people more or less change nothing on the page, alone or by a difference."""
@@ -86,7 +54,7 @@ def test_small_groups_change_nothing(numbers: dict[str, tuple[int, int]]) -> Non
 
 def test_page_of_few_requests_has_no_number() -> None:
     """With fewer than five requests every number is «meno di 5», zero included."""
-    few = Reader(_page(Counter(dict.fromkeys(FACTS, 4))))
+    few = HtmlReader(_page(Counter(dict.fromkeys(FACTS, 4))))
     numbers = [text for text in few.text if re.fullmatch(r"[\d.]+", text.strip())]
     assert numbers == []
     assert FEW in few.text
@@ -94,7 +62,7 @@ def test_page_of_few_requests_has_no_number() -> None:
 
 def test_numbers_are_multiples_of_five() -> None:
     """Every number of a table or plot is a multiple of five."""
-    texts = [text.strip().replace(".", "") for text in Reader(_page(FULL)).text]
+    texts = [text.strip().replace(".", "") for text in HtmlReader(_page(FULL)).text]
     numbers = [int(text) for text in texts if text.isdecimal()]
     assert len(numbers) > 20
     assert not [number for number in numbers if number % 5]
@@ -103,7 +71,7 @@ def test_numbers_are_multiples_of_five() -> None:
 def test_page_is_well_formed_and_needs_nothing_else() -> None:
     """Every tag is closed in order, ids are unique, references resolve, and nothing is loaded or run."""
     source = _page(FULL)
-    read = Reader(source)
+    read = HtmlReader(source)
     assert read.open == []
     ids = [str(attributes["id"]) for _, attributes in read.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -117,7 +85,7 @@ def test_page_is_well_formed_and_needs_nothing_else() -> None:
 
 def test_each_plot_has_a_name_and_a_table() -> None:
     """Each plot is an image with a title and a description, and a table says the same with headings."""
-    read = Reader(_page(FULL))
+    read = HtmlReader(_page(FULL))
     plots = [svg for svg in read.all("svg") if svg.get("role") == "img"]
     assert len(plots) == 4
     assert len(read.all("title")) == len(plots) + 1
