@@ -38,7 +38,7 @@ from local.host.worker import Worker
 worker = Worker(Path(sys.argv[1]))
 functions = asyncio.run(worker.load())
 found = {f.name: {"trigger": f.trigger, "outputs": f.outputs} for f in functions}
-print(json.dumps(found | {"streaming": bool({"fastapi", "azure.storage.blob"} & set(sys.modules))}))
+print(json.dumps(found | {"streaming": bool({"fastapi", "azure.storage.blob", "report"} & set(sys.modules))}))
 worker.stop()
 """
 
@@ -112,12 +112,13 @@ def _indexed(app: TheApp, azurite: Azurite, settings: Mapping[str, str]) -> dict
     return functions
 
 
-def test_remote_contents_are_registered_only_with_their_key(
+def test_http_functions_are_registered_only_with_their_settings(
     app: TheApp, azurite: Azurite, good: dict[str, str]
 ) -> None:
-    """With REMOTE_CONTENT_API_KEY there are three more functions. Without it, nothing of them is loaded."""
+    """With REMOTE_CONTENT_API_KEY and STATUS_PAGE_ROLE there are four more functions; without, none."""
     without = _indexed(app, azurite, good)
-    functions = _indexed(app, azurite, good | {"REMOTE_CONTENT_API_KEY": "k" * 40})
+    more = {"REMOTE_CONTENT_API_KEY": "k" * 40, "STATUS_PAGE_ROLE": "Postino.Read"}
+    functions = _indexed(app, azurite, good | more)
     assert (without.pop("streaming"), functions.pop("streaming")) == (False, True)
     over_http = {name: functions.pop(name)["trigger"] for name in set(functions) - set(without)}
     assert functions == without
@@ -125,6 +126,7 @@ def test_remote_contents_are_registered_only_with_their_key(
         "remote_content_details": "messages/{id}",
         "remote_content_precondition": "messages/{id}/precondition",
         "remote_content_attachment": "messages/{id}/{attachment_url}",
+        "show_status": "status",
     }
     for trigger in over_http.values():
         assert (trigger["type"], trigger["methods"]) == ("httpTrigger", ["GET"])

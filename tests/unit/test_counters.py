@@ -395,3 +395,23 @@ def test_row_that_cannot_be_counted_fails_no_send() -> None:
 def test_settlement_before_its_request_is_no_request(app: FakeApp) -> None:
     """A settlement that waits for its request has no facts."""
     assert facts_of({"settled_at": a_request().expires_at}) == Counter()
+
+
+async def test_last_acceptance_is_kept(app: FakeApp) -> None:
+    """The last acceptance by IO is kept apart from later steps, and a recount finds the same."""
+    accepted_at = app.clock()
+    await _read_and_paid(app)
+    await app.stores.counters.flush()
+    (before,) = await app.stores.counters.read()
+    await recount(app.ledger, app.stores.counters)
+    (after,) = await app.stores.counters.read()
+    assert (before.sums.accepted_at, after.sums.accepted_at) == (accepted_at, accepted_at)
+    assert before.sums.last_at == accepted_at + timedelta(days=2)
+
+
+async def test_account_without_acceptances_has_none(app: FakeApp) -> None:
+    """Requests that IO never accepted leave no last acceptance."""
+    await _skipped(app)
+    await app.stores.counters.flush()
+    (one,) = await app.stores.counters.read()
+    assert one.sums.accepted_at is None
