@@ -18,8 +18,8 @@ from cli.campaign_file.row_request import RowRequests
 from cli.campaign_file.sample import invented
 from cli.campaign_file.trial_requests import Trial
 from cli.connection import Operator, ask
-from cli.printing import ATTENTION, INTERRUPTED, fail, print_note, print_table, shown
-from report.italian import counted, duration, joined
+from cli.printing import ATTENTION, INTERRUPTED, fail, print_note, print_table
+from report.italian import counted, duration, joined, shown
 from report.meanings import ADVICE, REASONS, STATES, named
 from storage.ledger import DELIVERED, WAITING, Entry, State
 from storage.parked import ParkedMessage

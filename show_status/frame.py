@@ -17,7 +17,7 @@ dl { margin: 0; }
 dt { color: var(--soft); }
 dd { margin: 0; font-weight: 600; }
 .brief, .facts { display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 13rem), 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); }
 .brief dd { font-size: 1.25rem; line-height: 1.3; }
 .facts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 15rem), 1fr)); }
 form { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; }
