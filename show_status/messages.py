@@ -1,9 +1,11 @@
 """The pages that say why there is nothing to see."""
 
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
 
 from report import html
+from report.italian import moment
 from show_status.frame import BACK, PATH, page, search
 
 _SIGN_IN: Final = f"/.auth/login/aad?{urlencode({'post_login_redirect_uri': PATH})}"
@@ -40,6 +42,14 @@ def no_such_request() -> str:
     """Return the page for a request_id that nothing knows."""
     text = "<p>Nessuna richiesta ha questo request_id: controlla maiuscole e minuscole, o se è in coda.</p>"
     return page("Richiesta non trovata", text + BACK, _search())
+
+
+def erased(at: datetime) -> str:
+    """Return the page for a request whose data were erased then."""
+    text = (
+        f"<p>I dati sono stati cancellati il {moment(at)}. Resta solo il request_id, che non parte più.</p>"
+    )
+    return page("Richiesta cancellata", text + BACK, _search())
 
 
 def not_understood(field: str) -> str:

@@ -76,5 +76,6 @@ class StatusPage:
         found = [message for message in parked if message.request_id == request_id]
         entry = await self.stores.ledger.get(request_id)
         if entry is None and not found:
-            return 404, messages.no_such_request()
+            buried = await self.stores.ledger.tombstone(request_id)
+            return 404, messages.erased(buried.buried_at) if buried else messages.no_such_request()
         return 200, request_page(timeline(request_id, entry, found))

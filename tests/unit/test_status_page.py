@@ -120,6 +120,14 @@ async def test_unknown_request_is_404() -> None:
     assert (status, "Richiesta non trovata" in html) == (404, True)
 
 
+async def test_erased_request_says_so() -> None:
+    """Of a request whose data were erased the page says when that was, and nothing else."""
+    app = await filled()
+    await app.ledger.bury(app.entry("tari-000123"))
+    status, html = await asked(page_of(app), {"request_id": "tari-000123"})
+    assert (status, "I dati sono stati cancellati il 24/11/2026 13:20" in html) == (404, True)
+
+
 @pytest.mark.parametrize("field", ["campaign", "service", "request_id"])
 @pytest.mark.parametrize("value", [FISCAL_CODE, "<script>", "x" * 129])
 async def test_field_that_breaks_its_rule_is_not_repeated(field: str, value: str) -> None:
