@@ -139,7 +139,7 @@ TABLES: Final[Mapping[str, Store]] = {
         "i conti per campagna e servizio; una somma piccola può riguardare una persona sola",
         "non si cancella",
         technical=(
-            *(*KEYS, "campaign", "service", "numbers", "first_at", "last_at", "written"),
+            *(*KEYS, "campaign", "service", "numbers", "first_at", "last_at", "accepted_at", "written"),
             *("rebuilt_at", "at"),
         ),
     ),
