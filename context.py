@@ -36,6 +36,7 @@ class Context(Stores):
         cls,
         configured: Settings,
         account: StorageAccount,
+        cipher: Cipher,
         clock: Callable[[], datetime],
         *,
         io_clock: Callable[[], datetime] | None = None,
@@ -47,7 +48,7 @@ class Context(Stores):
         return cls.on(
             account.table,
             account.queues(),
-            Cipher(configured.encryption_keys),
+            cipher,
             clock,
             io=IoAccount.of(configured, account.table(rate_limiter.TABLE), io_clock or clock),
             policies=configured.reminder_policies,

@@ -11,6 +11,7 @@ import lifetime
 import measure_backlog.functions
 import poison.functions
 import reminders.functions
+import rotate_keys.functions
 import send_message.functions
 import settings
 import telemetry
@@ -34,7 +35,7 @@ telemetry.export(configured)
 account = StorageAccount(configured)
 cipher = Cipher(configured.encryption_keys)
 readiness = Readiness.of(account, cipher, rate_limiter.TABLE)
-context = Context.of(configured, account, clock)
+context = Context.of(configured, account, cipher, clock)
 intake = Intake(readiness, context.queues)
 lifetime.keep_running(context.counters.keep_writing)
 lifetime.close_at_the_end(context.io.aclose, context.counters.close, account.aclose)
@@ -51,6 +52,7 @@ app.register_functions(expire_documents.functions.blueprint(readiness, context))
 app.register_functions(
     follow_subscriptions.functions.blueprint(readiness, context, configured.subscriptions_feed_schedule)
 )
+app.register_functions(rotate_keys.functions.blueprint(readiness, context))
 if keys := configured.remote_content_keys:
     # The extension that streams documents takes half a second to import, and makes the worker an HTTP server.
     import remote_content.functions

@@ -4,6 +4,7 @@ import asyncio
 import getpass
 import socket
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -25,9 +26,9 @@ from storage.account import StorageAccount
 from storage.audit import Audit
 from storage.campaign_secrets import CampaignSecrets
 from storage.campaign_spreads import CampaignSpreads
-from storage.cipher import Cipher, Undecipherable
+from storage.cipher import Cipher, NoIndexKey, Undecipherable
 from storage.documents import Documents
-from storage.key_checks import KeyChecks
+from storage.index_key import IndexKey
 from storage.readiness import Readiness
 from storage.stores import Stores
 from storage.table import Unanswered
@@ -53,7 +54,7 @@ class Operator(Stores):
     policies: Mapping[str, ReminderPolicy]
     thresholds: Thresholds
     readiness: Readiness
-    key_checks: KeyChecks
+    index_key: IndexKey
     campaign_secrets: CampaignSecrets
     campaign_spreads: CampaignSpreads
     configured: Settings
@@ -91,6 +92,12 @@ def ask[Answer](question: Callable[[Operator], Awaitable[Answer]], *, is_long: b
             "Nessuna chiave di ENCRYPTION_KEYS apre questo messaggio: "
             "rimetti in fondo all'elenco quella con cui era stato cifrato.",
         )
+    except NoIndexKey:
+        fail(
+            WRONG,
+            "Manca la chiave degli indici, senza la quale non si trova una persona né un avviso: la prepara "
+            "l'app quando parte. Se è già partita, `postino doctor` dice quale chiave manca.",
+        )
 
 
 def _no_storage(status: int | None) -> str:
@@ -125,6 +132,8 @@ async def _answer[Answer](question: Callable[[Operator], Awaitable[Answer]], *, 
         notice.cancel()
     stores = _stores(account, cipher, configured)
     try:
+        with suppress(Undecipherable):  # `doctor` names the key; what needs the index key raises NoIndexKey
+            await stores.index_key.read()
         return await question(stores)
     finally:
         await stores.counters.close()
@@ -151,7 +160,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Op
         policies=configured.reminder_policies,
         thresholds=configured.doctor_thresholds,
         readiness=Readiness.of(account, cipher, rate_limiter.TABLE, counters.TABLE),
-        key_checks=KeyChecks(account.table(key_checks.TABLE), cipher),
+        index_key=IndexKey(account.table(key_checks.TABLE), cipher, []),
         campaign_secrets=CampaignSecrets(account.table(campaign_secrets.TABLE), cipher),
         campaign_spreads=CampaignSpreads(account.table(campaign_spreads.TABLE)),
         configured=configured,

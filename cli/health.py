@@ -32,11 +32,13 @@ FAULT_WORDS: Final = {
     "refused": "tabella che rifiuta l'accesso",
     "unanswered": "tabella che non risponde",
     "missing_key": "chiave che manca in ENCRYPTION_KEYS",
+    "index_key": "chiave degli indici che nessuna chiave apre, nella tabella",
 }
 FAULT_ADVICE: Final = {
     "refused": "dai all'identità il ruolo Storage Table Data Contributor sullo storage account",
     "unanswered": "controlla lo storage account e la rete",
     "missing_key": "rimettila in fondo a ENCRYPTION_KEYS; se è persa per sempre: postino keys forget",
+    "index_key": "ripristina la riga «index» di quella tabella da una copia",
 }
 WORDS: Final = {
     "in_doubt": "richieste in dubbio",

@@ -75,6 +75,8 @@ class Access:
             raise self._denied(call, "malformed", 400)
         if not _ID.fullmatch(call.remote_content_id):
             raise self._denied(call, "malformed")
+        if not self._contents.can_tell and not await self._readiness.holds():
+            raise Unavailable(Unavailable.__doc__)
         found = await self._found(call.remote_content_id)
         is_key = self._is_key(call.key)
         is_recipient = self._contents.is_for(found or _NOBODYS, call.fiscal_code)

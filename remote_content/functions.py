@@ -24,7 +24,7 @@ def blueprint(
     """Register the three endpoints. A call is authorised by one of `keys` in the header `key_header`."""
     documents = context.documents
     assert documents, "remote contents are switched on"
-    access = Access(context.remote_contents, readiness, keys, Denials(cipher.digest))
+    access = Access(context.remote_contents, readiness, keys, Denials(cipher.pseudonym))
     functions = func.Blueprint()
 
     def serve(name: str, route: str, of: Serve) -> None:

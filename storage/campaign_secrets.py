@@ -15,7 +15,7 @@ from storage.cipher import Cipher
 from storage.table import AlreadyThere, Table
 
 TABLE: Final = campaigns.TABLE
-_PARTITION: Final = "secrets"
+PARTITION: Final = "secrets"
 _COLUMN: Final = "sealed"
 
 
@@ -55,11 +55,11 @@ class CampaignSecrets:
 
     async def of(self, campaign: str) -> CampaignSecret:
         """Return the secret of a campaign, made at the first call. Raises Undecipherable and Unanswered."""
-        row = await self._table.get(_PARTITION, campaign)
+        row = await self._table.get(PARTITION, campaign)
         if row is None:
             new = CampaignSecret.temporary(campaign)
             try:
-                await self._table.insert(_PARTITION, campaign, {_COLUMN: self._cipher.seal(new.key)})
+                await self._table.insert(PARTITION, campaign, {_COLUMN: self._cipher.seal(new.key)})
             except AlreadyThere:
                 return await self.of(campaign)
             return new

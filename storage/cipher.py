@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -17,15 +18,47 @@ class Undecipherable(Exception):
     """No key of ENCRYPTION_KEYS decrypts this; put the key that encrypted it back at the end of the list."""
 
 
+class NoIndexKey(Exception):
+    """The index key has not been read yet, so nothing can be found by its keyed hash."""
+
+
 class Cipher:
-    """Encrypts with the first key of the ring, decrypts with any (Fernet: AES-128-CBC and HMAC-SHA256)."""
+    """Encrypts with the first key of the ring, decrypts with any (Fernet: AES-128-CBC and HMAC-SHA256).
+
+    Keyed hashes are not made with the ring, but with the index key (`storage/index_key.py`), which a rotation
+    of the ring leaves as it is. `former_hash_keys`: the keys of the hashes that were made before there was
+    one, the first of the ring first.
+    """
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
         secrets = [key.get_secret_value().encode() for key in keys]
-        self._ring = MultiFernet([Fernet(secret) for secret in secrets])
-        self._hash_keys = [_derived(secret, b"postino keyed hash") for secret in secrets]
-        # Names the key in messages. The key cannot be computed from its name.
-        self.first_name = _derived(secrets[0], b"postino key name")[:4].hex()
+        # Names the keys in messages. A key cannot be computed from its name.
+        self._by_name = {
+            _derived(secret, b"postino key name")[:4].hex(): Fernet(secret) for secret in secrets
+        }
+        self._ring = MultiFernet(self._by_name.values())
+        self._pseudonym_key = _derived(secrets[0], b"postino pseudonym")
+        self._hash_keys: tuple[bytes, ...] = ()
+        self.former_hash_keys = tuple(_derived(secret, b"postino keyed hash") for secret in secrets)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the keys, in the order of the ring."""
+        return tuple(self._by_name)
+
+    @property
+    def first_name(self) -> str:
+        """The name of the key that encrypts."""
+        return self.names[0]
+
+    @property
+    def has_index_key(self) -> bool:
+        """Whether keyed hashes can be made."""
+        return bool(self._hash_keys)
+
+    def index_by(self, keys: Sequence[bytes]) -> None:
+        """Make keyed hashes with these keys from now on; the first makes new ones, all find old ones."""
+        self._hash_keys = tuple(keys)
 
     def seal(self, plain: bytes) -> bytes:
         """Encrypt. The result is ASCII and a third longer than `plain`, plus about 100 bytes."""
@@ -35,6 +68,21 @@ class Cipher:
         """Decrypt what `seal` made. Raises Undecipherable."""
         try:
             return self._ring.decrypt(sealed)
+        except InvalidToken:
+            raise Undecipherable(Undecipherable.__doc__) from None
+
+    def name_of(self, sealed: bytes) -> str:
+        """Return the name of the key that decrypts this. Raises Undecipherable."""
+        for name, key in self._by_name.items():
+            with suppress(InvalidToken):
+                key.decrypt(sealed)
+                return name
+        raise Undecipherable(Undecipherable.__doc__)
+
+    def reseal(self, sealed: bytes) -> bytes:
+        """Encrypt again with the first key. The result is as long. Raises Undecipherable."""
+        try:
+            return self._ring.rotate(sealed)
         except InvalidToken:
             raise Undecipherable(Undecipherable.__doc__) from None
 
@@ -49,19 +97,25 @@ class Cipher:
         return self.open(b"".join(values[f"{name}{number}"] for number in range(len(values))))
 
     def digest(self, plain: bytes) -> str:
-        """Return the keyed hash by the first key: 64 hex digits that cannot be enumerated without the key."""
+        """Return the keyed hash of new rows: 64 hex digits that cannot be enumerated without the index key.
+
+        Raises NoIndexKey.
+        """
         return self.digests(plain)[0]
 
     def digests(self, plain: bytes) -> list[str]:
-        """Return the keyed hash by every key of the ring, the first key's first.
-
-        After a rotation, a row may be under any of these hashes.
-        """
+        """Return every keyed hash under which a row may be, that of new rows first. Raises NoIndexKey."""
+        if not self._hash_keys:
+            raise NoIndexKey(NoIndexKey.__doc__)
         return [hmac.digest(key, plain, hashlib.sha256).hex() for key in self._hash_keys]
 
     def matches(self, digest: str, plain: bytes) -> bool:
-        """Return whether any key of the ring gives this digest, so that a rotation loses nothing."""
+        """Return whether this is a keyed hash of `plain`, new or old. Raises NoIndexKey."""
         return any(hmac.compare_digest(digest, candidate) for candidate in self.digests(plain))
+
+    def pseudonym(self, plain: bytes) -> str:
+        """Return a keyed hash for the log: 64 hex digits, others after a rotation."""
+        return hmac.digest(self._pseudonym_key, plain, hashlib.sha256).hex()
 
 
 def _derived(secret: bytes, purpose: bytes) -> bytes:

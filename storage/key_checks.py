@@ -3,7 +3,7 @@
 from typing import Final
 
 from storage.cipher import Cipher, Undecipherable
-from storage.table import AlreadyThere, Table
+from storage.table import AlreadyThere, Row, Table
 
 TABLE: Final = "keys"
 PARTITION: Final = "keys"
@@ -22,8 +22,11 @@ class KeyChecks:
 
         Raises Unanswered.
         """
-        rows = [row async for row in self._table.rows("PartitionKey eq @partition", partition=PARTITION)]
-        return [row.key for row in rows if not self._opens(row.values[COLUMN])]
+        return [row.key for row in await self._rows() if not self._opens(row.values[COLUMN])]
+
+    async def noted(self) -> list[str]:
+        """Return the names of the keys that have encrypted something. Raises Unanswered."""
+        return [row.key for row in await self._rows()]
 
     async def note(self) -> None:
         """Record that the first key of the ring encrypts from now on. Raises Unanswered."""
@@ -36,8 +39,11 @@ class KeyChecks:
             return  # another worker was faster
 
     async def forget(self, name: str) -> None:
-        """Accept the loss of a key, and of everything that only this key decrypts. Raises Unanswered."""
+        """Go on without a key, and without everything that only this key decrypts. Raises Unanswered."""
         await self._table.delete(PARTITION, name)
+
+    async def _rows(self) -> list[Row]:
+        return [row async for row in self._table.rows("PartitionKey eq @partition", partition=PARTITION)]
 
     def _opens(self, sealed: bytes) -> bool:
         try:

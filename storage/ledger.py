@@ -423,6 +423,10 @@ class Ledger:
         """Return the recipient's fiscal code. Raises Undecipherable."""
         return self._cipher.open(entry.sealed_fiscal_code).decode()
 
+    def recipient_of(self, entry: Entry) -> str:
+        """Return the recipient's keyed hash as new entries have it. Raises Undecipherable."""
+        return self._cipher.digest(self.fiscal_code_of(entry).encode())
+
     def _new(self, request: MessageRequest) -> Entry:
         at, fiscal_code = self._clock(), request.fiscal_code.encode()
         return Entry(

@@ -24,7 +24,8 @@ from storage import (
     subscriptions,
 )
 from storage.account import StorageAccount
-from storage.cipher import Cipher
+from storage.cipher import Cipher, Undecipherable
+from storage.index_key import IndexKey
 from storage.key_checks import KeyChecks
 from storage.table import Table, Unanswered
 
@@ -57,6 +58,7 @@ _MESSAGES: Final = {
     "refused": "table {of} refuses the app; grant its identity the role Storage Table Data Contributor",
     "unanswered": "table {of} does not answer; look at the storage account and the network",
     "missing_key": "ENCRYPTION_KEYS lacks key {of}, which has sealed rows; put it back at the end",
+    "index_key": "table {of} holds an index key that no key opens; restore its row from a copy",
 }
 
 
@@ -66,7 +68,7 @@ class NotReady(Exception):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: a table that refuses or does not answer, or a key that is missing."""
+    """One fault: a table that refuses or does not answer, a key that is missing, a damaged index key."""
 
     kind: str
     of: str
@@ -82,11 +84,13 @@ class Readiness:
         self,
         tables: Mapping[str, Table],
         key_checks: KeyChecks,
+        index_key: IndexKey,
         *,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables = tables
         self._key_checks = key_checks
+        self._index_key = index_key
         self._monotonic = monotonic
         self._proving = asyncio.Lock()
         self._is_proven = False
@@ -97,7 +101,9 @@ class Readiness:
     def of(cls, account: StorageAccount, cipher: Cipher, *others: str) -> Self:
         """Build the readiness of the tables of this package and of `others`."""
         tables = {name: account.table(name) for name in (*TABLES, *others)}
-        return cls(tables, KeyChecks(account.table(key_checks.TABLE), cipher))
+        keys = tables[key_checks.TABLE]
+        hashed = [tables[ledger.TABLE], tables[notices.TABLE]]
+        return cls(tables, KeyChecks(keys, cipher), IndexKey(keys, cipher, hashed))
 
     async def check(self) -> None:
         """Make sure that readiness is proven. Once proven, this costs no call. Raises NotReady."""
@@ -125,7 +131,7 @@ class Readiness:
         return timedelta(seconds=min(longest, max(SHORTEST_WAIT, age / 2)) * random.uniform(0.5, 1))
 
     async def faults(self) -> list[Fault]:
-        """Return what is wrong now. Costs two calls per table and one for the keys. Writes nothing.
+        """Return what is wrong now. Costs two calls per table and two for the keys. Writes nothing.
 
         Raises Unanswered if no table answers, or all refuse.
         """
@@ -136,13 +142,20 @@ class Readiness:
             raise errors[0]
         if faults:
             return faults
-        return [Fault("missing_key", name) for name in await self._key_checks.missing()]
+        if missing := await self._key_checks.missing():
+            return [Fault("missing_key", name) for name in missing]
+        try:
+            await self._index_key.read()
+        except Undecipherable:
+            return [Fault("index_key", key_checks.TABLE)]
+        return []
 
     async def _prove(self) -> None:
         try:
             faults = await self.faults()
             if not faults:
                 await self._key_checks.note()
+                await self._index_key.make()
         except Unanswered as error:
             faults = [Fault(_kind(error), ALL_TABLES)]
         self._is_proven = not faults

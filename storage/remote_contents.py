@@ -121,6 +121,11 @@ class RemoteContents:
         """Return the remote content itself. Raises Undecipherable."""
         return RemoteContent.model_validate_json(self._cipher.open_properties("content", content.sealed))
 
+    @property
+    def can_tell(self) -> bool:
+        """Whether `is_for` can answer: the index key has been read."""
+        return self._cipher.has_index_key
+
     def is_for(self, content: KeptContent, fiscal_code: str) -> bool:
         """Return whether this person is the recipient. The time does not depend on the answer."""
         return self._cipher.matches(content.recipient, fiscal_code.encode())

@@ -9,6 +9,7 @@ from storage import (
     campaigns,
     counters,
     due_index,
+    key_checks,
     ledger,
     notices,
     parked,
@@ -21,6 +22,8 @@ from storage.cipher import Cipher
 from storage.counters import Counters
 from storage.dispatcher import Dispatcher
 from storage.due_index import DueIndex
+from storage.key_checks import KeyChecks
+from storage.key_rotation import KeyRotation
 from storage.ledger import Ledger
 from storage.notices import Notices
 from storage.outcomes import Outcomes
@@ -29,6 +32,7 @@ from storage.queues import Queues
 from storage.reminder_days import ReminderDays
 from storage.remote_contents import RemoteContents
 from storage.retention import Retention
+from storage.sealed_rows import SealedRows
 from storage.subscriptions import Subscriptions
 from storage.table import Table
 from storage.tally import Tally
@@ -53,6 +57,9 @@ class Stores:
     outcomes: Outcomes
     counters: Counters
     dispatcher: Dispatcher
+    key_checks: KeyChecks
+    key_rotation: KeyRotation
+    sealed_rows: SealedRows
 
     @classmethod
     def on(
@@ -91,5 +98,8 @@ class Stores:
             outcomes=outcomes,
             counters=Counters(tables(counters.TABLE), tally, clock),
             dispatcher=Dispatcher(queues, due, reminders, contents, retention, outcomes, clock),
+            key_checks=KeyChecks(tables(key_checks.TABLE), cipher),
+            key_rotation=KeyRotation(tables(key_checks.TABLE), clock),
+            sealed_rows=SealedRows(tables, cipher),
             **others,
         )

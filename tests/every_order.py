@@ -57,8 +57,7 @@ class PausingApp(FakeApp):
     def _table(self, name: str) -> Table:
         if name not in ("ledger", "notices"):
             return super()._table(name)
-        self.tables[name] = PausingTable(name, self.steps)
-        return self.tables[name]
+        return self.tables.setdefault(name, PausingTable(name, self.steps))
 
 
 def step(work: Work) -> bool:

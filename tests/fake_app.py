@@ -6,6 +6,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from pydantic import SecretStr
+
 from check_status.follow import follow_due
 from check_status.settle import settle_payment
 from context import Context
@@ -14,10 +16,13 @@ from expire_documents.expire_documents import expire_documents
 from follow_subscriptions.follow_subscriptions import follow_subscriptions
 from poison.park import park
 from reminders.remind import remind_due
+from rotate_keys.rotate_keys import rotate_keys
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
 from storage.cipher import Cipher
 from storage.due_index import DueEntry
+from storage.index_key import IndexKey
+from storage.key_checks import KeyChecks
 from storage.ledger import Entry, entry_of
 from storage.queues import (
     MESSAGE_OUTCOMES,
@@ -29,10 +34,11 @@ from storage.queues import (
     SEND_QUEUES,
     poison,
 )
+from storage.readiness import Readiness
 from storage.stores import Stores
 from storage.table import Table
 from tests.fakes import Died, FakeClock, FakeDocuments, FakeIo, FakeQueues, FakeTable, QueuedMessage, Steps
-from tests.samples import KEYS, a_body
+from tests.samples import FORMER_KEY, INDEX_KEY, KEYS, a_body, a_cipher
 
 MAX_DEQUEUE_COUNT = 5
 CONFIGURATION_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -52,16 +58,29 @@ class FakeApp:
         self.io = FakeIo(steps=self.steps)
         self.queues = FakeQueues(self.clock, self.steps)
         self.tables: dict[str, FakeTable] = {}
-        self.cipher = Cipher(KEYS)
+        # An account that was used before there was an index key: its older rows are under another hash.
+        self.cipher = a_cipher(KEYS, (INDEX_KEY, FORMER_KEY))
         self.policies: dict[str, ReminderPolicy] = {}
         self.most_per_day = 2
         self.documents = FakeDocuments(self.steps)
         self.serves_documents = True
         self.configuration_ids = {"default": CONFIGURATION_ID}
         self.feed_services: tuple[str, ...] = ("default",)
-        stores = Stores.on(
-            self._table, self.queues, self.cipher, self.clock, document_retention=document_retention
-        )
+        self._document_retention = document_retention
+        self._start()
+
+    async def restart(self, *keys: SecretStr) -> None:
+        """Stop every host, and start with this keyring. Raises NotReady."""
+        self.cipher = Cipher(keys)
+        table = self._table("keys")
+        await Readiness(
+            {"keys": table}, KeyChecks(table, self.cipher), IndexKey(table, self.cipher, [])
+        ).check()
+        self._start()
+
+    def _start(self) -> None:
+        retention = self._document_retention
+        stores = Stores.on(self._table, self.queues, self.cipher, self.clock, document_retention=retention)
         self.stores = stores
         self.ledger, self.parked, self.notices = stores.ledger, stores.parked, stores.notices
         self.campaigns, self.days = stores.campaigns, stores.reminder_days
@@ -75,8 +94,7 @@ class FakeApp:
         self.subscriptions, self.feed_table = stores.subscriptions, self.tables["subscriptions"]
 
     def _table(self, name: str) -> Table:
-        self.tables[name] = FakeTable(name, self.steps)
-        return self.tables[name]
+        return self.tables.setdefault(name, FakeTable(name, self.steps))
 
     @property
     def context(self) -> Context:
@@ -114,6 +132,10 @@ class FakeApp:
     async def follow_subscriptions(self) -> None:
         """Run one tick of the timer of the subscriptions feed."""
         await follow_subscriptions(self.context)
+
+    async def rotate_keys(self) -> None:
+        """Run one tick of the timer that rotates keys."""
+        await rotate_keys(self.stores)
 
     async def settle(self, body: str) -> None:
         """Deliver a body of message-settled."""

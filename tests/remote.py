@@ -9,11 +9,11 @@ from contract.remote_content import Attachment, Precondition, RemoteContent
 from remote_content.access import Access, Call
 from remote_content.denials import Denials
 from storage.cipher import Cipher
+from storage.index_key import IndexKey
 from storage.key_checks import KeyChecks
 from storage.readiness import Readiness
 from storage.remote_contents import KeptContent, RemoteContents
 from tests.fake_app import FakeApp
-from tests.fakes import FakeTable
 from tests.samples import FISCAL_CODE, MARKDOWN, SUBJECT
 
 KEY, SECOND_KEY = "k" * 40, "s" * 40
@@ -49,16 +49,21 @@ class RemoteContentApp(FakeApp):
     def __init__(self) -> None:
         super().__init__()
         self.seconds = 0.0
-        self.keys_table = FakeTable("keys", self.steps)
+        self.keys_table = self.tables["keys"]
         self.remote_contents_table = self.tables["remotecontents"]
         self.access = self.access_of(self.cipher)
 
     def access_of(self, cipher: Cipher) -> Access:
         """The access of a process with this keyring."""
         tables = {"remotecontents": self.remote_contents_table}
-        readiness = Readiness(tables, KeyChecks(self.keys_table, cipher), monotonic=lambda: self.seconds)
+        readiness = Readiness(
+            tables,
+            KeyChecks(self.keys_table, cipher),
+            IndexKey(self.keys_table, cipher, []),
+            monotonic=lambda: self.seconds,
+        )
         contents = RemoteContents(self.remote_contents_table, cipher)
-        denials = Denials(cipher.digest, monotonic=lambda: self.seconds)
+        denials = Denials(cipher.pseudonym, monotonic=lambda: self.seconds)
         return Access(contents, readiness, [SecretStr(KEY), SecretStr(SECOND_KEY)], denials)
 
     async def keep(self, content: RemoteContent = CONTENT, number: int = 0, of: str = FISCAL_CODE) -> None:

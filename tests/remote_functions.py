@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from remote_content.functions import blueprint
+from storage.index_key import IndexKey
 from storage.key_checks import KeyChecks
 from storage.readiness import Readiness
 from tests.remote import KEY, SECOND_KEY, RemoteContentApp
@@ -23,7 +24,11 @@ type Function = Callable[..., Awaitable[Any]]
 
 def functions_of(app: RemoteContentApp) -> dict[str, Function]:
     """The registered functions by their routes."""
-    readiness = Readiness({"keys": app.keys_table}, KeyChecks(app.keys_table, app.cipher))
+    readiness = Readiness(
+        {"keys": app.keys_table},
+        KeyChecks(app.keys_table, app.cipher),
+        IndexKey(app.keys_table, app.cipher, []),
+    )
     keys = [SecretStr(KEY), SecretStr(SECOND_KEY)]
     registered = func.FunctionApp()
     registered.register_functions(blueprint(readiness, app.context, app.cipher, keys, HEADER))

@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import SecretStr
 
 from contract.request import MessageRequest, parse_request
+from storage.cipher import Cipher
 
 FISCAL_CODE = "RSSMRA80A01H501U"
 SUBJECT = "Avviso per te dal Comune"
@@ -18,6 +20,14 @@ BLOB = "tari/2026/avviso-000123.pdf"
 PDF_A = b"%PDF-1.7\n<rdf:Description pdfaid:part='2' pdfaid:conformance='A'/>\n%%EOF\n"
 PDF = b"%PDF-1.4\n1 0 obj\n<</Type/Catalog>>\nendobj\n%%EOF\n"
 KEYS = tuple(SecretStr(base64.urlsafe_b64encode(bytes([number] * 32)).decode()) for number in (1, 2))
+INDEX_KEY, FORMER_KEY = (bytes([number] * 32) for number in (8, 9))
+
+
+def a_cipher(keys: Sequence[SecretStr] = KEYS, index_keys: Sequence[bytes] = (INDEX_KEY,)) -> Cipher:
+    """A cipher that has read the index key of the account."""
+    cipher = Cipher(keys)
+    cipher.index_by(index_keys)
+    return cipher
 
 
 def a_body(**changes: Any) -> str:

@@ -28,6 +28,8 @@ from reminders.remind import remind_due
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
 from storage.account import StorageAccount
+from storage.cipher import Cipher
+from storage.readiness import Readiness
 from tests.e2e.sample import as_text, fiscal_code, payment, request
 from tests.e2e.simulator_control import SimulatorControl
 
@@ -165,8 +167,10 @@ async def measure(kind: Kind, messages: int) -> dict[str, Any]:
     configured = settings.load()
     account = StorageAccount(configured)
     bench = Bench(SimulatorControl(str(configured.io_api_base_url).removesuffix("/api/v1")))
-    bench.context = Context.of(configured, account, bench.clock, io_clock=lambda: datetime.now(UTC))
+    cipher = Cipher(configured.encryption_keys)
+    bench.context = Context.of(configured, account, cipher, bench.clock, io_clock=lambda: datetime.now(UTC))
     try:
+        await Readiness.of(account, cipher).check()
         await _run(kind, bench, CONCURRENT)
         with recorded() as calls:
             await _run(kind, bench, RECORDED, begin=calls.clear)

@@ -13,11 +13,10 @@ from check_status.follow import follow_due
 from context import Context
 from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
-from storage.cipher import Cipher
 from storage.ledger import State, Step
 from storage.table import Table
 from tests.fakes import FakeClock, FakeIo, FakeQueues, FakeTable, seen
-from tests.samples import KEYS, a_request
+from tests.samples import KEYS, a_cipher, a_request
 
 START: Final = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 # One poll in ten brings news, which costs an event and a write to the ledger.
@@ -75,7 +74,7 @@ class Post:
         self.context = Context.on(
             lambda name: tables.get(name) or FakeTable(name),
             FakeQueues(self.clock),
-            Cipher(KEYS[:1]),
+            a_cipher(KEYS[:1]),
             self.clock,
             io=self.io,
             policies={},

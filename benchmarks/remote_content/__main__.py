@@ -31,10 +31,9 @@ from contract.remote_content import Attachment, RemoteContent
 from local.azurite import Azurite
 from settings import Settings
 from storage.account import StorageAccount
-from storage.cipher import Cipher
 from storage.remote_contents import TABLE, RemoteContents
 from tests.remote import KEY, kept_content, remote_content_id
-from tests.samples import FISCAL_CODE, KEYS
+from tests.samples import FISCAL_CODE, KEYS, a_cipher
 
 HERE: Final = Path(__file__).parents[2]
 APPS: Final = {"streamed": HERE, "plain HttpResponse": Path(__file__).parent / "plain"}
@@ -95,7 +94,7 @@ def _environ(azurite: Azurite) -> dict[str, str]:
 
 async def _fill(environ: dict[str, str]) -> None:
     account = StorageAccount(Settings.model_validate(environ))
-    cipher = Cipher([KEYS[0]])
+    cipher = a_cipher([KEYS[0]])
     documents = account.documents()
     names = [Attachment(name="Avviso.pdf", blob=url) for url in SIZES]
     try:

@@ -18,6 +18,7 @@ from context import Context
 from io_api.account import IoAccount
 from storage.account import StorageAccount
 from storage.cipher import Cipher
+from storage.readiness import Readiness
 from tests.e2e.simulator_control import SimulatorControl
 from tests.fakes import FakeClock, FakeQueues, FakeTable, Steps
 
@@ -37,12 +38,12 @@ class Memory:
         self._steps = Steps()
         self._queues = FakeQueues(FakeClock(), self._steps)
 
-    def context(self, configured: settings.Settings) -> Context:
+    def context(self, configured: settings.Settings, cipher: Cipher) -> Context:
         """Return a context over this memory."""
         return Context.on(
             self._table,
             self._queues,
-            Cipher(configured.encryption_keys),
+            cipher,
             _clock,
             io=IoAccount.of(configured, FakeTable("ioaccount", self._steps), _clock),
             policies={},
@@ -67,10 +68,13 @@ class Memory:
 async def measure(storage: str, concurrent: int, messages: int) -> dict[str, Any]:
     """Send the messages in parts, so that each part begins with a warm process."""
     configured = settings.load()
-    account, in_memory = StorageAccount(configured), Memory()
-    context = (
-        in_memory.context(configured) if storage == "memory" else Context.of(configured, account, _clock)
-    )
+    account, in_memory, cipher = StorageAccount(configured), Memory(), Cipher(configured.encryption_keys)
+    if storage == "memory":
+        cipher.index_by([bytes(32)])
+        context = in_memory.context(configured, cipher)
+    else:
+        await Readiness.of(account, cipher).check()
+        context = Context.of(configured, account, cipher, _clock)
     bench = Bench(SimulatorControl(str(configured.io_api_base_url).removesuffix("/api/v1")), concurrent)
     bench.context = context
     try:

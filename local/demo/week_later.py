@@ -9,6 +9,8 @@ from reminders.calendar import days_later, instant_of, local_day, next_allowed
 from reminders.remind import remind_due
 from settings import Settings
 from storage.account import StorageAccount
+from storage.cipher import Cipher
+from storage.readiness import Readiness
 
 DAYS = 7
 NOON = time(12)
@@ -31,8 +33,10 @@ async def remind_ahead(settings: Settings, ahead: timedelta) -> None:
 async def _open_context(settings: Settings, clock: Clock) -> AsyncIterator[Context]:
     account = StorageAccount(settings)
     # Pauses and circuit breakers follow today's clock, not the reminders' clock.
-    context = Context.of(settings, account, clock, io_clock=_now)
+    cipher = Cipher(settings.encryption_keys)
+    context = Context.of(settings, account, cipher, clock, io_clock=_now)
     try:
+        await Readiness.of(account, cipher).check()
         yield context
     finally:
         await context.io.aclose()

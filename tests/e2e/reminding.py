@@ -11,6 +11,8 @@ import settings
 from context import Context
 from reminders.remind import remind_due
 from storage.account import StorageAccount
+from storage.cipher import Cipher
+from storage.readiness import Readiness
 
 PAUSE_SECONDS = 0.25
 
@@ -21,7 +23,9 @@ async def main() -> None:
     parser.add_argument("--ahead", type=float, required=True, help="seconds")
     ahead = timedelta(seconds=parser.parse_args().ahead)
     configured = settings.load()
-    context = Context.of(configured, StorageAccount(configured), lambda: datetime.now(UTC) + ahead)
+    account, cipher = StorageAccount(configured), Cipher(configured.encryption_keys)
+    context = Context.of(configured, account, cipher, lambda: datetime.now(UTC) + ahead)
+    await Readiness.of(account, cipher).check()
     print("ready", flush=True)
     while True:
         await remind_due(context)

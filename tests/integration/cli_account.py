@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from cryptography.fernet import Fernet
@@ -17,6 +17,14 @@ from storage.remote_contents import KeptContent
 from tests.samples import a_request
 
 
+async def _start(stores: Operator) -> None:
+    for name in await stores.key_checks.noted():
+        await stores.key_checks.forget(name)
+    await stores.index_key.forget()
+    await stores.readiness.check()
+    await stores.index_key.read()
+
+
 class CliAccount:
     """Fills an account, which may hold rows of other tests, and runs `postino` on it."""
 
@@ -25,6 +33,11 @@ class CliAccount:
         environment.setenv("ENCRYPTION_KEYS", Fernet.generate_key().decode())
         environment.setenv("IO_API_KEY", "a-key")
         environment.setenv("IO_API_BASE_URL", "http://127.0.0.1:1/api/v1")  # nobody; no test calls IO itself
+
+    def started(self) -> Self:
+        """The account, after the app has started on it with this keyring. Other keyrings are given up."""
+        ask(_start)
+        return self
 
     def run(self, *arguments: str) -> Result:
         """Run `postino` with these arguments."""

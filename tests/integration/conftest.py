@@ -72,4 +72,4 @@ def start_host(azurite: Azurite, queue_name: str) -> Iterator[StartHost]:
 @pytest.fixture
 def account(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
     """A storage account on which `postino` runs."""
-    return CliAccount(azurite.connection_string, monkeypatch)
+    return CliAccount(azurite.connection_string, monkeypatch).started()

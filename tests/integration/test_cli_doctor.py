@@ -37,7 +37,7 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[CliAccount]:
     """Each test has an account of its own, because doctor examines everything in it."""
     with Azurite() as fresh:
         monkeypatch.setenv("IO_API_SECONDARY_KEY", "a-second-key")
-        yield CliAccount(fresh.connection_string, monkeypatch)
+        yield CliAccount(fresh.connection_string, monkeypatch).started()
 
 
 def _examined(account: CliAccount, exit_code: int) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class Sample:
 @pytest.fixture
 async def sample(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Sample]:
     with Azurite() as fresh:
-        account = CliAccount(fresh.connection_string, monkeypatch)
+        account = CliAccount(fresh.connection_string, monkeypatch).started()
         monkeypatch.setenv("REMOTE_CONTENT_API_KEY", OWN_KEY)
         monkeypatch.setenv("IO_MANAGE_API_KEY", "simulator-manage-key")
         async with running_simulator() as io:

@@ -16,12 +16,12 @@ from local.azurite import Azurite, connection_string
 from settings import Settings
 from storage import remote_contents
 from storage.account import PIECE, StorageAccount
-from storage.cipher import Cipher, Undecipherable
+from storage.cipher import Undecipherable
 from storage.documents import CONTAINER, Document, Documents, NoDocument
 from storage.remote_contents import KeptContent, RemoteContents
 from storage.table import Changed, Unanswered
 from tests.fakes import FakeDocuments, FakeTable
-from tests.samples import FISCAL_CODE, KEYS, PDF_A, personal_data_in, remote_content
+from tests.samples import FISCAL_CODE, KEYS, PDF_A, a_cipher, personal_data_in, remote_content
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 CONTENT = RemoteContent.model_validate(remote_content("a/b.pdf", "c.pdf"))
@@ -206,16 +206,16 @@ async def test_blobs_that_are_away_are_unanswered(blob: str) -> None:
 @pytest.fixture(params=["fake", "real"])
 async def contents(request: pytest.FixtureRequest, azurite: Azurite) -> AsyncIterator[RemoteContents]:
     if request.param == "fake":
-        yield RemoteContents(FakeTable(), Cipher(KEYS))
+        yield RemoteContents(FakeTable(), a_cipher(KEYS))
     else:
         async with on(azurite.connection_string) as account:
-            yield RemoteContents(account.table(remote_contents.TABLE), Cipher(KEYS))
+            yield RemoteContents(account.table(remote_contents.TABLE), a_cipher(KEYS))
 
 
 @pytest.fixture
 def kept() -> KeptContent:
     """A version as the sending side makes it, under an id of its own."""
-    recipient = Cipher(KEYS).digest(FISCAL_CODE.encode())
+    recipient = a_cipher(KEYS).digest(FISCAL_CODE.encode())
     return KeptContent(uuid.uuid4().hex, "TARI:2026:1", recipient, NOW, undeclared=0)
 
 
@@ -310,7 +310,7 @@ async def test_rows_hold_nothing_in_clear(contents: RemoteContents, kept: KeptCo
     text = " ".join(_shown(read))
     assert personal_data_in(text) == []
     assert not [word for word in ("Avviso TARI", "a/b.pdf", "c.pdf") if word in text]
-    stranger = RemoteContents(FakeTable(), Cipher([*KEYS[1:]]))
+    stranger = RemoteContents(FakeTable(), a_cipher([*KEYS[1:]]))
     with pytest.raises(Undecipherable):
         stranger.content_of(read)
     assert not stranger.is_for(read, FISCAL_CODE)
@@ -322,7 +322,7 @@ async def test_end_of_a_content_removes_its_documents(azurite: Azurite, kept: Ke
     other = replace(kept, remote_content_id=uuid.uuid4().hex)
     async with on(azurite.connection_string) as account:
         documents = account.documents()
-        contents = RemoteContents(account.table(remote_contents.TABLE), Cipher(KEYS))
+        contents = RemoteContents(account.table(remote_contents.TABLE), a_cipher(KEYS))
         for blob in (own, shared, former):
             await documents.put(blob, PDF_A)
         await contents.keep(kept, RemoteContent.model_validate(remote_content(former, shared)))

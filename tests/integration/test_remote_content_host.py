@@ -15,14 +15,13 @@ from contract.remote_content import Attachment, RemoteContent
 from local.azurite import Azurite
 from settings import Settings
 from storage.account import StorageAccount
-from storage.cipher import Cipher
 from storage.documents import Documents
 from storage.stores import Stores
 from tests.integration.host_process import PROJECT, HostProcess, SampleApp
 from tests.integration.test_host_http import call
 from tests.remote import CONTENT, KEY, SECOND_KEY, SOMEBODY_ELSE, kept_content, remote_content_id
 from tests.remote_functions import HEADER
-from tests.samples import FISCAL_CODE, KEYS, personal_data_in
+from tests.samples import FISCAL_CODE, KEYS, a_cipher, personal_data_in
 from tests.unit.test_remote_content_calls import a_generated_call
 
 CITIZENS = {number: f"AAAAAA00A{number:02}A000A" for number in range(20, 30)}
@@ -53,7 +52,7 @@ class Server:
     async def account(self) -> AsyncIterator[tuple[Stores, Documents]]:
         """The stores and the documents."""
         account = StorageAccount(Settings.model_validate(self.environ))
-        cipher = Cipher([KEYS[0]])
+        cipher = a_cipher([KEYS[0]])
         stores = Stores.on(account.table, account.queues(), cipher, lambda: kept_content(cipher).since)
         try:
             yield stores, account.documents()
@@ -104,7 +103,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 async def _fill(server: Server) -> None:
-    cipher = Cipher([KEYS[0]])
+    cipher = a_cipher([KEYS[0]])
     async with server.account() as (stores, documents):
         keep = stores.remote_contents.keep
         for number, fiscal_code in CITIZENS.items():

@@ -18,7 +18,7 @@ from contract.violations import Violation
 from local.azurite import Azurite, connection_string
 from settings import Settings
 from storage.account import StorageAccount
-from storage.cipher import PROPERTY_BYTES, Cipher
+from storage.cipher import PROPERTY_BYTES
 from storage.due_index import MARGIN, DueIndex, Lease, LeaseLost
 from storage.ledger import IllegalStep, Ledger, LostRace, State, Step
 from storage.outcomes import Outcomes
@@ -27,7 +27,7 @@ from storage.queues import MESSAGE_OUTCOMES, Queues
 from storage.table import MOST_AT_ONCE, AlreadyThere, Changed, Row, Table, Unanswered
 from storage.table_service import Access, TableService
 from tests.fakes import FakeClock, FakeQueues, FakeTable
-from tests.samples import KEYS, a_body, a_request, payment
+from tests.samples import KEYS, a_body, a_cipher, a_request, payment
 from tests.sdk_table import SdkTableClient
 
 NOW = datetime(2026, 11, 24, 9, 0, 0, 123456, tzinfo=UTC)
@@ -447,7 +447,7 @@ async def test_body_that_is_too_long_is_unanswered(account: StorageAccount, queu
 
 @pytest.fixture
 def ledger(account: StorageAccount) -> Ledger:
-    return Ledger(account.table(_new_name()), Cipher(KEYS), FakeClock(NOW))
+    return Ledger(account.table(_new_name()), a_cipher(KEYS), FakeClock(NOW))
 
 
 async def test_entry_is_read_as_it_was_written(ledger: Ledger) -> None:
@@ -541,7 +541,7 @@ async def test_lease_of_the_due_index_is_in_the_table(account: StorageAccount) -
 
 async def test_parked_message_is_read_as_it_was_kept(account: StorageAccount) -> None:
     """Every field of a parked message reads back equal, with a long body and violations."""
-    parked = Parked(account.table(_new_name()), Cipher(KEYS))
+    parked = Parked(account.table(_new_name()), a_cipher(KEYS))
     message = ParkedMessage(
         queue="message-requests",
         parked_id="r-1",
@@ -570,7 +570,7 @@ async def test_outcomes_are_told_of_what_was_read_back(account: StorageAccount, 
     await ledger.open(a_request())
     entry = await ledger.get("r-1")
     assert entry is not None
-    parked = Parked(account.table(_new_name()), Cipher(KEYS))
+    parked = Parked(account.table(_new_name()), a_cipher(KEYS))
     await parked.keep(ParkedMessage("message-requests", "body-1", "invalid", NOW, NOW), "body")
     queues = FakeQueues(FakeClock())
     await Outcomes(queues).publish(await ledger.advance(entry, Step(State.SKIPPED, "recipient_not_found")))

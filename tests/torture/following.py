@@ -22,14 +22,13 @@ from io_api.account import IoAccount
 from io_api.errors import PaymentLookupFailed, RateLimited, Unavailable, Unreachable
 from io_api.models import MessageStatus
 from io_api.rate_budget import Priority
-from storage.cipher import Cipher
 from storage.due_index import DueEntry
 from storage.due_processing import LONGEST_HANDLING
 from storage.ledger import State, Step, entry_of
 from storage.queues import MESSAGE_OUTCOMES, MESSAGE_SENDS
 from storage.table import ETag, Row, Unanswered
 from tests.fakes import Died, FakeClock, FakeQueues, FakeTable, seen
-from tests.samples import KEYS, a_request, payment
+from tests.samples import KEYS, a_cipher, a_request, payment
 
 TICK = timedelta(minutes=5)
 # The last poll comes at the earliest a twentieth before the horizon, so events until then must be known.
@@ -240,7 +239,7 @@ class Following:
         self.context = Context.on(
             lambda name: tables.get(name) or FakeTable(name),
             self.queues,
-            Cipher(KEYS[:1]),
+            a_cipher(KEYS[:1]),
             self.clock,
             io=self.io,
             policies={},

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.cipher import PROPERTY_BYTES, Cipher, Undecipherable
-from tests.samples import FISCAL_CODE, KEYS
+from storage.cipher import PROPERTY_BYTES, Cipher, NoIndexKey, Undecipherable
+from tests.samples import FISCAL_CODE, FORMER_KEY, INDEX_KEY, KEYS, a_cipher
 
 OLD, NEW = KEYS
 PLAIN = FISCAL_CODE.encode()
@@ -53,20 +53,46 @@ def test_long_body_takes_as_many_properties_as_it_needs(size: int, properties: i
     assert cipher.open_properties("body", dict(reversed(sealed.items()))) == plain
 
 
-def test_digest_depends_on_the_key_and_on_the_text() -> None:
-    """The digest depends on the key, so it cannot be computed from a list of fiscal codes without the key."""
-    digest = Cipher([OLD]).digest(PLAIN)
-    assert digest == Cipher([OLD, NEW]).digest(PLAIN)
+def test_digest_depends_on_the_index_key_and_on_the_text() -> None:
+    """Without the index key, no digest can be computed from a list of fiscal codes."""
+    digest = a_cipher([OLD]).digest(PLAIN)
     assert len(digest) == 64
-    assert digest not in (Cipher([NEW]).digest(PLAIN), Cipher([OLD]).digest(PLAIN.lower()))
+    assert digest not in (a_cipher([OLD], [FORMER_KEY]).digest(PLAIN), a_cipher([OLD]).digest(PLAIN.lower()))
 
 
-def test_digest_of_any_key_of_the_ring_matches() -> None:
-    """A digest of any key of the ring matches, and a foreign digest does not."""
-    digest = Cipher([OLD]).digest(PLAIN)
-    assert Cipher([NEW, OLD]).matches(digest, PLAIN)
-    assert not Cipher([NEW]).matches(digest, PLAIN)
-    assert not Cipher([OLD]).matches(digest, PLAIN + b"x")
+def test_digest_does_not_depend_on_the_ring() -> None:
+    """A rotation changes no digest: before it, during it and after it."""
+    assert len({a_cipher(keys).digest(PLAIN) for keys in ([OLD], [NEW, OLD], [OLD, NEW], [NEW])}) == 1
+
+
+def test_digest_of_before_the_index_key_matches() -> None:
+    """A digest under a former key matches, and is found second; a foreign digest does not match."""
+    upgraded = a_cipher([OLD], (INDEX_KEY, FORMER_KEY))
+    former = a_cipher([OLD], [FORMER_KEY]).digest(PLAIN)
+    assert upgraded.matches(former, PLAIN)
+    assert upgraded.digests(PLAIN) == [a_cipher([OLD]).digest(PLAIN), former]
+    assert not a_cipher([OLD]).matches(former, PLAIN)
+    assert not upgraded.matches(former, PLAIN + b"x")
+
+
+def test_no_digest_before_the_index_key_was_read() -> None:
+    """Without the index key there is no digest, rather than one that nobody else finds."""
+    cipher = Cipher(KEYS)
+    for make in (cipher.digest, cipher.digests, lambda plain: cipher.matches("", plain)):
+        with pytest.raises(NoIndexKey):
+            make(PLAIN)
+
+
+def test_each_text_names_its_key() -> None:
+    """The ring tells which of its keys encrypted a text; encrypted again, it is the first one's, as long."""
+    ring, sealed = Cipher([NEW, OLD]), Cipher([OLD]).seal(PLAIN)
+    assert ring.name_of(sealed) == Cipher([OLD]).first_name == ring.names[1]
+    again = ring.reseal(sealed)
+    assert (ring.name_of(again), len(again)) == (ring.first_name, len(sealed))
+    assert Cipher([NEW]).open(again) == PLAIN
+    for fails in (Cipher([NEW]).name_of, Cipher([NEW]).reseal):
+        with pytest.raises(Undecipherable):
+            fails(sealed)
 
 
 def test_key_is_in_no_repr() -> None:
@@ -74,8 +100,3 @@ def test_key_is_in_no_repr() -> None:
     cipher = Cipher(KEYS)
     shown = repr(cipher) + repr(vars(cipher))
     assert not [key for key in KEYS if key.get_secret_value() in shown]
-
-
-def test_rotated_ring_tells_where_the_old_key_put_things() -> None:
-    """A rotated ring gives the digest under the new key first, and then under the old one."""
-    assert Cipher([NEW, OLD]).digests(PLAIN) == [Cipher([NEW]).digest(PLAIN), Cipher([OLD]).digest(PLAIN)]

@@ -8,13 +8,12 @@ import pytest
 from contract.remote_content import RemoteContent
 from io_api.errors import InDoubt
 from send_message.resolve_in_doubt import settle
-from storage.cipher import Cipher
 from storage.remote_contents import KeptContent, RemoteContents
 from storage.retention import Retention
 from storage.table import Unanswered
 from tests.fake_app import FakeApp
 from tests.fakes import Died, FakeDocuments
-from tests.samples import BLOB, KEYS, PDF_A, a_body, remote_content
+from tests.samples import BLOB, FORMER_KEY, KEYS, PDF_A, a_body, a_cipher, remote_content
 
 DAYS = 90
 REMOVAL = 19
@@ -187,9 +186,9 @@ async def test_documents_of_former_versions_go_too(app: FakeApp) -> None:
     assert await _kept(app, "r-2")
 
 
-async def test_references_under_an_older_key_are_found(app: FakeApp) -> None:
-    """After a rotation, a document of a content kept before it is neither removed early nor left behind."""
-    older = RemoteContents(app.contents_table, Cipher(KEYS[1:]))
+async def test_references_under_a_former_key_are_found(app: FakeApp) -> None:
+    """A document of a content kept before the index key is neither removed early nor left behind."""
+    older = RemoteContents(app.contents_table, a_cipher(KEYS, [FORMER_KEY]))
     content = RemoteContent.model_validate(remote_content(SHARED))
     await older.keep(KeptContent("old", "r-0", "", app.clock()), content)
     await app.remote_contents.keep(KeptContent("new", "r-1", "", app.clock()), content)
@@ -205,7 +204,7 @@ async def test_content_of_a_lost_key_goes_without_its_document(
 ) -> None:
     """If the key was given up, the rows are removed, and an error says that the document stays."""
     await _accepted(app)
-    stranger = RemoteContents(app.contents_table, Cipher(KEYS[1:]))
+    stranger = RemoteContents(app.contents_table, a_cipher(KEYS[1:]))
     await stranger.forget(app.entry().remote_content_id or "", app.documents)
     assert await _kept(app) is None
     assert BLOB in app.documents.blobs

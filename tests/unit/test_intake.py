@@ -9,6 +9,7 @@ from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from storage.cipher import Cipher, Undecipherable
+from storage.index_key import IndexKey
 from storage.intake import MARK, Intake, PutBack
 from storage.key_checks import KeyChecks
 from storage.queues import LONGEST_BODY, MESSAGE_REQUESTS, poison
@@ -40,9 +41,11 @@ class Process:
 
     def __init__(self, stores: "Stores", keys: list[SecretStr]) -> None:
         tables = {"ledger": stores.ledger, "parked": stores.parked}
+        self.cipher = Cipher(keys)
         self.readiness = Readiness(
             tables,
-            KeyChecks(stores.keys, Cipher(keys)),
+            KeyChecks(stores.keys, self.cipher),
+            IndexKey(stores.keys, self.cipher, [stores.ledger]),
             monotonic=lambda: stores.clock().timestamp(),
         )
         self.intake = Intake(self.readiness, stores.queues)
@@ -87,7 +90,8 @@ async def test_message_is_handled(stores: Stores) -> None:
         await process.take("{}", dequeue_count=dequeue_count)
     assert process.taken == [("{}", False), ("{}", True)]
     assert sorted(stores.steps.done) == [
-        "keys.get", "keys.insert", "keys.rows", "ledger.delete", "ledger.get", "parked.delete", "parked.get",
+        *["keys.get"] * 3, *["keys.insert"] * 2, "keys.rows",
+        "ledger.delete", "ledger.get", "ledger.rows", "parked.delete", "parked.get",
     ]  # fmt: skip
 
 
@@ -168,13 +172,13 @@ async def test_body_without_room_for_the_mark_goes_back_too(stores: Stores) -> N
 async def test_key_that_was_replaced(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
     """A process whose keyring lacks a key that sealed rows takes no message, and logs the key's name."""
     await stores.process().take("{}")
-    (name,) = [row.key for row in stores.keys.rows_by_key.values()]
+    before, name = dict(stores.keys.rows_by_key), stores.process().cipher.first_name
     process = stores.process(new_key())
     await process.take("{}")
     assert process.taken == []
     lacks = f"ENCRYPTION_KEYS lacks key {name}, which has sealed rows; put it back at the end"
     assert f"no message is taken: {lacks}" in caplog.messages
-    assert len(stores.keys.rows_by_key) == 1, "a keyring that is not whole seals nothing"
+    assert stores.keys.rows_by_key == before, "a keyring that is not whole seals nothing"
 
 
 async def test_key_that_was_added(stores: Stores) -> None:

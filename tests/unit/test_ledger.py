@@ -8,7 +8,7 @@ from itertools import product
 
 import pytest
 
-from storage.cipher import Cipher, Undecipherable
+from storage.cipher import Undecipherable
 from storage.ledger import (
     LEASE,
     MOST_REMEMBERED,
@@ -23,7 +23,7 @@ from storage.ledger import (
 from storage.table import Changed, Unanswered
 from tests.fake_app import FakeApp
 from tests.fakes import Died
-from tests.samples import KEYS, a_request, payment, personal_data_in
+from tests.samples import KEYS, a_cipher, a_request, payment, personal_data_in
 
 UNSENT = "SENDING DEFERRED REFUSED SKIPPED EXPIRED DEAD"
 ALLOWED = {
@@ -134,7 +134,7 @@ async def test_open_with_other_content_is_refused(
 
 async def test_open_after_a_rotation_still_knows_the_request(app: FakeApp, entry: Entry) -> None:
     """After a key rotation, a known request is still recognised and another content still refused."""
-    rotated = Ledger(app.ledger_table, Cipher(KEYS[::-1]), app.clock)
+    rotated = Ledger(app.ledger_table, a_cipher(KEYS[::-1]), app.clock)
     assert await rotated.open(a_request()) == entry
     with pytest.raises(DifferentContent):
         await rotated.open(a_request(campaign="other"))
@@ -329,7 +329,7 @@ async def test_longest_request_fits_in_the_row(app: FakeApp) -> None:
 
 async def test_body_of_a_foreign_key_is_undecipherable(app: FakeApp, entry: Entry) -> None:
     """Reading an entry without the key that sealed it raises Undecipherable."""
-    foreign = Ledger(app.ledger_table, Cipher(KEYS[1:]), app.clock)
+    foreign = Ledger(app.ledger_table, a_cipher(KEYS[1:]), app.clock)
     for read in (foreign.request_of, foreign.fiscal_code_of):
         with pytest.raises(Undecipherable):
             read(entry)

@@ -6,20 +6,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
-from storage.cipher import Cipher
 from storage.ledger import State
 from storage.notices import Notices
 from storage.queues import MESSAGE_SETTLED
 from tests.every_order import PausingApp, PausingTable, Work, every_order, finish, step
 from tests.fakes import FakeTable, Steps
-from tests.samples import KEYS, NOTICE_NUMBER, a_body, payment
+from tests.samples import FORMER_KEY, INDEX_KEY, KEYS, NOTICE_NUMBER, a_body, a_cipher, payment
 
 PAID_AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 BY_NOTICE = json.dumps({"notice_number": NOTICE_NUMBER, "paid_at": "2026-11-24T08:30:00Z"})
 BY_REQUEST = json.dumps({"request_id": "r-1", "paid_at": "2026-11-24T08:30:00Z"})
 OLD, NEW = KEYS
 GUARD = "@settled"
+BOTH = (INDEX_KEY, FORMER_KEY)
 
 
 def _request(request_id: str = "r-1") -> str:
@@ -42,7 +43,13 @@ def table(steps: Steps) -> FakeTable:
 
 @pytest.fixture
 def notices(table: FakeTable) -> Notices:
-    return Notices(table, Cipher([OLD]))
+    return Notices(table, a_cipher([OLD]))
+
+
+@pytest.fixture
+def former(table: FakeTable) -> Notices:
+    """Notices as the former version kept them, whose hashes had another key."""
+    return Notices(table, a_cipher([OLD], [FORMER_KEY]))
 
 
 async def test_first_request_of_a_notice_costs_one_transaction(notices: Notices, steps: Steps) -> None:
@@ -95,7 +102,7 @@ async def test_later_settlement_corrects_the_time(notices: Notices) -> None:
 
 async def test_rows_of_the_former_version_are_understood(table: FakeTable, notices: Notices) -> None:
     """A settlement and requests that the former version kept, each in a row of its own, still count."""
-    digest = Cipher([OLD]).digest(NOTICE_NUMBER.encode())
+    digest = a_cipher([OLD]).digest(NOTICE_NUMBER.encode())
     await table.upsert(digest, "r-1", {})
     assert await notices.note(NOTICE_NUMBER, "r-2") is None
     assert sorted(await _of(notices)) == ["r-1", "r-2"]
@@ -103,28 +110,41 @@ async def test_rows_of_the_former_version_are_understood(table: FakeTable, notic
     assert await notices.note(NOTICE_NUMBER, "r-1") == PAID_AT
 
 
-async def test_settlement_and_request_of_before_a_rotation_are_found_after_it(
-    table: FakeTable, notices: Notices
+async def test_settlement_and_request_of_before_the_index_key_are_found(
+    table: FakeTable, former: Notices
 ) -> None:
-    """After a rotation, the old key's settlement and first request still count, at one read more."""
+    """The settlement and the first request under a former key still count, at one read more."""
+    await former.note(NOTICE_NUMBER, "r-1")
+    steps = Steps()
+    upgraded = Notices(_same_rows(table, steps), a_cipher([OLD], BOTH))
+    assert await upgraded.note(NOTICE_NUMBER, "r-2") is None
+    assert steps.done == ["notices.insert", "notices.get"]
+    assert await _of(upgraded) == ["r-2", "r-1"]
+    await former.settle(NOTICE_NUMBER, PAID_AT)
+    assert await upgraded.note(NOTICE_NUMBER, "r-3") == PAID_AT
+
+
+async def test_settlement_under_the_index_key_is_found(table: FakeTable, former: Notices) -> None:
+    """A settlement under the index key finds requests under a former key, and counts for later ones."""
+    await former.note(NOTICE_NUMBER, "r-1")
+    upgraded = Notices(table, a_cipher([OLD], BOTH))
+    await upgraded.settle(NOTICE_NUMBER, PAID_AT)
+    assert await _of(upgraded) == ["r-1"]
+    assert await upgraded.note(NOTICE_NUMBER, "r-1") == PAID_AT
+    assert await _of(upgraded) == ["r-1"]
+
+
+@pytest.mark.parametrize("keys", [[OLD], [NEW, OLD], [OLD, NEW], [NEW]])
+async def test_rotation_changes_nothing(table: FakeTable, notices: Notices, keys: list[SecretStr]) -> None:
+    """Hosts with the old key, both or the new one find each other's requests and settlements, at no cost."""
     await notices.note(NOTICE_NUMBER, "r-1")
     steps = Steps()
-    rotated = Notices(_same_rows(table, steps), Cipher([NEW, OLD]))
+    rotated = Notices(_same_rows(table, steps), a_cipher(keys))
     assert await rotated.note(NOTICE_NUMBER, "r-2") is None
-    assert steps.done == ["notices.insert", "notices.get"]
-    assert await _of(rotated) == ["r-2", "r-1"]
-    await notices.settle(NOTICE_NUMBER, PAID_AT)
-    assert await rotated.note(NOTICE_NUMBER, "r-3") == PAID_AT
-
-
-async def test_settlement_after_a_rotation_is_found(table: FakeTable, notices: Notices) -> None:
-    """A settlement under the new first key finds the old key's requests, and counts for later ones."""
-    await notices.note(NOTICE_NUMBER, "r-1")
-    rotated = Notices(table, Cipher([NEW, OLD]))
+    assert steps.done == ["notices.insert", "notices.upsert", "notices.get"]
     await rotated.settle(NOTICE_NUMBER, PAID_AT)
-    assert await _of(rotated) == ["r-1"]
-    assert await rotated.note(NOTICE_NUMBER, "r-1") == PAID_AT
-    assert await _of(rotated) == ["r-1"]
+    assert sorted(await _of(notices)) == ["r-1", "r-2"]
+    assert await notices.note(NOTICE_NUMBER, "r-3") == PAID_AT
 
 
 def _same_rows(table: FakeTable, steps: Steps) -> FakeTable:
@@ -191,7 +211,7 @@ def test_requests_of_one_notice_meet_its_settlement_in_any_order(names: tuple[st
         tables.append(PausingTable())
         told.clear()
         found.clear()
-        notices = Notices(tables[-1], Cipher([OLD]))
+        notices = Notices(tables[-1], a_cipher([OLD]))
         return [*(note(notices, name) for name in names), settle(notices)]
 
     for run in every_order(begin):

@@ -14,7 +14,6 @@ from contract.remote_content import RemoteContent
 from remote_content.access import Call, caller_of
 from remote_content.denials import MOST_CALLERS, MOST_IN_A_WINDOW, OTHERS, WINDOW_SECONDS, Denials
 from remote_content.serve import Answer, attachment, details, precondition
-from storage.cipher import Cipher
 from storage.table import Unanswered
 from tests.remote import (
     CONTENT,
@@ -26,7 +25,7 @@ from tests.remote import (
     remote_content_id,
 )
 from tests.remote_functions import ATTACHMENT, DETAILS, HEADER, PRECONDITION, call, functions_of
-from tests.samples import FISCAL_CODE, KEYS, personal_data_in
+from tests.samples import FISCAL_CODE, KEYS, a_cipher, personal_data_in
 
 DENIED_CALLS = {
     "wrong key": a_call(key="x" * 40),
@@ -171,10 +170,10 @@ async def test_recipient_is_not_denied_for_want_of_a_key_of_the_ring(app: Remote
     """A process without the key that sealed a content says that it is unavailable, not missing."""
     assert (await details(a_call(9), app.access)).status == 404  # which proves and notes the ring of this app
     other = SecretStr(Fernet.generate_key().decode())
-    app.access = app.access_of(Cipher([other]))
+    app.access = app.access_of(a_cipher([other]))
     assert [answer.status for answer in await every_answer(app, a_call())] == [500, 500, 503]
     assert (await details(a_call(9), app.access)).status == 500
-    app.access = app.access_of(Cipher([other, *KEYS]))
+    app.access = app.access_of(a_cipher([other, *KEYS]))
     assert [answer.status for answer in await every_answer(app, a_call())] == [200] * 3
 
 
@@ -230,7 +229,7 @@ class Clock:
 
 
 def _denials(clock: Clock) -> Denials:
-    return Denials(Cipher(KEYS).digest, monotonic=clock)
+    return Denials(a_cipher(KEYS).pseudonym, monotonic=clock)
 
 
 def test_caller_with_many_denials_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
@@ -245,7 +244,7 @@ def test_caller_with_many_denials_is_logged_once_a_minute(caplog: pytest.LogCapt
         denials.add("recipient", "192.0.2.2")
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
-    assert Cipher(KEYS).digest(b"192.0.2.1")[:12] in record.getMessage()
+    assert a_cipher(KEYS).pseudonym(b"192.0.2.1")[:12] in record.getMessage()
     clock.now += WINDOW_SECONDS
     for _ in range(MOST_IN_A_WINDOW):
         denials.add("id", "192.0.2.1")

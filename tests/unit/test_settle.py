@@ -9,14 +9,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from check_status.settle import RETRY_AFTER
-from storage.cipher import Cipher
 from storage.ledger import State, Step
 from storage.notices import Notices
 from storage.queues import MESSAGE_SENDS, MESSAGE_SETTLED, poison
 from storage.table import Changed, Unanswered
 from tests.fake_app import FakeApp
 from tests.fakes import Died, FakeTable, seen
-from tests.samples import KEYS, NOTICE_NUMBER, a_body, payment, personal_data_in
+from tests.samples import (
+    FORMER_KEY,
+    INDEX_KEY,
+    KEYS,
+    NOTICE_NUMBER,
+    a_body,
+    a_cipher,
+    payment,
+    personal_data_in,
+)
 
 PAID_AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 BY_NOTICE = json.dumps({"notice_number": NOTICE_NUMBER, "paid_at": "2026-11-24T08:30:00Z"})
@@ -234,14 +242,13 @@ async def test_death_at_any_step_is_made_up_for(step: int, lost: str) -> None:
     assert app.history().count("PAID") == 1
 
 
-async def test_notice_is_found_after_a_key_was_rotated() -> None:
-    """A notice stored under the old first key is found with the new keyring."""
+async def test_notice_of_before_the_index_key_is_found() -> None:
+    """A notice stored under a former key is found by its settlement, next to a newer one."""
     table = FakeTable()
-    old, new = KEYS
-    await Notices(table, Cipher([old])).note(NOTICE_NUMBER, "r-1")
-    await Notices(table, Cipher([new, old])).note(NOTICE_NUMBER, "r-2")
-    found = [name async for name in Notices(table, Cipher([new, old])).requests(NOTICE_NUMBER)]
-    assert found == ["r-2", "r-1"]
+    upgraded = Notices(table, a_cipher(KEYS, (INDEX_KEY, FORMER_KEY)))
+    await Notices(table, a_cipher(KEYS, [FORMER_KEY])).note(NOTICE_NUMBER, "r-1")
+    await upgraded.note(NOTICE_NUMBER, "r-2")
+    assert [name async for name in upgraded.requests(NOTICE_NUMBER)] == ["r-2", "r-1"]
 
 
 async def test_only_requests_with_a_notice_are_noted() -> None:

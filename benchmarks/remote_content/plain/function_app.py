@@ -18,12 +18,12 @@ from storage.readiness import Readiness
 configured = settings.load()
 account = StorageAccount(configured)
 cipher = Cipher(configured.encryption_keys)
-context = Context.of(configured, account, lambda: datetime.now(UTC))
+context = Context.of(configured, account, cipher, lambda: datetime.now(UTC))
 access = Access(
     context.remote_contents,
     Readiness.of(account, cipher, rate_limiter.TABLE),
     configured.remote_content_keys,
-    Denials(cipher.digest),
+    Denials(cipher.pseudonym),
 )
 lifetime.close_at_the_end(context.io.aclose, account.aclose)
 app = func.FunctionApp()
