@@ -19,6 +19,7 @@ from cli.campaign_file.template import Template
 from cli.canary import Canary, canary_trials
 from cli.completion import services, warnings
 from cli.connection import Operator, ask, clock, configured
+from cli.keys import keys_missing
 from cli.limited import refuse_if_limited
 from cli.printing import ATTENTION, INTERRUPTED, WRONG, AsJson, checked, fail, print_json, print_note
 from cli.progress import bar
@@ -190,7 +191,13 @@ def _conclude(
 def _secret(campaign: str, *, dry_run: bool) -> CampaignSecret:
     if dry_run:
         return CampaignSecret.temporary(campaign)
-    return ask(lambda stores: stores.campaign_secrets.of(campaign))
+
+    async def find(stores: Operator) -> CampaignSecret:
+        if missing := await stores.key_checks.missing():
+            fail(WRONG, keys_missing(missing), report.NOTHING)
+        return await stores.campaign_secrets.of(campaign)
+
+    return ask(find)
 
 
 def _deliver(opened: CampaignFile, found: Checked, *, silent: bool) -> Sent:
