@@ -1,10 +1,9 @@
 """Encrypts all rows again with the first key, in ticks that go on where the one before ended or crashed."""
 
-import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -17,8 +16,6 @@ log = logging.getLogger(__name__)
 
 # The platform ends an invocation after five minutes (host.json).
 BUDGET: Final = timedelta(seconds=240)
-# Rows written at the same time. More would keep the sends of the same process waiting.
-AT_A_TIME: Final = 8
 # A crash repeats the reading of as many rows, and of those of one partition. The storage account returns as
 # many rows in an answer (Azure Table storage REST API, "Query timeout and pagination").
 PAGE: Final = 1000
@@ -40,10 +37,11 @@ async def rotate_keys(stores: Stores) -> None:
 
 @dataclass
 class _Tick:
+    """Writes one row at a time: more would keep the sends of the same process waiting."""
+
     rotation: Rotation
     stores: Stores
     ends_at: datetime
-    old: list[Row] = field(default_factory=list)
     read: int = 0
     resealed: int = 0
 
@@ -66,30 +64,18 @@ class _Tick:
         async for row in self.stores.sealed_rows.of(table, since):
             self.read += 1
             if self.stores.sealed_rows.is_old(row):
-                self.old.append(row)
-            if len(self.old) == AT_A_TIME:
-                await self._reseal(table)
+                await self._reseal(table, row)
             is_over = self.stores.clock() >= self.ends_at
             if is_over or self.read == PAGE:
-                await self._reseal(table)
                 await self._save(table.name, row.partition)
             if is_over:
                 return False
-        await self._reseal(table)
         return True
 
-    async def _reseal(self, table: SealedTable) -> None:
-        """Write the rows that were found. First note that this pass does not end the rotation."""
-        if not self.old:
-            return
+    async def _reseal(self, table: SealedTable, row: Row) -> None:
+        """Encrypt a row again. First note that this pass does not end the rotation."""
         if self.rotation.is_clean:
             self.rotation = await self.stores.key_rotation.save(self.rotation, is_clean=False)
-        rows, self.old = self.old, []
-        async with asyncio.TaskGroup() as writes:
-            for row in rows:
-                writes.create_task(self._reseal_row(table, row))
-
-    async def _reseal_row(self, table: SealedTable, row: Row) -> None:
         with suppress(Changed):  # whoever has written or removed it meanwhile: the next pass reads it again
             await self.stores.sealed_rows.reseal(table, row)
             self.resealed += 1

@@ -1,4 +1,4 @@
-"""The index key: makes the keyed hashes of fiscal codes, notices and contents (docs/decisions/0020).
+"""The index key: makes the keyed hashes of fiscal codes, notices and contents (docs/decisions/0024).
 
 Made once at random, and kept encrypted in the table of the keyring. A rotation encrypts it again and does not
 change it, so that every hash stays valid.

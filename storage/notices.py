@@ -31,7 +31,7 @@ class Notices:
 
         Idempotent. The record comes before the read, so that a settlement is read here or finds the record.
         Costs one transaction for the first request of an unpaid notice and three for any other, with one more
-        for each further key of the keyring. Raises Unanswered.
+        for each former key of the hashes. Raises Unanswered.
         """
         first, *others = self._cipher.digests(notice_number.encode())
         if await self._table.write(first, _GUARD, None, {"request_id": request_id}):

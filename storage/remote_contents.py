@@ -153,7 +153,7 @@ class RemoteContents:
         return False
 
     def _partitions(self, blob: str) -> list[str]:
-        """Return the partitions of a document's references, one for each key of the ring."""
+        """Return the partitions of a document's references, one for each key of the hashes."""
         return [f"document-{digest}" for digest in self._cipher.digests(blob.encode())]
 
     def _blobs(self, kept: KeptContent) -> list[str]:

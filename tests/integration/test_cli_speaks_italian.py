@@ -154,7 +154,8 @@ class Sample:
 @pytest.fixture
 async def sample(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Sample]:
     with Azurite() as fresh:
-        account = CliAccount(fresh.connection_string, monkeypatch).started()
+        account = CliAccount(fresh.connection_string, monkeypatch)
+        await asyncio.to_thread(account.started)
         monkeypatch.setenv("REMOTE_CONTENT_API_KEY", OWN_KEY)
         monkeypatch.setenv("IO_MANAGE_API_KEY", "simulator-manage-key")
         async with running_simulator() as io:
@@ -191,6 +192,7 @@ def runs(sample: Sample, configuration: str) -> list[tuple[str, ...]]:
         ("reminders", "list"),
         *(("reminders", word, "--campaign", "TARI 2026") for word in ("stop", "resume", "resume")),
         *(("reminders", "list"), ("keys", "forget", "ignota", "--execute"), ("in-doubt", "list")),
+        *(("keys", "status"), ("keys", "rotate")),
         ("send", str(sample.wrong), *send),
         ("send", str(sample.good), *send, "--dry-run"),
         ("send", str(sample.good), *send),
@@ -232,7 +234,7 @@ def names_of(sample: Sample, text: str) -> str:
     text = re.sub(
         r"^[{}\]]?$|^ +\".*$|^(?:conflict|invalid|[A-Z_]+)(?= +[0-9])", "", text, flags=re.MULTILINE
     )
-    for known in (*sample.ids.values(), *ROLES, "anna@comune", "default", "o 2026-12-31"):
+    for known in (*sample.ids.values(), *ROLES, "anna@comune", "default", "o 2026-12-31", "keys 1,"):
         text = text.replace(known, "")
     return text
 

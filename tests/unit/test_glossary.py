@@ -12,7 +12,7 @@ ROWS = re.findall(r"^\| \*\*(.+?)\*\* \|(.+)\|(.+)\|$", (PROJECT / "docs/glossar
 CODE = (
     "benchmarks check_status cli contract expire_documents follow_subscriptions io_api local measure_backlog"
 )
-CODE += " poison reminders remote_content report send_message show_status storage telemetry tests"
+CODE += " poison reminders remote_content report rotate_keys send_message show_status storage telemetry tests"
 # Each with the word that took its place.
 RETIRED = {
     "turn": "permit, lease or action",
