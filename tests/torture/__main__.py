@@ -17,7 +17,7 @@ from tests.torture.processes import tallies
 
 MUTANT_SCHEDULES = 20_000
 SMALL_PLANS = ("calm", "IO refuses")
-LARGE_PLANS = ("faults", "faults, settlements", "faults, resends")
+LARGE_PLANS = ("faults", "faults, settlements", "faults, rotation", "faults, resends")
 OUTAGE_SCHEDULES = 90
 SMALL_SCHEDULES = 3_000
 

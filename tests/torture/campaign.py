@@ -25,6 +25,7 @@ PLANS = {
     "faults": Plan(answers=ANSWERS, faults=Faults(0.2)),
     # The longest stall outlives the quarantine of a resend.
     "faults, settlements": Plan(answers=ANSWERS, faults=Faults(0.2), settlements=True),
+    "faults, rotation": Plan(answers=ANSWERS, faults=Faults(0.2), rotation=True),
     "faults, resends": Plan(answers=ANSWERS, faults=Faults(0.2, stalls=(150, 700, 1500, 5000)), resend=True),
 }
 

@@ -22,6 +22,11 @@ SEND, ATTEMPT_RESULT, DELIVERY, LEDGER, NOTICES, FOLLOW, BREAKERS, ACCOUNT = (
     "io_api.breakers",
     "io_api.account",
 )
+ROTATE_KEYS, KEY_ROTATION, SEALED_ROWS = (
+    "rotate_keys.rotate_keys",
+    "storage.key_rotation",
+    "storage.sealed_rows",
+)
 OUTAGES = "IO is out"
 
 
@@ -188,6 +193,24 @@ MUTANTS = (
         "a request forgets the settlement that came before it",
         {LEDGER: (('settled_at=row.values["settled_at"])', "settled_at=None)"),)},
         plan="faults, settlements",
+    ),
+    Mutant(
+        "a row is encrypted again whatever was written meanwhile",
+        {SEALED_ROWS: ((".replace(row, {", ".upsert(row.partition, row.key, {"),)},
+        plan="faults, rotation",
+    ),
+    Mutant(
+        "a pass that has found something ends the rotation",
+        {
+            KEY_ROTATION: (("is_clean: bool = False", "is_clean: bool = True"),),
+            ROTATE_KEYS: (("is_clean=False", "is_clean=True"),),
+        },
+        plan="faults, rotation",
+    ),
+    Mutant(
+        "the last pass begins at once",
+        {KEY_ROTATION: (("timedelta(minutes=30)", "timedelta(0)"),)},
+        plan="faults, rotation",
     ),
     Mutant(
         "the breaker never opens",

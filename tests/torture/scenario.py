@@ -17,12 +17,14 @@ from contract.request import MessageRequest
 from io_api.account import IoAccount
 from io_api.tick_backoff import Backoff
 from poison.park import park
+from rotate_keys.rotate_keys import rotate_keys
 from send_message.check_recipient import check_recipient
 from send_message.resolve_in_doubt import NotInDoubt, is_resend, resend
 from send_message.send_message import send_message
 from storage.cipher import Cipher
 from storage.due_index import DueEntry
 from storage.intake import MARK, PutBack
+from storage.key_rotation import KeyRotation, Rotation
 from storage.ledger import DELIVERED, NEXT, Entry, State, entry_of
 from storage.outcomes import UNPUBLISHED
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_SENDS, MESSAGE_SETTLED, Queues, poison
@@ -39,6 +41,7 @@ from tests.torture.world import (
     SteppedQueues,
     SteppedTable,
     Worker,
+    at_once,
 )
 
 UNSENT = frozenset({State.REFUSED, State.DEAD, State.SKIPPED, State.EXPIRED, State.DEFERRED, State.REQUESTED})
@@ -47,24 +50,37 @@ ENDS = DELIVERED | PARKED | {State.ACCEPTED, State.SKIPPED, State.EXPIRED, State
 TICK = timedelta(seconds=300)
 NOTICE_NUMBER = "302000100000012345"
 BY_NOTICE, BY_REQUEST = f'{{"notice_number": "{NOTICE_NUMBER}"}}', '{"request_id": "r0"}'
+OLD, NEW = "old", "new"
 STEPS_AT_MOST = 8000
 POSTS_AT_MOST = 60
 
 
 class PlainCipher:
-    """Replaces the keyring in tests that do not examine encryption."""
+    """Replaces the keyring in tests that do not examine encryption: the name of a key stands before a text.
+
+    `names`: the ring, whose first key a rotation replaces.
+    """
+
+    def __init__(self) -> None:
+        self.names: tuple[str, ...] = (OLD,)
 
     def seal(self, plain: bytes) -> bytes:
-        return plain
+        return f"{self.names[0]}:".encode() + plain
 
     def open(self, sealed: bytes) -> bytes:
-        return sealed
+        return sealed.partition(b":")[2]
+
+    def name_of(self, sealed: bytes) -> str:
+        return sealed.partition(b":")[0].decode()
+
+    def reseal(self, sealed: bytes) -> bytes:
+        return self.seal(self.open(sealed))
 
     def seal_properties(self, name: str, plain: bytes) -> dict[str, bytes]:
-        return {f"{name}0": plain}
+        return {f"{name}0": self.seal(plain)}
 
     def open_properties(self, name: str, values: dict[str, bytes]) -> bytes:
-        return values[f"{name}0"]
+        return self.open(values[f"{name}0"])
 
     def digest(self, plain: bytes) -> str:
         return str(hash(plain))
@@ -80,7 +96,8 @@ class PlainCipher:
 class Plan:
     """A scenario's parameters: requests, deliveries of each, workers, faults, IO's answers, and resends.
 
-    With `settlements`, all requests carry one notice, and the creditor reports its payment meanwhile.
+    With `settlements`, all requests carry one notice, and the creditor reports its payment meanwhile. With
+    `rotation`, the key that encrypts is replaced meanwhile, and every row is encrypted again.
     """
 
     requests: int = 2
@@ -90,6 +107,7 @@ class Plan:
     answers: dict[str, float] = field(default_factory=dict)
     resend: bool = False
     settlements: bool = False
+    rotation: bool = False
 
 
 @dataclass
@@ -116,14 +134,18 @@ class Scenario:
         self.ledger_table = SteppedTable("ledger", self._ledger_written)
         self.due_table = SteppedTable("due")
         self.parked_table = SteppedTable("parked")
+        self.keys_table = SteppedTable("keys")
+        self.cipher = PlainCipher()
+        self.rotates = plan.rotation  # and has not begun yet
         self.io = SteppedIo(self.rng, self.clock, answers=plan.answers, posting=self._posting)
         self.io.answered = self._answered
         self.scheduler = Scheduler(self.rng, self.clock, plan.faults)
         tables = {"ledger": self.ledger_table, "due": self.due_table, "parked": self.parked_table}
+        tables["keys"] = self.keys_table
         self.context = Context.on(
             lambda name: cast(Table, tables.get(name) or SteppedTable(name)),
             cast(Queues, self.queues),
-            cast(Cipher, PlainCipher()),
+            cast(Cipher, self.cipher),
             self.clock,
             io=cast(IoAccount, self.io),
             policies={},
@@ -166,7 +188,29 @@ class Scenario:
         self.report.resends = self.sanctioned.total()
         for request in requests:
             self._judge(request)
+        self._judge_rotation()
         return self.report
+
+    def _rotate(self) -> None:
+        """All hosts have the new key first, and the operator begins the rotation."""
+        self.rotates = False
+        self.cipher.names = (NEW, OLD)
+        at_once(self.keys_table.fake.insert("keys", OLD, {}))
+        at_once(KeyRotation(self.keys_table.fake, self.clock).begin(NEW))
+
+    def _rotation(self) -> Rotation | None:
+        """The rotation that runs."""
+        found: Rotation | None = at_once(KeyRotation(self.keys_table.fake, self.clock).current())
+        return found if found and not found.ended_at else None
+
+    def _judge_rotation(self) -> None:
+        if not self.plan.rotation:
+            return
+        sealed = (self.ledger_table, self.parked_table)
+        rows = [row for table in sealed for row in table.fake.rows_by_key.values()]
+        texts = [value for row in rows for value in row.values.values() if isinstance(value, bytes)]
+        self.report.broken["rotation not ended"] += ("keys", OLD) in self.keys_table.fake.rows_by_key
+        self.report.broken["not encrypted again"] += any(self.cipher.name_of(text) != NEW for text in texts)
 
     def _report_payments(self) -> None:
         """The creditor reports the notice, the first request or both, before or after it is sent."""
@@ -179,6 +223,8 @@ class Scenario:
     # -- the platform
 
     def _start_some(self) -> None:
+        if self.rotates and self.rng.random() < 0.03:
+            self._rotate()
         if len(self.scheduler.workers) >= self.plan.workers or self.rng.random() >= 0.6:
             return
         messages = [
@@ -187,10 +233,17 @@ class Scenario:
         dues = [due for due, at in self._dues() if at <= self.clock()]
         if self.plan.resend and self.rng.random() < 0.1 and self._operate():
             return
-        if messages and (not dues or self.rng.random() < 0.7):
+        if self._may_tick(idle=not messages and not dues):
+            self._work("rotation", rotate_keys(self.context), lambda error: None)
+        elif messages and (not dues or self.rng.random() < 0.7):
             self._deliver(*self.rng.choice(messages))
         elif dues:
             self._look(self.rng.choice(dues))
+
+    def _may_tick(self, *, idle: bool) -> bool:
+        rotation = self._rotation() if self.plan.rotation else None
+        is_due = rotation is not None and rotation.not_before <= self.clock()
+        return is_due and (idle or self.rng.random() < 0.2)
 
     def _operate(self) -> bool:
         """The operator resends each request in doubt once, and repeats the command if it failed."""
@@ -208,9 +261,14 @@ class Scenario:
         self.resent.add(request_id)
 
     def _wait(self) -> bool:
+        if self.rotates:
+            self._rotate()
+            return True
         times = [worker.wakes_at for worker in self.scheduler.workers if worker.wakes_at]
         times += [message.visible_at for _, message in self._messages()]
         times += [at for _, at in self._dues()]
+        if self.plan.rotation and (rotation := self._rotation()):
+            times.append(rotation.not_before)
         if self.plan.resend and not times and self._operate():
             return True
         if times:

@@ -12,7 +12,7 @@ from tests.torture.processes import tallies
 SLICE = 100
 
 
-@pytest.mark.parametrize("plan", ["faults", "faults, settlements", "faults, resends"])
+@pytest.mark.parametrize("plan", ["faults", "faults, settlements", "faults, rotation", "faults, resends"])
 def test_no_invariant_breaks_under_faults(plan: str) -> None:
     """Crashes, lost answers and stalls cause no duplicate, loss, false row or missed settlement."""
     tally = run(plan, first_seed=0, schedules=SLICE)
