@@ -125,6 +125,11 @@ def host_process(
     return ChildProcess(name, folder, command, environ)
 
 
+def rotating_process(name: str, folder: Path, environ: Mapping[str, str], speed: float) -> ChildProcess:
+    """The timer of a rotation of keys alone, with a clock that is faster than the real one."""
+    return ChildProcess(name, folder, ["tests.e2e.rotating", "--speed", str(speed)], environ)
+
+
 def reminding_process(name: str, folder: Path, environ: Mapping[str, str], ahead: timedelta) -> ChildProcess:
     """The reminder timer alone, with a clock ahead of the real one."""
     command = ["tests.e2e.reminding", "--ahead", str(ahead.total_seconds())]

@@ -1,10 +1,11 @@
 """`make kill9`: several hosts on Azurite, a faulty IO, duplicate deliveries, SIGKILL about every second.
 
-Meanwhile the accepted messages are followed, and all are made due again every few seconds. Then the run lets
+Meanwhile the accepted messages are followed, and all are made due again every few seconds; and the key that
+encrypts is replaced, and every row is encrypted again. Then the run lets
 everything settle, and compares the ledger with the messages that IO accepted, and the due index with the
 messages that can still change. Prints one row a seed. Exits 1 on a duplicate, a lost request, a false row, a
 doubt that neither a kill nor an answer explains, a message that left the due index too early, or a row that
-is left in it.
+is left in it, a repeated request that was not recognised, or a row that the new key does not open.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from local.azurite import Azurite
 from storage.ledger import DELIVERED, GIVEN_UP, Entry, State
 from tests.e2e.sample import fiscal_code, payment, request
 from tests.e2e.world import World, running_world
+from tests.kill9.rotation import KeyRotation
 
 HOSTS = 3
 SETTLE_SECONDS = 400
@@ -70,12 +72,18 @@ async def run(seed: int, requests: int, faulty: float, kills: int, console: Cons
             await world.io.citizens(CITIZENS)
             await world.io.faults(*_faults(seed, faulty))
             await world.start_hosts(HOSTS, LEASE)
+            rotation = KeyRotation(world, Path(folder))
             feeding = asyncio.create_task(_feed(world, ids, rng, result))
             with console.status(f"seed {seed}: killing"):
                 while result.kills < kills or not feeding.done():
                     await asyncio.sleep(rng.uniform(0.5, 1.5))
                     await _kill_one(world, rng)
+                    rotation.kill(rng)
                     result.kills += 1
+                    if result.kills == kills // 3:
+                        rotation.add_key()
+                    if result.kills == 2 * kills // 3:
+                        await rotation.begin(LEASE)
                     if result.kills % 4 == 0:
                         await world.make_due()
             await feeding
@@ -83,6 +91,7 @@ async def run(seed: int, requests: int, faulty: float, kills: int, console: Cons
             with console.status(f"seed {seed}: settling, until the last lease is over"):
                 await _settle(world, ids)
                 await _look_once_more(world)
+            result.broken.update(await rotation.end())
             await _judge(world, ids, result)
     result.seconds = time.monotonic() - began
     return result
@@ -158,6 +167,7 @@ async def _judge(world: World, ids: list[str], result: Result) -> None:
     for each in ids:
         _judge_one(entries.get(each), accepted[each], result)
         _judge_rows(entries.get(each), rows[each], result)
+    result.broken["conflict"] = sum(one.reason == "conflict" for one in await world.all_parked())
     result.broken["left on queues"] = sum((await world.depths()).values())
 
 
@@ -197,7 +207,7 @@ def show(console: Console, results: list[Result]) -> None:
     for column in (
         *("seed", "deliveries", "kills", "accepted by IO", "in doubt: answer", "in doubt: kill"),
         *("of these accepted", "duplicates", "lost", "false rows", "unexplained", "left"),
-        *("polls", "still followed", "left the index", "rows too many", "seconds"),
+        *("polls", "still followed", "left the index", "rows too many", "conflicts", "old key", "seconds"),
     ):
         table.add_column(column, justify="right")
     for result in results:
@@ -209,7 +219,8 @@ def show(console: Console, results: list[Result]) -> None:
             str(result.in_doubt_but_accepted),
             *(str(result.broken[kind]) for kind in kinds),
             *(str(number) for number in (result.polls, result.followed)),
-            *(str(result.broken[kind]) for kind in ("left the index", "row too many")),
+            *(str(result.broken[kind]) for kind in ("left the index", "row too many", "conflict")),
+            str(result.broken["not encrypted again"] + result.broken["not ended"]),
             f"{result.seconds:.0f}",
         )
     console.print(table)
