@@ -21,7 +21,9 @@ from local.io_simulator.services import PREMIUM_GROUPS
 from send_message.check_recipient import check_recipient
 from send_message.send_message import send_message
 from storage.account import StorageAccount
+from storage.cipher import Cipher
 from storage.queues import MESSAGE_REQUESTS, MESSAGE_REQUESTS_BULK, MESSAGE_SENDS
+from storage.readiness import Readiness
 from tests.campaigns import many_rows, write_csv, write_template
 from tests.english import english_in, instants_in
 from tests.integration.cli_account import CliAccount
@@ -71,7 +73,9 @@ class World:
     async def app(self) -> AsyncIterator[None]:
         """Take urgent requests and poll at once, until the block ends."""
         async with aclosing(StorageAccount(settings.load())) as account:
-            now, soon = (_context(account, ahead) for ahead in (timedelta(), timedelta(minutes=1)))
+            cipher = Cipher(settings.load().encryption_keys)
+            await Readiness.of(account, cipher).check()
+            now, soon = (_context(account, cipher, ahead) for ahead in (timedelta(), timedelta(minutes=1)))
             async with aclosing(now.io), aclosing(soon.io):
                 running = asyncio.create_task(self._take_for_ever(now, soon))
                 try:
@@ -93,9 +97,9 @@ class World:
                 await follow_due(soon)
 
 
-def _context(account: StorageAccount, ahead: timedelta) -> Context:
+def _context(account: StorageAccount, cipher: Cipher, ahead: timedelta) -> Context:
     """The context of functions whose clock is ahead."""
-    return Context.of(settings.load(), account, lambda: datetime.now(UTC) + ahead)
+    return Context.of(settings.load(), account, cipher, lambda: datetime.now(UTC) + ahead)
 
 
 @pytest.fixture
