@@ -110,7 +110,7 @@ def _read(
         recipients = Recipients.of(file, sheet, on_row=advance)
     content = hashlib.sha256(f"{service}\0{sheet or ''}\0".encode() + file.read_bytes()).digest()
     # A short file could be guessed from a plain hash of it.
-    return recipients, Cipher(wanted.encryption_keys).digest(content)[:16]
+    return recipients, Cipher(wanted.encryption_keys).pseudonym(content)[:16]
 
 
 @dataclass

@@ -31,7 +31,7 @@ from storage.remote_contents import KeptContent
 
 FILE: Final = Path(__file__).parents[1] / "docs/privacy.md"
 SEALED, HASHED, CLEAR = "cifrato", "impronta con chiave", "in chiaro"
-KEY: Final = {SEALED: "`ENCRYPTION_KEYS`", HASHED: "derivata da `ENCRYPTION_KEYS`", CLEAR: "—"}
+KEY: Final = {SEALED: "`ENCRYPTION_KEYS`", HASHED: "la chiave degli indici", CLEAR: "—"}
 KEYS: Final = ("PartitionKey", "RowKey")
 # The fields of a row's dataclass that are no columns, with what stands for them in the table.
 COLUMN_OF: Final = {"sealed_body": "body0, …", "body": "body0, …", "sealed": "content0, …"}
@@ -144,10 +144,13 @@ TABLES: Final[Mapping[str, Store]] = {
         ),
     ),
     key_checks.TABLE: Store(
-        "quali chiavi hanno cifrato qualcosa",
-        "finché la chiave serve",
+        "quali chiavi hanno cifrato qualcosa, la chiave degli indici, a che punto è una rotazione",
+        "finché la chiave serve; la chiave degli indici sempre",
         sealed=("sealed",),
-        technical=KEYS,
+        technical=(
+            *(*KEYS, "target", "began_at", "not_before", "passes", "is_clean", "table", "partition"),
+            *("resealed", "transactions", "ended_at"),
+        ),
     ),
     rate_limiter.TABLE: Store(
         "il ritmo verso IO, le pause e le interruzioni: nessun dato di cittadini",

@@ -114,7 +114,7 @@ class Cipher:
         return any(hmac.compare_digest(digest, candidate) for candidate in self.digests(plain))
 
     def pseudonym(self, plain: bytes) -> str:
-        """Return a keyed hash for the log: 64 hex digits, others after a rotation."""
+        """Return a keyed hash for a log or a file, needing no index key: others after a rotation."""
         return hmac.digest(self._pseudonym_key, plain, hashlib.sha256).hex()
 
 

@@ -102,7 +102,7 @@ class Readiness:
         """Build the readiness of the tables of this package and of `others`."""
         tables = {name: account.table(name) for name in (*TABLES, *others)}
         keys = tables[key_checks.TABLE]
-        hashed = [tables[ledger.TABLE], tables[notices.TABLE]]
+        hashed = [tables[ledger.TABLE], tables[notices.TABLE], tables[subscriptions.TABLE]]
         return cls(tables, KeyChecks(keys, cipher), IndexKey(keys, cipher, hashed))
 
     async def check(self) -> None:

@@ -33,7 +33,7 @@ class Place:
     def __init__(self, azurite: Azurite, folder: Path, environment: pytest.MonkeyPatch) -> None:
         self.azurite = azurite
         self.folder = folder
-        self.account = CliAccount(azurite.connection_string, environment)
+        self.account = CliAccount(azurite.connection_string, environment).started()
 
     def fill(self, request_id: str, code: str, blob: str) -> None:
         """Put a person into every store."""

@@ -164,8 +164,10 @@ def test_app_registers_its_functions_with_their_bindings(
     assert triggers["remind"]["schedule"] == "0 */15 * * * *"
     assert triggers["measure_backlog"]["type"] == "timerTrigger"
     assert triggers["measure_backlog"]["schedule"] == "0 * * * * *"
-    timers = {"check_status", "remind", "measure_backlog", "expire_documents", "follow_subscriptions"}
-    timers |= {"rotate_keys"}
+    timers = {
+        *("check_status", "remind", "measure_backlog", "expire_documents"),
+        *("follow_subscriptions", "rotate_keys"),
+    }
     assert set(triggers) == {*by_queue, *timers}
 
 

@@ -15,7 +15,7 @@ from settings import Settings
 from storage import subscriptions
 from storage.account import StorageAccount
 from storage.subscriptions import DAY
-from tests.samples import KEYS
+from tests.samples import KEYS, a_cipher
 
 ANNA, BRUNO = "AAAAAA00A00A000A", "RSSMRA80A01H501U"
 READER = PREMIUM_GROUPS | {"ApiSubscriptionsFeedRead"}
@@ -37,7 +37,7 @@ async def test_register_follows_what_citizens_do(azurite: Azurite, monkeypatch: 
         }
         configured = Settings.model_validate(values)
         account = StorageAccount(configured)
-        context = Context.of(configured, account, io.state.clock.now)
+        context = Context.of(configured, account, a_cipher(KEYS), io.state.clock.now)
         io.state.citizens.put({ANNA: Citizen(), BRUNO: Citizen(sender_allowed=False)})
         await follow_subscriptions(context)
         io.state.clock.advance(DAY.total_seconds())

@@ -66,15 +66,8 @@ FIRES: dict[str, list[list[dict[str, Any]]]] = {
     "circuit-open": [[suspended("invalid_key")], [suspended("io_unavailable"), suspended("paused")]],
     "timers-silent": [
         [],
-        timers(check_status=30, remind=600, expire_documents=9, follow_subscriptions=60, rotate_keys=90),
-        timers(
-            check_status=3700,
-            remind=600,
-            measure_backlog=5,
-            expire_documents=9,
-            follow_subscriptions=60,
-            rotate_keys=90,
-        ),
+        timers(**{name: age for name, age in ALL_RUN.items() if name != "measure_backlog"}),
+        timers(**ALL_RUN | {"check_status": 3700}),
     ],
     "old-poison": [[age(5 * DAY + 1, POISON)], [age(5 * DAY + 1, POISON), age(0, "message-requests-poison")]],
     "remote-content-denied": [[denials(20, "key")], [denials(12, "recipient"), denials(8, "recipient")]],
@@ -168,8 +161,10 @@ def test_metrics_and_attributes_are_those_of_the_code() -> None:
 
 def test_every_timer_is_counted() -> None:
     """timers-silent waits for as many timers as the app has."""
-    folders = ("check_status", "reminders", "measure_backlog", "expire_documents")
-    folders += ("follow_subscriptions", "rotate_keys")
+    folders = (
+        *("check_status", "reminders", "measure_backlog", "expire_documents"),
+        *("follow_subscriptions", "rotate_keys"),
+    )
     source = "".join((PROJECT / folder / "functions.py").read_text() for folder in folders)
     timers = re.findall(r'on_timer\(functions, readiness, "(\w+)"', source)
     assert len(timers) == source.count("on_timer(") == 6

@@ -13,6 +13,7 @@ from storage.audit import Audit
 from storage.campaign_secrets import CampaignSecrets
 from storage.campaign_spreads import CampaignSpreads, Kept
 from storage.key_checks import KeyChecks
+from storage.key_rotation import KeyRotation
 from tests.fake_app import FakeApp
 from tests.fakes import FakeTable
 from tests.samples import BLOB, FISCAL_CODE, PDF_A, a_body, payment, remote_content
@@ -80,6 +81,7 @@ async def app() -> FakeApp:
     await Audit(app.tables[audit.TABLE], "anna@comune", app.clock).record("send", "TARI", rows="3")
     await Audit(app.tables[audit.TABLE], "anna@comune", app.clock).forget_before(app.clock())
     await KeyChecks(app.tables[key_checks.TABLE], app.cipher).note()
+    await KeyRotation(app.tables[key_checks.TABLE], app.clock).begin(app.cipher.first_name)
     await app.stores.counters.flush()
     await CampaignSpreads(app.tables[campaign_secrets.TABLE]).keep("TARI", Kept("5 giorni", (1, 2)))
     await CampaignSecrets(app.tables[campaign_secrets.TABLE], app.cipher).of("TARI")

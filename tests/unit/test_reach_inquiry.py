@@ -29,10 +29,9 @@ from io_api.errors import (
 )
 from io_api.models import Profile
 from io_api.rate_budget import Priority
-from storage.cipher import Cipher
 from storage.subscriptions import FIRST_DAY, Feed, Subscriptions, midnight
 from tests.fakes import FakeClock, FakeIo, FakeTable
-from tests.samples import KEYS
+from tests.samples import KEYS, a_cipher
 
 ANNA, BRUNO, CARLA = ("AAAAAA00A00A000A", "RSSMRA80A01H501U", "VRDGPP13R10B293P")
 
@@ -150,7 +149,7 @@ async def test_citizen_who_fails_for_ever_does_not_stop_the_others() -> None:
 async def test_register_answers_without_io() -> None:
     """The newest change of the feed decides, and whom the feed never named is no subscriber."""
     hashes = {code: hash_at_io(code) for code in (ANNA, BRUNO)}
-    register = Subscriptions(FakeTable(), Cipher(KEYS))
+    register = Subscriptions(FakeTable(), a_cipher(KEYS))
     await register.take(Feed("tributi"), FIRST_DAY, [*hashes.values()], [])
     await register.take(await register.feed("tributi"), FIRST_DAY.replace(day=25), [], [hashes[BRUNO]])
     at = midnight(FIRST_DAY)
