@@ -31,9 +31,11 @@ from contract.remote_content import Attachment, RemoteContent
 from local.azurite import Azurite
 from settings import Settings
 from storage.account import StorageAccount
+from storage.cipher import Cipher
+from storage.readiness import Readiness
 from storage.remote_contents import TABLE, RemoteContents
 from tests.remote import KEY, kept_content, remote_content_id
-from tests.samples import FISCAL_CODE, KEYS, a_cipher
+from tests.samples import FISCAL_CODE, KEYS
 
 HERE: Final = Path(__file__).parents[2]
 APPS: Final = {"streamed": HERE, "plain HttpResponse": Path(__file__).parent / "plain"}
@@ -94,10 +96,11 @@ def _environ(azurite: Azurite) -> dict[str, str]:
 
 async def _fill(environ: dict[str, str]) -> None:
     account = StorageAccount(Settings.model_validate(environ))
-    cipher = a_cipher([KEYS[0]])
+    cipher = Cipher([KEYS[0]])
     documents = account.documents()
     names = [Attachment(name="Avviso.pdf", blob=url) for url in SIZES]
     try:
+        await Readiness.of(account, cipher).check()
         contents = RemoteContents(account.table(TABLE), cipher)
         await contents.keep(kept_content(cipher), RemoteContent(attachments=tuple(names)))
         for url, size in SIZES.items():

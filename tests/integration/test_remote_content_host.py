@@ -15,13 +15,15 @@ from contract.remote_content import Attachment, RemoteContent
 from local.azurite import Azurite
 from settings import Settings
 from storage.account import StorageAccount
+from storage.cipher import Cipher
 from storage.documents import Documents
+from storage.readiness import Readiness
 from storage.stores import Stores
 from tests.integration.host_process import PROJECT, HostProcess, SampleApp
 from tests.integration.test_host_http import call
 from tests.remote import CONTENT, KEY, SECOND_KEY, SOMEBODY_ELSE, kept_content, remote_content_id
 from tests.remote_functions import HEADER
-from tests.samples import FISCAL_CODE, KEYS, a_cipher, personal_data_in
+from tests.samples import FISCAL_CODE, KEYS, personal_data_in
 from tests.unit.test_remote_content_calls import a_generated_call
 
 CITIZENS = {number: f"AAAAAA00A{number:02}A000A" for number in range(20, 30)}
@@ -49,13 +51,13 @@ class Server:
         self.host = HostProcess(app, self.environ)
 
     @asynccontextmanager
-    async def account(self) -> AsyncIterator[tuple[Stores, Documents]]:
-        """The stores and the documents."""
-        account = StorageAccount(Settings.model_validate(self.environ))
-        cipher = a_cipher([KEYS[0]])
+    async def account(self) -> AsyncIterator[tuple[Stores, Documents, Cipher]]:
+        """The stores, the documents, and the keyring with the account's index key."""
+        account, cipher = StorageAccount(Settings.model_validate(self.environ)), Cipher([KEYS[0]])
         stores = Stores.on(account.table, account.queues(), cipher, lambda: kept_content(cipher).since)
         try:
-            yield stores, account.documents()
+            await Readiness.of(account, cipher).check()
+            yield stores, account.documents(), cipher
         finally:
             await account.aclose()
 
@@ -103,8 +105,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 async def _fill(server: Server) -> None:
-    cipher = a_cipher([KEYS[0]])
-    async with server.account() as (stores, documents):
+    async with server.account() as (stores, documents, cipher):
         keep = stores.remote_contents.keep
         for number, fiscal_code in CITIZENS.items():
             await keep(kept_content(cipher, number, fiscal_code), with_document(f"avvisi/{number}.pdf"))
@@ -165,7 +166,7 @@ def test_document_that_comes_late_is_served_when_it_is_there(server: Server) -> 
     assert (status, headers["retry-after"]) == (503, "10")
 
     async def put() -> None:
-        async with server.account() as (_, documents):
+        async with server.account() as (_, documents, _):
             await documents.put("late.pdf", document_of(LATE))
 
     asyncio.run(put())
