@@ -9,9 +9,9 @@ import typer
 from cli.app import App
 from cli.bulk_action import run_bulk_action
 from cli.connection import Operator, ask
-from cli.italian import counted, joined, moment, number
 from cli.printing import NOT_FOUND, WRONG, AsJson, fail, print_json, print_note, print_table
 from cli.selection import Change, Execute
+from report.italian import counted, joined, moment, number
 from storage.key_rotation import Rotation
 from storage.sealed_rows import NO_KEY, SEALED
 
