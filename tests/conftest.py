@@ -9,8 +9,10 @@ from typing import TextIO
 import pytest
 from hypothesis import settings
 
+from local.azurite import Azurite
 from local.io_simulator.journal import VARIABLE
 from tests.pagopa.exchanges import check_exchange
+from tests.shared_azurite import SharedAzurite, accounts_on, running_azurite
 
 # On import, jsonschema builds the grammar of IRIs, which takes seconds. No schema uses that format.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
@@ -30,8 +32,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     pytest-xdist (worksteal) cuts the list into as many equal parts as there are processes.
     """
     parts = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    slow = [item for item in items if item.path.is_relative_to(END_TO_END)]
-    others = [item for item in items if not item.path.is_relative_to(END_TO_END)]
+    slow = [item for item in items if item.path.parent == END_TO_END]
+    others = [item for item in items if item.path.parent != END_TO_END]
     length = len(items) // parts
     items.clear()
     for part in range(parts):
@@ -39,6 +41,25 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         rest = length - len(mine) if part < parts - 1 else len(others)
         items += [*mine, *others[:rest]]
         del others[:rest]
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[Azurite]:
+    """One emulator, in memory, for all tests of a process."""
+    with running_azurite() as azurite:
+        yield azurite
+
+
+@pytest.fixture(scope="session")
+def accounts(azurite: Azurite) -> Iterator[SharedAzurite]:
+    """Accounts of the emulator that no test has used; each has its own tables, queues and blobs."""
+    return accounts_on(azurite)
+
+
+@pytest.fixture
+def fresh(accounts: Iterator[SharedAzurite]) -> SharedAzurite:
+    """An account that no other test uses."""
+    return next(accounts)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """The whole of Postino over the fakes, with the reminder timer and citizens who act by a script."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -25,6 +25,7 @@ class LivingIo(FakeIo):
         self._app = app
         self._by_citizen = {life.request.fiscal_code: life for life in lives}
         self.at: list[tuple[datetime, NewMessage]] = []
+        self.at_by_citizen: defaultdict[str, list[tuple[datetime, NewMessage]]] = defaultdict(list)
         self.looks: Counter[str] = Counter()
         self.doubts = 0  # this many POSTs end without an answer
 
@@ -41,6 +42,7 @@ class LivingIo(FakeIo):
             self.doubts -= 1
             raise InDoubt(reason="timeout")
         self.at.append((self._app.clock(), message))
+        self.at_by_citizen[message.fiscal_code].append(self.at[-1])
         self.submitted = f"M{len(self.at)}"
         return await super().submit_message(message, service=service, permit=permit)
 
@@ -113,7 +115,7 @@ class Institution:
 
     def reminders_to(self, life: Life) -> list[tuple[datetime, NewMessage]]:
         """The reminders that a citizen was sent, each with the time of its POST."""
-        return [one for one in self.io.at if one[1].fiscal_code == life.request.fiscal_code][1:]
+        return self.io.at_by_citizen[life.request.fiscal_code][1:]
 
 
 def with_code(life: Life, number: int) -> Life:

@@ -8,6 +8,7 @@ import pytest
 from local.azurite import Azurite
 from settings import Settings
 from tests.e2e.world import World, running_world
+from tests.shared_azurite import SharedAzurite
 
 
 @pytest.fixture(autouse=True)
@@ -18,9 +19,9 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, fresh: SharedAzurite) -> AsyncIterator[World]:
     """A world whose storage is in memory."""
-    async with running_world(tmp_path, Azurite()) as world:
+    async with running_world(tmp_path, fresh) as world:
         yield world
 
 

@@ -1,25 +1,19 @@
 """The published package contains all that the app needs."""
 
 import shutil
-import subprocess
-import sys
+import venv
 from pathlib import Path
 from zipfile import ZipFile
 
-import pytest
 from aiohttp import ClientSession
 
 from local.package import build
+from tests.e2e.installed import install, pins
 from tests.e2e.processes import PROJECT, ChildProcess
 from tests.e2e.sample import fiscal_code, request
 from tests.e2e.world import World
 
 OF_THE_PLATFORM = ("azure-functions-runtime",)
-
-
-def run(*command: str | Path) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def test_package_holds_the_product_and_nothing_else(tmp_path: Path) -> None:
@@ -37,31 +31,23 @@ def test_package_holds_the_product_and_nothing_else(tmp_path: Path) -> None:
     assert all(file.endswith(".py") for file in files - loose)
 
 
-@pytest.mark.timeout(300)
 async def test_published_app_sends_and_serves(world: World, tmp_path: Path) -> None:
     """With requirements.txt alone, the package sends a message and serves remote contents."""
-    app, venv, platform = tmp_path / "app", tmp_path / "venv", tmp_path / "platform"
+    app, platform = tmp_path / "app", tmp_path / "platform"
     build(PROJECT, tmp_path / "postino.zip")
     with ZipFile(tmp_path / "postino.zip") as package:
         package.extractall(app)
-    run(sys.executable, "-m", "venv", venv)
-    run(venv / "bin/pip", "install", "--quiet", "--no-compile", "--requirement", app / "requirements.txt")
-    pinned = ("--no-deps", "--constraint", PROJECT / "requirements-dev.txt")
-    run(
-        venv / "bin/pip",
-        "install",
-        "--quiet",
-        "--no-compile",
-        "--target",
-        platform,
-        *pinned,
-        *OF_THE_PLATFORM,
-    )
+    venv.create(tmp_path / "venv", symlinks=True)
+    [packages] = (tmp_path / "venv").glob("lib/python*/site-packages")
+    install(pins(app / "requirements.txt"), packages)
+    in_tests = pins(PROJECT / "requirements-dev.txt")
+    install([pin for pin in in_tests if pin[0] in OF_THE_PLATFORM], platform)
     shutil.copytree(PROJECT / "local", platform / "local")
     environ = {**world.environ, "PYTHONPATH": str(platform), "REMOTE_CONTENT_API_KEY": "k" * 40}
     command = ["local.host", "--port", "0", "--app", str(app)]
-    python = venv / "bin/python"
-    with ChildProcess("published", tmp_path, command, environ, python=python, cwd=app) as host:
+    with ChildProcess(
+        "published", tmp_path, command, environ, python=tmp_path / "venv/bin/python", cwd=app
+    ) as host:
         address = await host.address()
         async with ClientSession() as caller, caller.get(f"{address}/api/messages/nobodys") as answer:
             assert (answer.status, answer.headers["cache-control"]) == (400, "no-store")

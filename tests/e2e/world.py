@@ -37,7 +37,7 @@ LIMIT_SECONDS = 90
 
 # The options of host.json, without its pauses.
 _HOST_OPTIONS = {
-    "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",
+    "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:01",
     "AzureFunctionsJobHost__extensions__queues__visibilityTimeout": "00:00:00",
 }
 _PAGE = 32

@@ -15,13 +15,6 @@ from tests.integration.host_process import HostProcess, MakeApp, QueueOf, Sample
 BUNDLE = {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"}
 
 
-@pytest.fixture(scope="session")
-def azurite() -> Iterator[Azurite]:
-    """One emulator, in memory, for all tests of a process."""
-    with Azurite() as azurite:
-        yield azurite
-
-
 @pytest.fixture
 def queue_name() -> str:
     """A queue name that no other test uses."""

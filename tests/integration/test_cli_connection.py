@@ -6,6 +6,7 @@ import pytest
 
 from local.azurite import Azurite
 from tests.integration.cli_account import CliAccount
+from tests.shared_azurite import SharedAzurite
 
 OTHER_KEY = "YW5vdGhlciBrZXkgdGhhbiB0aGUgYWNjb3VudCdzIG93biBvbmU="
 
@@ -40,13 +41,14 @@ def test_a_storage_account_that_refuses_is_one_line(
     assert "rifiuta l'accesso (HTTP 403): controlla la chiave in AzureWebJobsStorage" in result.stderr
 
 
-def test_an_account_that_nobody_used_yet_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_account_that_nobody_used_yet_is_empty(
+    fresh: SharedAzurite, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On an account without tables and queues every count is zero and no command fails for it."""
-    with Azurite() as fresh:
-        account = CliAccount(fresh.connection_string, monkeypatch)
-        document = json.loads(account.run("status", "--json").stdout)
-        listed = account.run("parked", "list", "--json").stdout
-        shown = account.run("show", "r-1")
+    account = CliAccount(fresh.connection_string, monkeypatch)
+    document = json.loads(account.run("status", "--json").stdout)
+    listed = account.run("parked", "list", "--json").stdout
+    shown = account.run("show", "r-1")
     assert document["total"] == 0
     assert set(document["queues"].values()) == {0}
     assert json.loads(listed) == []

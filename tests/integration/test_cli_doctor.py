@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,13 +19,13 @@ from io_api.breakers import SEND_FAILURES
 from io_api.errors import Misconfigured
 from io_api.rate_budget import Budget
 from io_api.suspensions import Key
-from local.azurite import Azurite
 from storage.account import StorageAccount
 from storage.due_index import DueIndex
 from storage.ledger import Ledger, State, Step
 from tests.english import english_in
 from tests.integration.cli_account import CliAccount
 from tests.samples import a_request
+from tests.shared_azurite import SharedAzurite
 
 FIRST = Key("default", "primary", SecretStr("a-key"))
 SECOND = Key("default", "secondary", SecretStr("a-second-key"))
@@ -33,11 +33,10 @@ WRONG_KEY = Misconfigured(reason="invalid_key", status=401)
 
 
 @pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[CliAccount]:
+def account(fresh: SharedAzurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
     """Each test has an account of its own, because doctor examines everything in it."""
-    with Azurite() as fresh:
-        monkeypatch.setenv("IO_API_SECONDARY_KEY", "a-second-key")
-        yield CliAccount(fresh.connection_string, monkeypatch).started()
+    monkeypatch.setenv("IO_API_SECONDARY_KEY", "a-second-key")
+    return CliAccount(fresh.connection_string, monkeypatch).started()
 
 
 def _examined(account: CliAccount, exit_code: int) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from io_api.breakers import SEND_FAILURES
 from io_api.errors import Misconfigured
 from io_api.rate_budget import Budget
 from io_api.suspensions import Key
-from local.azurite import Azurite
 from local.io_simulator import running_simulator
 from storage.account import StorageAccount
 from storage.due_index import DueIndex
@@ -31,6 +30,7 @@ from tests.cli_commands import LEAVES
 from tests.english import english_in, instants_in
 from tests.integration.cli_account import CliAccount
 from tests.samples import BLOB, FISCAL_CODE, PDF, a_body, a_request, personal_data_in, remote_content
+from tests.shared_azurite import SharedAzurite
 
 CREATE = ("--name", "Atti", "--description", "Gli atti del Comune")
 URL = "https://comune.example.it/api"
@@ -152,15 +152,16 @@ class Sample:
 
 
 @pytest.fixture
-async def sample(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Sample]:
-    with Azurite() as fresh:
-        account = CliAccount(fresh.connection_string, monkeypatch)
-        await asyncio.to_thread(account.started)
-        monkeypatch.setenv("REMOTE_CONTENT_API_KEY", OWN_KEY)
-        monkeypatch.setenv("IO_MANAGE_API_KEY", "simulator-manage-key")
-        async with running_simulator() as io:
-            monkeypatch.setenv("IO_API_BASE_URL", io.base_url)
-            yield await asyncio.to_thread(Sample, account, tmp_path)
+async def sample(
+    fresh: SharedAzurite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[Sample]:
+    account = CliAccount(fresh.connection_string, monkeypatch)
+    await asyncio.to_thread(account.started)
+    monkeypatch.setenv("REMOTE_CONTENT_API_KEY", OWN_KEY)
+    monkeypatch.setenv("IO_MANAGE_API_KEY", "simulator-manage-key")
+    async with running_simulator() as io:
+        monkeypatch.setenv("IO_API_BASE_URL", io.base_url)
+        yield await asyncio.to_thread(Sample, account, tmp_path)
 
 
 def runs(sample: Sample, configuration: str) -> list[tuple[str, ...]]:

@@ -24,6 +24,7 @@ from tests.integration.test_host_http import call
 from tests.remote import CONTENT, KEY, SECOND_KEY, SOMEBODY_ELSE, kept_content, remote_content_id
 from tests.remote_functions import HEADER
 from tests.samples import FISCAL_CODE, KEYS, personal_data_in
+from tests.shared_azurite import SharedAzurite
 from tests.unit.test_remote_content_calls import a_generated_call
 
 CITIZENS = {number: f"AAAAAA00A{number:02}A000A" for number in range(20, 30)}
@@ -92,16 +93,15 @@ def document_of(number: int) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory, accounts: Iterator[SharedAzurite]) -> Iterator[Server]:
     """A host with ten citizens, who have one message and one document each."""
-    with Azurite() as azurite:
-        server = Server(tmp_path_factory.mktemp("app"), azurite)
-        try:
-            asyncio.run(_fill(server))
-            server.host.wait_until_ready()
-            yield server
-        finally:
-            server.host.kill()
+    server = Server(tmp_path_factory.mktemp("app"), next(accounts))
+    try:
+        asyncio.run(_fill(server))
+        server.host.wait_until_ready()
+        yield server
+    finally:
+        server.host.kill()
 
 
 async def _fill(server: Server) -> None:

@@ -7,7 +7,7 @@ import atexit
 import json
 import subprocess
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class Verdict:
     decoded: Any = None
 
 
+@lru_cache(maxsize=1000)
 def decode(codec: str, body: str | bytes) -> Verdict:
     """Decode a JSON text, which JavaScript parses; `codec` is a name such as NewMessage."""
     text = body if isinstance(body, str) else body.decode()

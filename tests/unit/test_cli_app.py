@@ -126,9 +126,9 @@ def test_defect_is_told_as_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert "KeyError: 'x'" in said
 
 
-def complete(words: str) -> list[str]:
-    """What bash would offer for the last word."""
-    environment = os.environ | {
+def _asked_by_bash(words: str) -> dict[str, str]:
+    """The environment in which bash asks what to offer for the last word."""
+    return {
         "_POSTINO_COMPLETE": "complete_bash",
         "COMP_WORDS": words,
         "COMP_CWORD": str(len(words.split(" ")) - 1),
@@ -136,9 +136,13 @@ def complete(words: str) -> list[str]:
         "ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
         "AzureWebJobsStorage": "UseDevelopmentStorage=true",
     }
-    command = [sys.executable, "-c", "from cli.main import app; app(prog_name='postino')"]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return run.stdout.split()
+
+
+def complete(words: str) -> list[str]:
+    """What bash would offer for the last word."""
+    result = CliRunner().invoke(app, [], prog_name="postino", env=_asked_by_bash(words))
+    assert result.exit_code == 0, result.output
+    return result.stdout.split()
 
 
 def test_shell_completes_commands_options_and_values() -> None:
@@ -151,6 +155,15 @@ def test_shell_completes_commands_options_and_values() -> None:
     assert complete("postino parked list --service ") == ["anagrafe", "tributi"]
     assert complete("postino remote-content create --precondition ") == ["ALWAYS", "ONCE", "NEVER"]
     assert complete("postino send x.csv --accept scad") == ["scadenza-passata"]
+
+
+def test_shell_completes_in_a_process_of_its_own() -> None:
+    """The answer that bash gets from the command is that of the tests above, and nothing else."""
+    words = "postino parked list --service "
+    command = [sys.executable, "-c", "from cli.main import app; app(prog_name='postino')"]
+    environment = os.environ | _asked_by_bash(words)
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == complete(words)
 
 
 def test_completion_can_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
