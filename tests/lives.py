@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from contract.policy_of_request import policy_for
@@ -65,7 +66,7 @@ class Life:
         is_read, is_paid = has_passed(self.reads_at, now), has_passed(self.pays_at, now)
         read = "UNAVAILABLE" if within(now, self.hidden) else "READ" if is_read else "UNREAD"
         paid = ("PAID" if is_paid else "NOT_PAID") if self.has_payment else None
-        return seen("PROCESSED", read, paid)
+        return _seen(read, paid)
 
     def ledger_state(self, now: datetime, checks: Sequence[datetime] = ()) -> State:
         """The state that the polls, and the checks before reminders, have left in the ledger."""
@@ -83,6 +84,12 @@ class Life:
             if not within(at, self.silent):
                 yield at
             at += self.polled_every
+
+
+@cache
+def _seen(read: str, paid: str | None) -> MessageStatus:
+    # Six answers at most, and a world asks for each of them at every poll of every message.
+    return seen("PROCESSED", read, paid)
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ POLICIES = st.fixed_dictionaries(
 STATES = st.sampled_from([State.PROCESSED] * 18 + [State.IN_DOUBT, State.REJECTED])
 CITIZENS = st.sampled_from(["one", "one", "other"])
 POLLED_EVERY = st.sampled_from([1, 7, 30])
+WORLDS = 200
 SIZES, MOST_PER_DAY = st.integers(1, 5), st.integers(1, 2)
 
 
@@ -107,7 +108,7 @@ def worlds(draw: st.DrawFn) -> World:
 def in_worlds(test: Callable[[World], None]) -> Callable[[], None]:
     unhurried = settings(
         deadline=None,
-        max_examples=200,
+        max_examples=WORLDS,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     return unhurried(given(world=worlds())(test))
@@ -249,7 +250,7 @@ def test_worlds_are_rich_enough() -> None:
     """The drawn lives meet every rule: a property that no example reaches would prove nothing."""
     met: Counter[str] = Counter()
 
-    @settings(deadline=None, max_examples=600, derandomize=True, database=None,
+    @settings(deadline=None, max_examples=2 * WORLDS, derandomize=True, database=None,
               suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])  # fmt: skip
     @given(world=worlds())
     def meet(world: World) -> None:
