@@ -42,6 +42,17 @@ class Forked:
         """The exit code, or None while the process runs; a negative one is a signal."""
         return self._process.exitcode
 
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        assert self._process.pid is not None
+        return self._process.pid
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the process, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
     def terminate(self) -> None:
         """Send SIGTERM."""
         self._process.terminate()
@@ -50,9 +61,12 @@ class Forked:
         """Send SIGKILL."""
         self._process.kill()
 
-    def wait(self, timeout: float) -> None:
-        """Wait until the process has ended."""
+    def wait(self, timeout: float) -> int:
+        """Wait until the process has ended, and return its exit code."""
         self._process.join(timeout)
+        code = self.poll()
+        assert code is not None, f"process {self.pid} did not end within {timeout} s"
+        return code
 
 
 def _run(command: list[str], cwd: Path, stdout: Path, stderr: Path, env: dict[str, str]) -> None:

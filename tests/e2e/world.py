@@ -144,7 +144,7 @@ class World:
             if time.monotonic() > deadline:
                 raise AssertionError(f"it never happened; there is\n{await self.picture()}")
             # The check loads storage too, and the hosts need that more.
-            await asyncio.sleep(max(0.2, 4 * (time.monotonic() - began_at)))
+            await asyncio.sleep(max(0.5, 4 * (time.monotonic() - began_at)))
 
     async def until_gone(self, expected: dict[str, str]) -> None:
         """Wait until each named request has taken these steps (see `paths`), or more."""

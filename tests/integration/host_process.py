@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -12,6 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from azure.storage.queue import QueueClient
+
+from tests.e2e.forked import Forked
 
 PROJECT = Path(__file__).parents[2]
 
@@ -61,15 +61,15 @@ class HostProcess:
 
     def __init__(self, app: SampleApp, environ: Mapping[str, str], arguments: tuple[str, ...] = ()) -> None:
         self._output = app.folder / f"host-{time.monotonic_ns()}"
-        command = [sys.executable, "-m", "local.host", "--port", "0", "--app", str(app.folder), *arguments]
-        with self._file("out").open("w") as out, self._file("err").open("w") as err:
-            self.process = subprocess.Popen(
-                command,
-                cwd=PROJECT,
-                stdout=out,
-                stderr=err,
-                env={**os.environ, **PYTHON_APP, "REPORT": str(app.report_file), **environ},
-            )
+        self._file("out").touch()
+        self._file("err").touch()
+        self.process = Forked(
+            ["local.host", "--port", "0", "--app", str(app.folder), *arguments],
+            cwd=PROJECT,
+            stdout=self._file("out"),
+            stderr=self._file("err"),
+            env={**os.environ, **PYTHON_APP, "REPORT": str(app.report_file), **environ},
+        )
 
     def _file(self, kind: str) -> Path:
         return self._output.with_suffix(f".{kind}")
@@ -89,7 +89,7 @@ class HostProcess:
     def wait_until_ready(self) -> None:
         def ready() -> bool:
             if self.process.poll() is not None:
-                raise AssertionError(f"the host ended with {self.process.returncode}:\n{self.stderr}")
+                raise AssertionError(f"the host ended with {self.process.poll()}:\n{self.stderr}")
             return "ready" in self.stdout
 
         eventually(ready)
