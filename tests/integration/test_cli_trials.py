@@ -15,7 +15,6 @@ from typer.testing import Result
 import settings
 from check_status.follow import follow_due
 from context import Context
-from local.azurite import Azurite
 from local.io_simulator import Citizen, Configuration, RunningSimulator, Service, running_simulator
 from local.io_simulator.services import PREMIUM_GROUPS
 from send_message.check_recipient import check_recipient
@@ -28,6 +27,7 @@ from tests.campaigns import many_rows, write_csv, write_template
 from tests.english import english_in, instants_in
 from tests.integration.cli_account import CliAccount
 from tests.samples import personal_data_in
+from tests.shared_azurite import SharedAzurite
 
 TESTERS = ("BNCLRA85M41F205X", "VRDGPP70A01H501Z")
 PAST = ("--campaign", "TARI 2025", "--spread", "5 giorni, 9-13, dal 07/01/2026")
@@ -103,18 +103,19 @@ def _context(account: StorageAccount, cipher: Cipher, ahead: timedelta) -> Conte
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[World]:
+async def world(
+    fresh: SharedAzurite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> AsyncIterator[World]:
     configuration = Configuration(services=SERVICES, processing_delay_seconds=0)
     async with running_simulator(configuration) as io:
-        with Azurite() as fresh:
-            account = CliAccount(fresh.connection_string, monkeypatch)
-            monkeypatch.setenv("IO_API_BASE_URL", io.base_url)
-            monkeypatch.setenv("IO_SERVICES", '{"limited": {"key": "b-key"}}')
-            monkeypatch.setenv("TEST_RECIPIENTS", ",".join(TESTERS))
-            async with QueueServiceClient.from_connection_string(fresh.connection_string) as service:
-                for name in (MESSAGE_REQUESTS, MESSAGE_REQUESTS_BULK, MESSAGE_SENDS):
-                    await service.create_queue(name)
-            yield World(account, io, fresh.connection_string, tmp_path)
+        account = CliAccount(fresh.connection_string, monkeypatch)
+        monkeypatch.setenv("IO_API_BASE_URL", io.base_url)
+        monkeypatch.setenv("IO_SERVICES", '{"limited": {"key": "b-key"}}')
+        monkeypatch.setenv("TEST_RECIPIENTS", ",".join(TESTERS))
+        async with QueueServiceClient.from_connection_string(fresh.connection_string) as service:
+            for name in (MESSAGE_REQUESTS, MESSAGE_REQUESTS_BULK, MESSAGE_SENDS):
+                await service.create_queue(name)
+        yield World(account, io, fresh.connection_string, tmp_path)
 
 
 def is_plain(text: str) -> bool:
