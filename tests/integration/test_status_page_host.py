@@ -10,26 +10,28 @@ from local.azurite import Azurite
 from tests.integration.host_process import PROJECT, HostProcess, SampleApp
 from tests.integration.test_host_http import call
 from tests.samples import FISCAL_CODE, KEYS
+from tests.shared_azurite import SharedAzurite
 from tests.status_page import ROLE, principal
 
 SIGNED_IN = {"Cookie": "AppServiceAuthSession=local"}
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
+def host(
+    tmp_path_factory: pytest.TempPathFactory, accounts: Iterator[SharedAzurite]
+) -> Iterator[HostProcess]:
     """A host that signs people in with the role of the page, on an account of its own."""
     folder = tmp_path_factory.mktemp("app")
     for name in ("function_app.py", "host.json"):
         shutil.copy(PROJECT / name, folder)
     app = SampleApp.__new__(SampleApp)
     app.folder = folder
-    with Azurite() as azurite:
-        host = HostProcess(app, _settings(azurite))
-        try:
-            host.wait_until_ready()
-            yield host
-        finally:
-            host.kill()
+    host = HostProcess(app, _settings(next(accounts)))
+    try:
+        host.wait_until_ready()
+        yield host
+    finally:
+        host.kill()
 
 
 def _settings(azurite: Azurite) -> dict[str, str]:
