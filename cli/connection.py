@@ -85,7 +85,7 @@ def ask[Answer](question: Callable[[Operator], Awaitable[Answer]], *, is_long: b
     except SettingsError as error:
         _refuse_settings(error)
     except Unanswered as error:
-        fail(WRONG, _no_storage(error.status))
+        fail(WRONG, no_storage(error.status))
     except Undecipherable:
         fail(
             WRONG,
@@ -100,7 +100,8 @@ def ask[Answer](question: Callable[[Operator], Awaitable[Answer]], *, is_long: b
         )
 
 
-def _no_storage(status: int | None) -> str:
+def no_storage(status: int | None) -> str:
+    """Return what to do about a storage account that refuses, or gives no answer (None)."""
     if status is None:
         return (
             "Lo storage account non risponde: controlla la rete e l'indirizzo in AzureWebJobsStorage, "

@@ -206,6 +206,7 @@ ACTIONS: Final[Mapping[str, str]] = {
     "resend": "inviare di nuovo",
     "settle": "scrivere com'è finita",
     "forget_key": "rinunciare a una chiave",
+    "rotate_keys": "cambiare la chiave di cifratura",
     "reveal": "vedere i dati personali",
     "status recount": "rifare i conti",
     "pause": "mettere in pausa",

@@ -1,7 +1,6 @@
 """`postino keys rotate` and `status`, on a real account."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,25 +8,24 @@ import pytest
 from cryptography.fernet import Fernet
 
 from cli.connection import Operator, ask
-from local.azurite import Azurite
 from rotate_keys.rotate_keys import rotate_keys
 from storage.sealed_rows import SEALED
 from tests.english import english_in, instants_in
 from tests.integration.cli_account import CliAccount
 from tests.samples import BLOB, a_body, personal_data_in, remote_content
+from tests.shared_azurite import SharedAzurite
 
 OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
 
 @pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[CliAccount]:
+def account(fresh: SharedAzurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
     """An account of its own, on which the app has started with the old key and kept something."""
-    with Azurite() as fresh:
-        account = CliAccount(fresh.connection_string, monkeypatch)
-        monkeypatch.setenv("ENCRYPTION_KEYS", OLD)
-        account.started().accepted(feature_level_type="ADVANCED", remote_content=remote_content(BLOB))
-        account.park(a_body())
-        yield account
+    account = CliAccount(fresh.connection_string, monkeypatch)
+    monkeypatch.setenv("ENCRYPTION_KEYS", OLD)
+    account.started().accepted(feature_level_type="ADVANCED", remote_content=remote_content(BLOB))
+    account.park(a_body())
+    return account
 
 
 async def _starts(stores: Operator) -> None:
