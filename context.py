@@ -53,7 +53,7 @@ class Context(Stores):
             io=IoAccount.of(configured, account.table(rate_limiter.TABLE), io_clock or clock),
             policies=configured.reminder_policies,
             most_per_day=configured.reminders_per_citizen_per_day,
-            document_retention=configured.document_retention,
+            periods=configured.periods,
             documents=account.documents() if configured.remote_content_keys else None,
             configuration_ids=configured.configuration_ids,
             feed_services=configured.subscriptions_feed,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import azure.functions as func
 
 import check_status.functions
-import expire_documents.functions
+import expire.functions
 import follow_subscriptions.functions
 import lifetime
 import measure_backlog.functions
@@ -48,7 +48,7 @@ app.register_functions(
 app.register_functions(reminders.functions.blueprint(readiness, context, configured.reminders_schedule))
 app.register_functions(poison.functions.blueprint(intake, context))
 app.register_functions(measure_backlog.functions.blueprint(readiness, context))
-app.register_functions(expire_documents.functions.blueprint(readiness, context))
+app.register_functions(expire.functions.blueprint(readiness, context))
 app.register_functions(
     follow_subscriptions.functions.blueprint(readiness, context, configured.subscriptions_feed_schedule)
 )

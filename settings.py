@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from typing import Annotated, Any, NamedTuple, Self, cast
 
 from cryptography.fernet import Fernet
@@ -26,6 +25,7 @@ from contract.reminders import ReminderPolicy
 from ncrontab import NcrontabError, Schedule
 from storage import address
 from storage.address import Service
+from storage.periods import DEFAULT, Periods
 
 # The account and key that Azurite and Microsoft's documentation publish for local development.
 DEVELOPMENT_STORAGE = (
@@ -73,6 +73,11 @@ PLAINER_MESSAGES = {
         "is not taken; use a managed identity, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
     ),
 }
+KEPT_FOR_LESS = {
+    "ledger_retention_days": ("content_retention_days", "document_retention_days", "parked_retention_days"),
+    "tombstone_retention_days": ("ledger_retention_days",),
+}
+"""A row outlives its content, its documents and its parked copy, and the tombstone the row."""
 # The keys by which IO calls the institution are the institution's own.
 SHORTEST_OWN_KEY = 32
 NEW_API_KEY = "make one with: python -c 'import secrets; print(secrets.token_urlsafe(32))'"
@@ -191,11 +196,24 @@ class Settings(BaseSettings):
     remote_content_configuration_id: ConfigurationId = Field(
         None, validation_alias="REMOTE_CONTENT_CONFIGURATION_ID"
     )
+    content_retention_days: int = Field(
+        DEFAULT.contents, ge=90, le=3650, validation_alias="CONTENT_RETENTION_DAYS"
+    )
     document_retention_days: int | None = Field(
         None, ge=30, le=3650, validation_alias="DOCUMENT_RETENTION_DAYS"
     )
     status_page_role: str | None = Field(None, validation_alias="STATUS_PAGE_ROLE")
     sign_in: str | None = Field(None, validation_alias="WEBSITE_AUTH_ENABLED")
+    parked_retention_days: int = Field(
+        DEFAULT.parked, ge=7, le=3650, validation_alias="PARKED_RETENTION_DAYS"
+    )
+    ledger_retention_days: int = Field(
+        DEFAULT.ledger, ge=90, le=3650, validation_alias="LEDGER_RETENTION_DAYS", validate_default=True
+    )
+    tombstone_retention_days: int = Field(
+        DEFAULT.tombstones, ge=90, le=36500, validation_alias="TOMBSTONE_RETENTION_DAYS"
+    )
+    audit_retention_days: int = Field(DEFAULT.audit, ge=180, le=3650, validation_alias="AUDIT_RETENTION_DAYS")
     io_rate_limit: Annotated[RateLimit, NoDecode] = Field(RateLimit(150, 5), validation_alias="IO_RATE_LIMIT")
     reminders: Annotated[ReminderPolicy, NoDecode] = Field(ReminderPolicy(), validation_alias="REMINDERS")
     reminders_schedule: str = Field("0 */15 * * * *", validation_alias="REMINDERS_SCHEDULE")
@@ -328,6 +346,14 @@ class Settings(BaseSettings):
     def _check_configuration(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value and info.data.get("io_api_key", "wrong") is None:
             raise ValueError("is for the service of IO_API_KEY; others have configuration_id in IO_SERVICES")
+        return value
+
+    @field_validator("ledger_retention_days", "tombstone_retention_days")
+    @classmethod
+    def _check_periods(cls, value: int, info: ValidationInfo) -> int:
+        for other in KEPT_FOR_LESS[str(info.field_name)]:
+            if (info.data.get(other) or 0) > value:
+                raise ValueError(f"must be at least {_setting(other)}")
         return value
 
     @field_validator("status_page_role")
@@ -502,9 +528,16 @@ class Settings(BaseSettings):
         return (self.sign_in or "").lower() == "true"
 
     @property
-    def document_retention(self) -> timedelta | None:
-        """Return how long documents are kept after IO's acceptance; None for ever."""
-        return timedelta(days=self.document_retention_days) if self.document_retention_days else None
+    def periods(self) -> Periods:
+        """Return how long each kind of data is kept."""
+        return Periods(
+            contents=self.content_retention_days,
+            documents=self.document_retention_days,
+            parked=self.parked_retention_days,
+            ledger=self.ledger_retention_days,
+            tombstones=self.tombstone_retention_days,
+            audit=self.audit_retention_days,
+        )
 
     @property
     def configuration_ids(self) -> dict[str, str]:

@@ -30,44 +30,47 @@ async def follow_due(context: Context) -> None:
 async def follow(due: DueEntry, backoff: Backoff, context: Context) -> None:
     """Poll one message: publish the event, write the ledger, put the next row, and only then remove this row.
 
+    The next row of a message that is followed no longer is in the index of ends.
+
     A crash between any two steps repeats the rest at the next tick, with the same event id.
     """
     entry = await context.ledger.get(due.request_id)
     next_at = None
     if entry and entry.message_id and not is_over(entry, context.clock()):
         with telemetry.handling("follow", entry.request_id, entry.traceparent):
-            next_at = await _poll(entry, due, backoff, context)
+            entry, next_at = await _poll(entry, due, backoff, context)
     if next_at is None and entry:
-        await _end(entry, context)
+        entry = await _end(entry, context)
+        await context.retention.begin(entry, context.clock())
     await context.due_index.reschedule(due, next_at)
 
 
-async def _end(before: Entry, stores: Stores) -> None:
-    """End polling. If IO never confirmed the message, publish that once."""
-    if before.state is not State.ACCEPTED:
-        return
-    entry = await stores.ledger.get(before.request_id)
-    if entry is None or entry.state is not State.ACCEPTED or entry.has(UNCONFIRMED):
-        return
+async def _end(entry: Entry, stores: Stores) -> Entry:
+    """End polling. If IO never confirmed the message, publish that once. Return the entry as it is then."""
+    if entry.state is not State.ACCEPTED or entry.has(UNCONFIRMED):
+        return entry
     planned = stores.ledger.draft(entry, Step(UNCONFIRMED))
     await stores.outcomes.publish(planned)
-    await stores.ledger.commit(planned)
+    return await stores.ledger.commit(planned)
 
 
-async def _poll(entry: Entry, due: DueEntry, backoff: Backoff, context: Context) -> datetime | None:
-    """Ask IO, record what is new, and return the time of the next poll."""
+async def _poll(
+    entry: Entry, due: DueEntry, backoff: Backoff, context: Context
+) -> tuple[Entry, datetime | None]:
+    """Ask IO, record what is new, and return the entry as it is then and the time of the next poll."""
     if wait := backoff.delay_for(entry.service):
-        return postponed(entry, wait, context.clock())
+        return entry, postponed(entry, wait, context.clock())
     fiscal_code = context.ledger.fiscal_code_of(entry)
     try:
         seen = await context.io.get_message(fiscal_code, str(entry.message_id), service=entry.service)
     except NotSent as error:
-        return _not_made(entry, error, backoff, context.clock())
+        return entry, _not_made(entry, error, backoff, context.clock())
     except Unavailable as error:
         entry = await _unanswered(entry, error, context.ledger)
-        return next_poll_after_failure(entry, context.clock(), stretch(context.clock() - due.due_at))
+        late = context.clock() - due.due_at
+        return entry, next_poll_after_failure(entry, context.clock(), stretch(late))
     entry = await record(entry, seen, context)
-    return next_poll(entry, context.clock(), stretch(context.clock() - due.due_at))
+    return entry, next_poll(entry, context.clock(), stretch(context.clock() - due.due_at))
 
 
 def _not_made(entry: Entry, error: NotSent, backoff: Backoff, now: datetime) -> datetime:

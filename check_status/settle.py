@@ -47,7 +47,10 @@ async def _entries_of(settlement: Settlement, paid_at: datetime, stores: Stores)
     if settlement.notice_number:
         return await _entries_with(settlement.notice_number, paid_at, stores)
     request_id, ledger = str(settlement.request_id), stores.ledger
-    entry = await ledger.get(request_id) or await ledger.settle_ahead(request_id, paid_at)
+    entry = await ledger.get(request_id)
+    if entry is None:
+        await stores.retention.begin_settlement(request_id, stores.clock())
+        entry = await ledger.settle_ahead(request_id, paid_at)
     if entry is None:
         raise UnknownRequest(UnknownRequest.__doc__)
     return [entry]
@@ -58,8 +61,10 @@ async def _entries_with(notice_number: str, paid_at: datetime, stores: Stores) -
 
     A creditor reports all its notices, so a notice that no request carried is no error.
     """
-    # First: a request that is checked meanwhile either finds this record, or is found below.
-    await stores.notices.settle(notice_number, paid_at)
+    told_at, notices = stores.clock(), stores.notices
+    await stores.retention.begin_settlement(notices.settlement_name(notice_number), told_at)
+    # Before the requests are read: one that is checked meanwhile finds this record, or is found below.
+    await notices.settle(notice_number, paid_at, told_at)
     names = [name async for name in stores.notices.requests(notice_number)]
     if not names:
         log.info("settlement of a notice that no request carried")

@@ -149,7 +149,7 @@ def _stores(account: StorageAccount, cipher: Cipher, configured: Settings) -> Op
         account.queues(),
         cipher,
         clock,
-        document_retention=configured.document_retention,
+        periods=configured.periods,
         audit=Audit(account.table(audit.TABLE), f"{getpass.getuser()}@{socket.gethostname()}", clock),
         suspensions=SuspensionStore(shared, clock),
         breakers=Breakers(shared, clock),

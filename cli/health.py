@@ -53,7 +53,7 @@ WORDS: Final = {
 TIMERS: Final = {
     "check_status": "gli stati dei messaggi",
     "remind": "i solleciti",
-    "expire_documents": "la rimozione dei documenti",
+    "expire": "la rimozione di ciò che scade",
 }
 UNITS: Final = {
     "behind": timedelta(days=1),
@@ -68,9 +68,11 @@ async def health(stores: Operator) -> list[dict[str, Any]]:
     """Return the findings that need an operator: `topic`, `of`, `number`, `threshold` and `advice`."""
     now = clock()
     pending = [one async for one in stores.ledger.pending()]
-    indexes = {"check_status": stores.due_index, "remind": stores.reminder_index}
-    if stores.retention.period:
-        indexes["expire_documents"] = stores.retention.index
+    indexes = {
+        "check_status": stores.due_index,
+        "remind": stores.reminder_index,
+        "expire": stores.retention.index,
+    }
     behind = {name: await index.lag() for name, index in indexes.items()}
     runs = {name: await index.last_lease_end() for name, index in indexes.items()}
     # Bulk requests may wait for hours: they give way.

@@ -79,6 +79,7 @@ _MISTAKES: Final = Phrases(
             r"is the key of service 'default', which IO_SERVICES sets too; keep one of them",
             "è la chiave del servizio «default», che c'è anche in IO_SERVICES: tieni una delle due",
         ),
+        (r"must be at least ([A-Z_]+)", "dev'essere almeno quanto {0}"),
         (r"must have at least (\d+) characters", "deve avere almeno {0} caratteri"),
         (
             r"must be the name of an HTTP header: letters, digits and -",

@@ -64,19 +64,21 @@ def _columns(row: type, *others: str) -> tuple[str, ...]:
 _ROW: Final = "con la riga"
 TABLES: Final[Mapping[str, Store]] = {
     ledger.TABLE: Store(
-        "il registro: una riga per richiesta; dopo una cancellazione, solo `state`, `campaign` e `buried_at`",
-        "la riga finché non è cancellata; il testo finché serve a inviare o a sollecitare",
+        "il registro: una riga per richiesta; alla fine o dopo una cancellazione solo `state`, `campaign` e "
+        "`buried_at`",
+        "la riga per `LEDGER_RETENTION_DAYS`, il testo finché serve a inviare o a sollecitare (al più "
+        "`CONTENT_RETENTION_DAYS`), ciò che resta poi per `TOMBSTONE_RETENTION_DAYS`",
         sealed=("sealed_fiscal_code", "body0, …"),
-        hashed=("recipient", "content_digest"),
+        hashed=("recipient", "content_digest", "notice"),
         technical=(
             *KEYS,
-            *_columns(Entry, "sealed_fiscal_code", "body0, …", "recipient", "content_digest"),
-            "buried_at",
+            *_columns(Entry, "sealed_fiscal_code", "body0, …", "recipient", "content_digest", "notice"),
+            *("buried_at", "told_at"),
         ),
     ),
     parked.TABLE: Store(
         "i messaggi parcheggiati, con il corpo come è arrivato",
-        "finché un operatore decide",
+        "finché un operatore decide, al più `PARKED_RETENTION_DAYS`",
         sealed=("body0, …",),
         hashed=("RowKey",),
         technical=("PartitionKey", *_columns(ParkedMessage, "body0, …")),
@@ -85,11 +87,11 @@ TABLES: Final[Mapping[str, Store]] = {
         "quali richieste portano un avviso pagoPA, e se è pagato",
         _ROW,
         hashed=("PartitionKey",),
-        technical=("RowKey", "request_id", "paid_at"),
+        technical=("RowKey", "request_id", "paid_at", "told_at"),
     ),
     remote_contents.TABLE: Store(
         "ciò che IO prende quando il cittadino apre il messaggio: testi, nomi dei documenti e versioni",
-        "`DOCUMENT_RETENTION_DAYS`; senza, finché non è cancellato",
+        "`DOCUMENT_RETENTION_DAYS`; senza, con la riga",
         sealed=("content0, …",),
         hashed=("recipient", "PartitionKey (document-…)"),
         technical=("PartitionKey", "RowKey", *_columns(KeptContent, "content0, …", "recipient")),
@@ -110,10 +112,14 @@ TABLES: Final[Mapping[str, Store]] = {
         "finché possono venire solleciti",
         technical=(*KEYS, "watermark", "swept_at", "lease_until"),
     ),
-    due_index.DOCUMENTS_TABLE: Store(
-        "quando finiscono i documenti di un messaggio",
-        "`DOCUMENT_RETENTION_DAYS`",
-        technical=(*KEYS, "watermark", "swept_at", "lease_until"),
+    due_index.ENDS_TABLE: Store(
+        "quando finisce ciò che è conservato, e dove è arrivato il giro di recupero",
+        "finché è finito",
+        hashed=("RowKey (…@notice:…)",),
+        technical=(
+            *(*KEYS, "watermark", "swept_at", "lease_until"),
+            *("periods", "began_at", "table", "partition", "key"),
+        ),
     ),
     campaigns.TABLE: Store(
         "solleciti fermi, scaglionamento e segreto di una campagna, da cui si calcolano i request_id",
@@ -129,7 +135,7 @@ TABLES: Final[Mapping[str, Store]] = {
     ),
     audit.TABLE: Store(
         "le azioni degli operatori, senza dati dei cittadini",
-        "almeno sei mesi (Garante, 27 novembre 2008)",
+        "`AUDIT_RETENTION_DAYS`, almeno sei mesi (Garante, 27 novembre 2008)",
         technical=(
             *(*KEYS, "at", "actor", "mark", "action", "target", "digest", "number", "since", "legacy"),
             "i dettagli dell'azione",

@@ -15,8 +15,10 @@ async def measure_backlog(stores: Stores) -> None:
         oldest = await stores.queues.oldest(queue)
         age = (stores.clock() - oldest).total_seconds() if oldest else 0.0
         telemetry.queue_oldest_age.set(age, {"queue": queue})
-    indexes = {"due": stores.due_index, "reminders": stores.reminder_index}
-    if stores.retention.period:
-        indexes["documentends"] = stores.retention.index
+    indexes = {
+        "due": stores.due_index,
+        "reminders": stores.reminder_index,
+        "ends": stores.retention.index,
+    }
     for name, index in indexes.items():
         telemetry.due_lag.set((await index.lag()).total_seconds(), {"index": name})

@@ -50,8 +50,9 @@ async def park(body: str, queue: str, context: Context) -> None:
         await context.dispatcher.requeue(found, queue, timedelta(0))
         return
     if isinstance(found, Verdict):
-        parked_id = context.parked.id_of(body)
-        kept = await context.parked.keep(_parked_body(found, queue, parked_id, context.clock()), body)
+        message = _parked_body(found, queue, context.parked.id_of(body), context.clock())
+        await context.retention.begin_parked(message)
+        kept = await context.parked.keep(message, body)
     else:
         found = await _given_up(found, context)
         if found.state not in GIVEN_UP:
@@ -60,7 +61,9 @@ async def park(body: str, queue: str, context: Context) -> None:
         if not found.body:  # dropped by an operator meanwhile
             return
         await context.outcomes.publish(found, newest=len(found.history))
-        kept = await context.parked.keep_sealed(_parked_entry(found, queue))
+        message = _parked_entry(found, queue)
+        await context.retention.begin_parked(message)
+        kept = await context.parked.keep_sealed(message)
     log.warning("parked queue=%s parked_id=%s reason=%s", queue, kept.parked_id, kept.reason)
     await context.outcomes.publish_parked(kept)
 

@@ -46,6 +46,8 @@ async def redrive(message: ParkedMessage, stores: Stores) -> None:
 
 async def _reopened(entry: Entry, ledger: Ledger, now: datetime) -> Entry:
     if entry.state in GIVEN_UP:
+        if not entry.body:  # dropped, or its retention has ended
+            raise AlreadyOnItsWay(AlreadyOnItsWay.__doc__)
         if is_full(entry):
             raise TooOften(TooOften.__doc__)
         return await ledger.advance(

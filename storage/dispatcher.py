@@ -51,11 +51,11 @@ class Dispatcher:
         """
         reference = reference_to(entry, language)
         if entry.state is State.ACCEPTED:
-            await self._retention.begin(entry)
-            if entry.message_id:
-                await self._accepted(entry, entry.accepted_at or entry.updated_at)
-        if entry.state in NEVER_SENT and entry.remote_content_id:  # the request's body is gone too
-            await self._remote_contents.forget(entry.remote_content_id)
+            await self._accepted(entry, entry.accepted_at or entry.updated_at)
+        if entry.state in NEVER_SENT:
+            await self._retention.begin(entry, self._clock())
+            if entry.remote_content_id:  # the request's body is gone too
+                await self._remote_contents.forget(entry.remote_content_id)
         if entry.state in GIVEN_UP:  # parking publishes the whole history
             await self.poison(reference.to_json(), queue)
             return
@@ -64,8 +64,13 @@ class Dispatcher:
             await self.requeue(reference, queue, (entry.next_at or self._clock()) - self._clock())
 
     async def _accepted(self, entry: Entry, at: datetime) -> None:
-        # The other rows come first: once the due row exists, polling may change the state, and a retry
-        # would skip this step.
+        # A message without IO's id is not followed, so no end of polling comes that would put this row. The
+        # other rows come first: once the due row exists, polling may change the state, and a retry would skip
+        # this step.
+        if entry.message_id is None or self._retention.documents_end(entry):
+            await self._retention.begin(entry, self._clock())
+        if entry.message_id is None:
+            return
         if entry.may_remind:
             await self._reminder_index.put(entry.request_id, at + FIRST_REMINDER)
         await self._due_index.put(entry.request_id, at + FIRST_POLL)

@@ -3,14 +3,14 @@
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from storage.table import Row, Table
+from storage.table import Row, Table, written_between
 
 TABLE: Final = "due"
 REMINDERS_TABLE: Final = "reminders"
-DOCUMENTS_TABLE: Final = "documentends"
+ENDS_TABLE: Final = "ends"
 
 # One host works through the index at a time. A crashed host delays the others by this much at most.
 LEASE = timedelta(seconds=90)
@@ -25,6 +25,7 @@ SWEEP = timedelta(days=1)
 _START = "0"
 _MINUTE = "%Y%m%d%H%M"
 _CONTROL = ("control", "lease")  # sorts after every minute
+_TIME = ("control", "time")
 
 
 class LeaseLost(Exception):
@@ -40,7 +41,7 @@ class DueEntry:
 
     @property
     def request_id(self) -> str:
-        """The request that is due."""
+        """The request that is due; in the index of ends also another name, which begins with @."""
         return self.key[3:]
 
     @property
@@ -120,6 +121,11 @@ class DueIndex:
         async for entry in self.due(row.values["watermark"] if row else _START):
             return self._clock() - entry.due_at
         return timedelta(0)
+
+    async def storage_time(self) -> datetime:
+        """Return the storage account's own time, in UTC. Costs a write. Raises Unanswered."""
+        earliest, _ = written_between(await self._table.upsert(*_TIME, {}))
+        return datetime.fromtimestamp(earliest, UTC)
 
     async def last_lease_end(self) -> datetime | None:
         """Return when the last lease on the index ended or will end; None if there was none."""

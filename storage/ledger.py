@@ -138,6 +138,7 @@ class Entry:
     updated_at: datetime
     waiting_since: datetime  # the maximum age counts from here
     has_payment: bool = False
+    notice: str | None = None  # keyed hash of the notice number
     campaign: str | None = None
     in_reply_to: str | None = None
     remote_content_id: str | None = None  # third_party_data.id: cannot be guessed
@@ -265,13 +266,13 @@ class Ledger:
     async def get(self, request_id: str) -> Entry | None:
         """Return the entry of a request, or None. Raises Unanswered."""
         row = await self._table.get(_partition(request_id), request_id)
-        return entry_of(row) if row and _is_entry(row) else None
+        return entry_of(row) if row and is_entry(row) else None
 
     async def columns(self, *columns: str, campaign: str | None = None) -> AsyncIterator[Mapping[str, Any]]:
         """Yield these columns of every request, or of a campaign's. Scans the table. Raises Unanswered."""
         condition, parameters = ("campaign eq @campaign", {"campaign": campaign}) if campaign else ("", {})
         async for row in self._table.rows(condition, columns=[*columns, _BURIED_AT], **parameters):
-            if _is_entry(row):
+            if is_entry(row):
                 yield row.values
 
     async def pending(self) -> AsyncIterator[Pending]:
@@ -281,7 +282,7 @@ class Ledger:
         wanted = {f"state{number}": str(state) for number, state in enumerate(states)}
         columns = [item.name for item in fields(Pending)]
         async for row in self._table.rows(condition, columns=[*columns, _BURIED_AT], **wanted):
-            if _is_entry(row):
+            if is_entry(row):
                 values = {name: row.values[name] for name in columns}
                 yield Pending(**{**values, "state": State(values["state"])})
 
@@ -289,7 +290,7 @@ class Ledger:
         """Yield the entries whose columns equal these values. Scans the table. Raises Unanswered."""
         condition = " and ".join(f"{column} eq @{column}" for column in equal)
         async for row in self._table.rows(condition, **equal):
-            if _is_entry(row):
+            if is_entry(row):
                 yield entry_of(row)
 
     async def recipients(self) -> AsyncIterator[tuple[str, str]]:
@@ -318,11 +319,27 @@ class Ledger:
     async def tombstone(self, request_id: str) -> Tombstone | None:
         """Return the tombstone of a request, or None. Raises Unanswered."""
         row = await self._table.get(_partition(request_id), request_id)
-        if row is None or not _is_buried(row):
+        if row is None or not is_buried(row):
             return None
         names = {item.name for item in fields(Tombstone)}
         values = {name: value for name, value in row.values.items() if name in names}
         return Tombstone(request_id, **{**values, "state": State(values["state"])})
+
+    async def remove_remains(
+        self, request_id: str, ends: Callable[[Row], datetime], now: datetime
+    ) -> datetime | None:
+        """Remove a tombstone, or a settlement whose request has not come, and return None.
+
+        `ends`: when such a row ends. One that ends after `now` stays, and its end is returned. Raises
+        Changed, Unanswered.
+        """
+        row = await self._table.get(_partition(request_id), request_id)
+        if row is None or is_entry(row):
+            return None
+        if (end := ends(row)) > now:
+            return end
+        await self._table.delete_as_read(row.partition, row.key, row.etag)
+        return None
 
     def _tombstone(self, state: State, campaign: str | None) -> dict[str, Any]:
         """Return the columns that stay: no recipient, no content, and the counts of a campaign."""
@@ -346,9 +363,9 @@ class Ledger:
                 row = await self._table.get(_partition(request.request_id), request.request_id)
             if row and row.values.get("mark") == entry.mark:  # our own insert, whose answer was lost
                 self._watcher.note(None, row.values)
-            if row and _is_buried(row):
+            if row and is_buried(row):
                 raise Buried(request.request_id)
-            if row is None or _is_entry(row):
+            if row is None or is_entry(row):
                 return self._opened(row, request)
             entry = replace(entry, row=row, payment_status="PAID", settled_at=row.values["settled_at"])
 
@@ -358,7 +375,8 @@ class Ledger:
         Returns the entry if the request has come meanwhile. The first of several settlements counts. Raises
         Buried, Unanswered.
         """
-        if await self._table.write(_partition(request_id), request_id, None, {"settled_at": paid_at}):
+        settlement = {"settled_at": paid_at, "told_at": self._clock()}
+        if await self._table.write(_partition(request_id), request_id, None, settlement):
             return None
         if await self.tombstone(request_id):
             raise Buried(request_id)
@@ -429,6 +447,7 @@ class Ledger:
 
     def _new(self, request: MessageRequest) -> Entry:
         at, fiscal_code = self._clock(), request.fiscal_code.encode()
+        payment = request.content.payment_data
         return Entry(
             request_id=request.request_id,
             state=State.REQUESTED,
@@ -440,7 +459,8 @@ class Ledger:
             created_at=at,
             updated_at=at,
             waiting_since=max(request.not_before or at, at),
-            has_payment=request.content.payment_data is not None,
+            has_payment=payment is not None,
+            notice=self._cipher.digest(payment.notice_number.encode()) if payment else None,
             campaign=request.campaign,
             in_reply_to=request.in_reply_to,
             remote_content_id=secrets.token_urlsafe(32) if request.remote_content else None,
@@ -494,12 +514,13 @@ def _partition(request_id: str) -> str:
     return hashlib.sha256(request_id.encode()).hexdigest()[:2]
 
 
-def _is_entry(row: Row) -> bool:
+def is_entry(row: Row) -> bool:
     """Return whether the row holds a request, not its tombstone or a settlement that came before it."""
-    return row.values.get("state") is not None and not _is_buried(row)
+    return row.values.get("state") is not None and not is_buried(row)
 
 
-def _is_buried(row: Row) -> bool:
+def is_buried(row: Row) -> bool:
+    """Return whether the row is a tombstone."""
     return row.values.get(_BURIED_AT) is not None
 
 
@@ -547,6 +568,12 @@ def _values(entry: Entry) -> dict[str, Any]:
     body, _ = columns.pop("body"), columns.pop("row")
     columns |= {"state": str(entry.state), "history": json.dumps(entry.history)}
     return {name: value for name, value in (columns | body).items() if value is not None}
+
+
+def told_at(row: Row) -> datetime:
+    """Return when the settlement came that a row holds in place of an entry."""
+    # An earlier version kept only the time of payment.
+    return row.values.get("told_at", row.values["settled_at"])  # type: ignore[no-any-return]
 
 
 def entry_of(row: Row) -> Entry:

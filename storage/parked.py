@@ -73,25 +73,25 @@ class Parked:
     async def get(self, queue: str, parked_id: str) -> ParkedMessage | None:
         """Return one parked message, or None."""
         row = await self._table.get(queue, parked_id)
-        return _message(row) if row else None
+        return parked_of(row) if row else None
 
     async def find(self, an_id: str) -> list[ParkedMessage]:
         """Return the messages with this parked_id or request_id."""
         return [
-            _message(row) async for row in self._table.rows("RowKey eq @id or request_id eq @id", id=an_id)
+            parked_of(row) async for row in self._table.rows("RowKey eq @id or request_id eq @id", id=an_id)
         ]
 
     async def all(self) -> AsyncIterator[ParkedMessage]:
         """Yield every parked message, by queue."""
         async for row in self._table.rows(""):
-            yield _message(row)
+            yield parked_of(row)
 
     async def headers(self, **equal: str) -> AsyncIterator[ParkedMessage]:
         """Yield messages whose columns equal these values, by queue, without bodies. Raises Unanswered."""
         condition = " and ".join(f"{column} eq @{column}" for column in equal)
         columns = [item.name for item in fields(ParkedMessage) if item.name not in ("sealed_body", "etag")]
         async for row in self._table.rows(condition, columns=columns, **equal):
-            yield _message(row)
+            yield parked_of(row)
 
     async def remove(self, message: ParkedMessage) -> None:
         """Remove a parked message if its row is still as read. Raises Changed, Unanswered.
@@ -113,7 +113,8 @@ def _values(message: ParkedMessage) -> dict[str, Any]:
     return {name: value for name, value in (columns | body).items() if value is not None}
 
 
-def _message(row: Row) -> ParkedMessage:
+def parked_of(row: Row) -> ParkedMessage:
+    """Return the parked message that a row holds."""
     names = {item.name for item in fields(ParkedMessage)}
     columns = {name: value for name, value in row.values.items() if name in names}
     body = {name: value for name, value in row.values.items() if name.startswith("body")}

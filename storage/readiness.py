@@ -36,7 +36,7 @@ TABLES: Final = (
     parked.TABLE,
     due_index.TABLE,
     due_index.REMINDERS_TABLE,
-    due_index.DOCUMENTS_TABLE,
+    due_index.ENDS_TABLE,
     notices.TABLE,
     campaigns.TABLE,
     reminder_days.TABLE,

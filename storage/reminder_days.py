@@ -30,9 +30,11 @@ class ReminderDays:
             return True
         return False
 
-    async def forget(self, recipient: str) -> int:
-        """Remove every place of a citizen, and return how many. Raises Unanswered."""
-        rows = [row async for row in self._table.rows("PartitionKey eq @recipient", recipient=recipient)]
+    async def forget(self, recipient: str, before: date = date.max) -> int:
+        """Remove every place of a citizen on the days before `before`; return how many. Raises Unanswered."""
+        days = "PartitionKey eq @recipient and RowKey lt @before"
+        found = self._table.rows(days, recipient=recipient, before=f"{before:%Y%m%d}")
+        rows = [row async for row in found]
         for row in rows:
             await self._table.delete(recipient, row.key)
         return len(rows)

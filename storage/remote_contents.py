@@ -14,7 +14,7 @@ from typing import Any, Final
 from contract.remote_content import RemoteContent
 from storage.cipher import Cipher, Undecipherable
 from storage.documents import Documents
-from storage.table import AlreadyThere, Row, Table
+from storage.table import AlreadyThere, Changed, Row, Table
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,19 @@ class RemoteContents:
         await self._table.upsert(content.remote_content_id, _number(content), _values(content))
         newer = replace(content, version=content.version + 1, since=at, undeclared=undeclared)
         after = self._sealed(newer, remote_content)
-        etag = await self._table.replace(content.row, _values(after))
+        try:
+            etag = await self._table.replace(content.row, _values(after))
+        except Changed:
+            await self._undo(content.remote_content_id, remote_content)
+            raise
         return replace(after, row=Row(content.row.partition, content.row.key, _values(after), etag))
+
+    async def _undo(self, remote_content_id: str, content: RemoteContent) -> None:
+        """Remove what a correction wrote, if the content was forgotten meanwhile. Its documents stay."""
+        if await self.get(remote_content_id) is None:
+            for blob in sorted({attachment.blob for attachment in content.attachments}):
+                await self._release(blob, remote_content_id, None)
+            await self.forget(remote_content_id)
 
     async def of_recipients(self, recipients: Collection[str]) -> set[str]:
         """Return the remote contents of these keyed hashes. Scans the table. Raises Unanswered."""

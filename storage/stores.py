@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, Self
+from datetime import datetime
+from typing import Any, Final, Self
 
 from storage import (
+    audit,
     campaigns,
     counters,
     due_index,
@@ -17,7 +18,9 @@ from storage import (
     remote_contents,
     subscriptions,
 )
+from storage.audit import Audit
 from storage.campaigns import Campaigns
+from storage.catch_up import CatchUp
 from storage.cipher import Cipher
 from storage.counters import Counters
 from storage.dispatcher import Dispatcher
@@ -28,6 +31,7 @@ from storage.ledger import Ledger
 from storage.notices import Notices
 from storage.outcomes import Outcomes
 from storage.parked import Parked
+from storage.periods import DEFAULT, Periods
 from storage.queues import Queues
 from storage.reminder_days import ReminderDays
 from storage.remote_contents import RemoteContents
@@ -36,6 +40,9 @@ from storage.sealed_rows import SealedRows
 from storage.subscriptions import Subscriptions
 from storage.table import Table
 from storage.tally import Tally
+
+# The actor of the timer, which records nothing.
+EXPIRE: Final = "expire"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +59,8 @@ class Stores:
     remote_contents: RemoteContents
     subscriptions: Subscriptions
     retention: Retention
+    catch_up: CatchUp
+    past_actions: Audit
     due_index: DueIndex
     reminder_index: DueIndex
     outcomes: Outcomes
@@ -69,17 +78,18 @@ class Stores:
         cipher: Cipher,
         clock: Callable[[], datetime],
         *,
-        document_retention: timedelta | None = None,
+        periods: Periods = DEFAULT,
         **others: Any,
     ) -> Self:
         """Build the stores of an account. `tables` gives a table by name; `others`: fields of a subclass.
 
-        `document_retention`: how long documents are kept; None for ever.
+        `periods`: how long each kind of data is kept.
         """
         due = DueIndex(tables(due_index.TABLE), clock)
         reminders = DueIndex(tables(due_index.REMINDERS_TABLE), clock)
         contents = RemoteContents(tables(remote_contents.TABLE), cipher)
-        retention = Retention(DueIndex(tables(due_index.DOCUMENTS_TABLE), clock), document_retention)
+        ends = tables(due_index.ENDS_TABLE)
+        retention = Retention(DueIndex(ends, clock), periods)
         outcomes = Outcomes(queues)
         tally = Tally()
         return cls(
@@ -93,6 +103,10 @@ class Stores:
             remote_contents=contents,
             subscriptions=Subscriptions(tables(subscriptions.TABLE), cipher),
             retention=retention,
+            catch_up=CatchUp(
+                ends, {name: tables(name) for name in (ledger.TABLE, notices.TABLE, parked.TABLE)}
+            ),
+            past_actions=Audit(tables(audit.TABLE), EXPIRE, clock),
             due_index=due,
             reminder_index=reminders,
             outcomes=outcomes,

@@ -176,6 +176,17 @@ class Table:
             except ResourceNotFoundError:
                 return
 
+    async def rows_from(self, partition: str, key: str) -> AsyncIterator[Row]:
+        """Yield every row from this place on, by partition and key. Raises Unanswered.
+
+        Two ranges, because an `or` of conditions would read the table from its beginning.
+        """
+        rest = "PartitionKey eq @partition and RowKey ge @key"
+        async for row in self.rows(rest, partition=partition, key=key):
+            yield row
+        async for row in self.rows("PartitionKey ge @after", after=f"{partition} "):
+            yield row
+
     async def _create(self) -> None:
         try:
             await self._client.create_table()

@@ -12,7 +12,7 @@ from check_status.follow import follow_due
 from check_status.settle import settle_payment
 from context import Context
 from contract.reminders import ReminderPolicy
-from expire_documents.expire_documents import expire_documents
+from expire.expire import expire
 from follow_subscriptions.follow_subscriptions import follow_subscriptions
 from poison.park import park
 from reminders.remind import remind_due
@@ -24,6 +24,7 @@ from storage.due_index import DueEntry
 from storage.index_key import IndexKey
 from storage.key_checks import KeyChecks
 from storage.ledger import Entry, entry_of
+from storage.periods import DEFAULT, Periods
 from storage.queues import (
     MESSAGE_OUTCOMES,
     MESSAGE_REQUESTS,
@@ -52,8 +53,8 @@ class FakeApp:
     documents.
     """
 
-    def __init__(self, *, document_retention: timedelta | None = None) -> None:
-        self.clock = FakeClock()
+    def __init__(self, *, periods: Periods = DEFAULT) -> None:
+        self.clock = self.storage_clock = FakeClock()
         self.steps = Steps()
         self.io = FakeIo(steps=self.steps)
         self.queues = FakeQueues(self.clock, self.steps)
@@ -66,7 +67,7 @@ class FakeApp:
         self.serves_documents = True
         self.configuration_ids = {"default": CONFIGURATION_ID}
         self.feed_services: tuple[str, ...] = ("default",)
-        self._document_retention = document_retention
+        self._periods = periods
         self._start()
 
     async def restart(self, *keys: SecretStr) -> None:
@@ -79,8 +80,7 @@ class FakeApp:
         self._start()
 
     def _start(self) -> None:
-        retention = self._document_retention
-        stores = Stores.on(self._table, self.queues, self.cipher, self.clock, document_retention=retention)
+        stores = Stores.on(self._table, self.queues, self.cipher, self.clock, periods=self._periods)
         self.stores = stores
         self.ledger, self.parked, self.notices = stores.ledger, stores.parked, stores.notices
         self.campaigns, self.days = stores.campaigns, stores.reminder_days
@@ -90,11 +90,12 @@ class FakeApp:
         self.ledger_table, self.due_table = self.tables["ledger"], self.tables["due"]
         self.parked_table, self.notices_table = self.tables["parked"], self.tables["notices"]
         self.reminders_table = self.tables["reminders"]
-        self.contents_table, self.ends_table = self.tables["remotecontents"], self.tables["documentends"]
+        self.contents_table, self.ends_table = self.tables["remotecontents"], self.tables["ends"]
         self.subscriptions, self.feed_table = stores.subscriptions, self.tables["subscriptions"]
 
     def _table(self, name: str) -> Table:
-        return self.tables.setdefault(name, FakeTable(name, self.steps))
+        table = FakeTable(name, self.steps, lambda: self.storage_clock())
+        return self.tables.setdefault(name, table)
 
     @property
     def context(self) -> Context:
@@ -125,9 +126,9 @@ class FakeApp:
         """Run one tick of the status timer."""
         await follow_due(self.context)
 
-    async def expire_documents(self) -> None:
-        """Run one tick of the timer of documents."""
-        await expire_documents(self.context)
+    async def expire(self) -> None:
+        """Run one tick of the timer of retention."""
+        await expire(self.context)
 
     async def follow_subscriptions(self) -> None:
         """Run one tick of the timer of the subscriptions feed."""

@@ -165,7 +165,7 @@ def test_app_registers_its_functions_with_their_bindings(
     assert triggers["measure_backlog"]["type"] == "timerTrigger"
     assert triggers["measure_backlog"]["schedule"] == "0 * * * * *"
     timers = {
-        *("check_status", "remind", "measure_backlog", "expire_documents"),
+        *("check_status", "remind", "measure_backlog", "expire"),
         *("follow_subscriptions", "rotate_keys"),
     }
     assert set(triggers) == {*by_queue, *timers}

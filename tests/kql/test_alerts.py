@@ -52,7 +52,7 @@ def timers(**ages: float) -> list[dict[str, Any]]:
 SENDS, POISON = "message-sends", "message-sends-poison"
 ALL_RUN: dict[str, float] = {
     **{"check_status": 30, "remind": 600, "measure_backlog": 5},
-    **{"expire_documents": 1700, "follow_subscriptions": 1700, "rotate_keys": 90},
+    **{"expire": 1700, "follow_subscriptions": 1700, "rotate_keys": 90},
 }
 
 FIRES: dict[str, list[list[dict[str, Any]]]] = {
@@ -162,7 +162,7 @@ def test_metrics_and_attributes_are_those_of_the_code() -> None:
 def test_every_timer_is_counted() -> None:
     """timers-silent waits for as many timers as the app has."""
     folders = (
-        *("check_status", "reminders", "measure_backlog", "expire_documents"),
+        *("check_status", "reminders", "measure_backlog", "expire"),
         *("follow_subscriptions", "rotate_keys"),
     )
     source = "".join((PROJECT / folder / "functions.py").read_text() for folder in folders)

@@ -175,9 +175,9 @@ MUTANTS = (
         {
             NOTICES: (
                 (
-                    "        if await self._table.write(first, _GUARD, None, ",
+                    "        if await self._table.write(first, GUARD, None, ",
                     "        paid_at = await self._paid_at([first, *others])\n"
-                    "        if await self._table.write(first, _GUARD, None, ",
+                    "        if await self._table.write(first, GUARD, None, ",
                 ),
                 ("        return await self._paid_at([first, *others])\n\n", "        return paid_at\n\n"),
             )

@@ -1,29 +1,30 @@
 """Retention: documents go when they end, with the last message that refers to them, and never before."""
 
 import asyncio
-from datetime import timedelta
+from contextlib import suppress
 
 import pytest
 
 from contract.remote_content import RemoteContent
 from io_api.errors import InDoubt
 from send_message.resolve_in_doubt import settle
+from storage.periods import DEFAULT, Periods
 from storage.remote_contents import KeptContent, RemoteContents
 from storage.retention import Retention
-from storage.table import Unanswered
+from storage.table import Changed, Unanswered
 from tests.fake_app import FakeApp
 from tests.fakes import Died, FakeDocuments
 from tests.samples import BLOB, FORMER_KEY, KEYS, PDF_A, a_body, a_cipher, remote_content
 
 DAYS = 90
 REMOVAL = 19
-PERIOD = timedelta(days=DAYS)
+PERIODS = Periods(documents=DAYS)
 OTHER, SHARED = "tari/2026/altro.pdf", "tari/2026/opuscolo.pdf"
 
 
 @pytest.fixture
 def app() -> FakeApp:
-    app = FakeApp(document_retention=PERIOD)
+    app = FakeApp(periods=PERIODS)
     app.documents.blobs = dict.fromkeys((BLOB, OTHER, SHARED), PDF_A)
     return app
 
@@ -47,13 +48,20 @@ def _ends(app: FakeApp) -> int:
     return sum(partition != "control" for partition, _ in app.ends_table.rows_by_key)
 
 
+def _due(app: FakeApp) -> int:
+    minute = f"{app.clock():%Y%m%d%H%M}"
+    return sum(
+        partition[:12] <= minute for partition, _ in app.ends_table.rows_by_key if partition != "control"
+    )
+
+
 async def test_documents_end_with_their_retention(app: FakeApp) -> None:
     """The day comes: rows, references and document are gone, and other documents stay."""
     await _accepted(app)
     app.clock.advance(days=DAYS, seconds=1)
-    await app.expire_documents()
+    await app.expire()
     assert await _kept(app) is None
-    assert (app.contents_table.rows_by_key, _ends(app)) == ({}, 0)
+    assert (app.contents_table.rows_by_key, _due(app)) == ({}, 0)
     assert set(app.documents.blobs) == {OTHER, SHARED}
 
 
@@ -61,7 +69,7 @@ async def test_no_document_goes_before_its_end(app: FakeApp) -> None:
     """A tick of each day before the end removes nothing."""
     await _accepted(app)
     for _ in range(DAYS):
-        await app.expire_documents()
+        await app.expire()
         app.clock.advance(days=1, seconds=-1)
     assert await _kept(app)
     assert BLOB in app.documents.blobs
@@ -81,7 +89,7 @@ async def test_without_the_setting_documents_are_kept_for_ever() -> None:
     await _accepted(app)
     assert _ends(app) == 0
     app.clock.advance(days=10_000)
-    await app.expire_documents()
+    await app.expire()
     assert await _kept(app)
     assert app.documents.blobs == {BLOB: PDF_A}
 
@@ -95,10 +103,10 @@ async def test_message_settled_as_accepted_has_an_end(app: FakeApp, message_id: 
     app.clock.advance(days=3)
     await settle(app.entry(), app.stores, {}, accepted=True, message_id=message_id)
     app.clock.advance(days=DAYS - 1)
-    await app.expire_documents()
+    await app.expire()
     assert await _kept(app)
     app.clock.advance(days=1, seconds=1)
-    await app.expire_documents()
+    await app.expire()
     assert await _kept(app) is None
 
 
@@ -106,33 +114,33 @@ async def test_longer_retention_counts_for_earlier_messages(app: FakeApp) -> Non
     """If the setting grows, a message accepted before is kept as long as the setting of today says."""
     await _accepted(app)
     app.clock.advance(days=DAYS, seconds=1)
-    app.retention = Retention(app.retention.index, PERIOD * 2)
-    await app.expire_documents()
+    app.retention = Retention(app.retention.index, Periods(documents=2 * DAYS))
+    await app.expire()
     assert await _kept(app)
     app.clock.advance(days=DAYS)
-    await app.expire_documents()
+    await app.expire()
     assert await _kept(app) is None
 
 
 async def test_setting_that_was_removed_keeps_what_is_due(app: FakeApp) -> None:
-    """Without the setting, documents whose row is due are kept, and end when the setting comes back."""
+    """Without the setting documents go with the ledger's row; if it comes back, the catch-up finds them."""
     await _accepted(app)
-    app.clock.advance(days=DAYS, seconds=1)
+    app.clock.advance(days=DAYS + 2)
     before = app.retention
-    app.retention = Retention(before.index, None)
-    await app.expire_documents()
+    app.retention = Retention(before.index, DEFAULT)
+    await app.expire()
     assert await _kept(app)
     app.retention = before
-    await app.expire_documents()
+    await app.expire()
     assert await _kept(app) is None
 
 
 async def test_switched_off_app_removes_nothing(app: FakeApp) -> None:
-    """Without REMOTE_CONTENT_API_KEY there is no container to remove from, so all stays due."""
+    """Without REMOTE_CONTENT_API_KEY there is no container to remove from, so all stays until there is."""
     await _accepted(app)
-    app.clock.advance(days=DAYS + 1)
+    app.clock.advance(days=DAYS, seconds=1)
     app.serves_documents = False
-    await app.expire_documents()
+    await app.expire()
     assert (await _kept(app) is not None, _ends(app)) == (True, 1)
 
 
@@ -142,11 +150,11 @@ async def test_shared_document_goes_with_the_last_message(app: FakeApp) -> None:
     app.clock.advance(days=10)
     await _accepted(app, "r-2", OTHER, SHARED)
     app.clock.advance(days=DAYS - 10, seconds=1)
-    await app.expire_documents()
+    await app.expire()
     assert set(app.documents.blobs) == {OTHER, SHARED}
     assert await _kept(app, "r-2")
     app.clock.advance(days=10)
-    await app.expire_documents()
+    await app.expire()
     assert app.documents.blobs == {}
     assert app.contents_table.rows_by_key == {}
 
@@ -156,7 +164,7 @@ async def test_shared_document_of_messages_that_end_together_goes(app: FakeApp) 
     for number in range(30):
         await _accepted(app, f"r-{number}", SHARED)
     app.clock.advance(days=DAYS, seconds=1)
-    await asyncio.gather(app.expire_documents(), app.expire_documents())
+    await asyncio.gather(app.expire(), app.expire())
     assert SHARED not in app.documents.blobs
     assert app.contents_table.rows_by_key == {}
 
@@ -166,7 +174,7 @@ async def test_document_of_a_message_that_waits_is_kept(app: FakeApp) -> None:
     await _accepted(app, "r-1", SHARED)
     app.clock.advance(days=DAYS, seconds=1)
     await app.check(_body("r-2", SHARED))
-    await app.expire_documents()
+    await app.expire()
     assert SHARED in app.documents.blobs
     await app.run()
     assert len(app.io.sent) == 2
@@ -219,13 +227,13 @@ async def test_ledger_row_that_is_gone_ends_the_wait(app: FakeApp) -> None:
     assert gone
     await app.ledger_table.delete(gone.partition, gone.key)
     app.clock.advance(days=DAYS, seconds=1)
-    await app.expire_documents()
-    assert _ends(app) == 0
+    await app.expire()
+    assert _due(app) == 0
     assert await _kept(app, "r-2") is None
 
 
 async def _corrected() -> FakeApp:
-    app = FakeApp(document_retention=PERIOD)
+    app = FakeApp(periods=PERIODS)
     app.documents.blobs = dict.fromkeys((BLOB, OTHER, SHARED), PDF_A)
     await _accepted(app, "r-1", BLOB, SHARED)
     kept = await _kept(app)
@@ -282,13 +290,13 @@ async def test_tick_that_crashes_is_made_up_for(app: FakeApp, step: int) -> None
     app.steps.fail_before(Died(), skip=step)
     crashed = False
     try:
-        await app.expire_documents()
+        await app.expire()
     except (Died, BaseExceptionGroup):
         crashed = True
     app.clock.advance(minutes=30)
-    await app.expire_documents()
+    await app.expire()
     assert crashed == (app.steps.to_come == 0)
-    assert (app.contents_table.rows_by_key, _ends(app)) == ({}, 0)
+    assert (app.contents_table.rows_by_key, _due(app)) == ({}, 0)
     assert BLOB not in app.documents.blobs
 
 
@@ -307,15 +315,15 @@ async def test_blobs_that_do_not_answer_leave_the_message_due(app: FakeApp) -> N
     refusing = Refusing(app.steps)
     refusing.blobs, app.documents = app.documents.blobs, refusing
     with pytest.raises(ExceptionGroup):
-        await app.expire_documents()
+        await app.expire()
     assert set(refusing.blobs) == {BLOB, SHARED}
     assert await _kept(app) is None
-    assert _ends(app) == 1
+    assert _due(app) == 1
     app.documents = FakeDocuments(app.steps)
     app.documents.blobs = refusing.blobs
     app.clock.advance(minutes=30)
-    await app.expire_documents()
-    assert (set(app.documents.blobs), _ends(app)) == ({SHARED}, 0)
+    await app.expire()
+    assert (set(app.documents.blobs), _due(app)) == ({SHARED}, 0)
 
 
 @pytest.mark.parametrize("step", range(12, 22))
@@ -328,3 +336,26 @@ async def test_crash_around_acceptance_loses_no_end(app: FakeApp, step: int) -> 
         assert _ends(app) == 1
     else:
         assert (app.entry().state, _ends(app)) == ("IN_DOUBT", 0)
+
+
+@pytest.mark.parametrize("step", range(6))
+async def test_correction_that_meets_the_end_leaves_nothing(app: FakeApp, step: int) -> None:
+    """Wherever the end comes in between, the correction is refused and neither row nor reference is left."""
+    await _accepted(app)
+    kept = await _kept(app)
+    assert kept
+    former = kept.remote_content_id
+    app.steps.do_before(lambda: _forgotten(app, former), skip=step)
+    content = RemoteContent.model_validate(remote_content(OTHER))
+    with suppress(Changed):
+        await app.remote_contents.correct(kept, content, app.clock())
+    await app.remote_contents.forget(former)
+    assert app.contents_table.rows_by_key == {}
+
+
+def _forgotten(app: FakeApp, remote_content_id: str) -> None:
+    """Remove the rows of a content between two steps of another worker."""
+    for key in [key for key in app.contents_table.rows_by_key if key[0] == remote_content_id]:
+        del app.contents_table.rows_by_key[key]
+    for key in [key for key in app.contents_table.rows_by_key if key[1] == remote_content_id]:
+        del app.contents_table.rows_by_key[key]

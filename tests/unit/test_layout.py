@@ -15,7 +15,7 @@ NOT_THE_PRODUCT = {"tests", "benchmarks", "node_modules", "build", "infra", "doc
 
 VERBS = {
     *("send_message", "check_status", "reminders", "remote_content"),
-    *("expire_documents", "follow_subscriptions", "measure_backlog", "poison", "rotate_keys", "show_status"),
+    *("expire", "follow_subscriptions", "measure_backlog", "poison", "rotate_keys", "show_status"),
 }
 WIRING = {"context", "http_triggers", "lifetime", "triggers"}
 NOUNS = WIRING | {"contract", "io_api", "ncrontab", "storage", "report", "settings", "telemetry"}

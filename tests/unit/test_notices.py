@@ -77,7 +77,7 @@ async def test_request_that_comes_again_is_found_once(notices: Notices) -> None:
 
 async def test_settlement_before_the_request_is_returned(notices: Notices) -> None:
     """A request of a notice that was settled before gets the time of payment, and is recorded too."""
-    await notices.settle(NOTICE_NUMBER, PAID_AT)
+    await notices.settle(NOTICE_NUMBER, PAID_AT, PAID_AT)
     assert await _of(notices) == []
     assert await notices.note(NOTICE_NUMBER, "r-1") == PAID_AT
     assert await _of(notices) == ["r-1"]
@@ -86,7 +86,7 @@ async def test_settlement_before_the_request_is_returned(notices: Notices) -> No
 async def test_settlement_keeps_the_first_request(notices: Notices) -> None:
     """A settlement leaves the first request on record, and later requests get its time."""
     await notices.note(NOTICE_NUMBER, "r-1")
-    await notices.settle(NOTICE_NUMBER, PAID_AT)
+    await notices.settle(NOTICE_NUMBER, PAID_AT, PAID_AT)
     assert await _of(notices) == ["r-1"]
     assert await notices.note(NOTICE_NUMBER, "r-1") == PAID_AT
     assert await notices.note(NOTICE_NUMBER, "r-2") == PAID_AT
@@ -95,8 +95,8 @@ async def test_settlement_keeps_the_first_request(notices: Notices) -> None:
 
 async def test_later_settlement_corrects_the_time(notices: Notices) -> None:
     """Of several settlements of a notice, later requests get the last one's time."""
-    await notices.settle(NOTICE_NUMBER, PAID_AT - timedelta(days=1))
-    await notices.settle(NOTICE_NUMBER, PAID_AT)
+    await notices.settle(NOTICE_NUMBER, PAID_AT - timedelta(days=1), PAID_AT)
+    await notices.settle(NOTICE_NUMBER, PAID_AT, PAID_AT)
     assert await notices.note(NOTICE_NUMBER, "r-1") == PAID_AT
 
 
@@ -120,7 +120,7 @@ async def test_settlement_and_request_of_before_the_index_key_are_found(
     assert await upgraded.note(NOTICE_NUMBER, "r-2") is None
     assert steps.done == ["notices.insert", "notices.get"]
     assert await _of(upgraded) == ["r-2", "r-1"]
-    await former.settle(NOTICE_NUMBER, PAID_AT)
+    await former.settle(NOTICE_NUMBER, PAID_AT, PAID_AT)
     assert await upgraded.note(NOTICE_NUMBER, "r-3") == PAID_AT
 
 
@@ -128,7 +128,7 @@ async def test_settlement_under_the_index_key_is_found(table: FakeTable, former:
     """A settlement under the index key finds requests under a former key, and counts for later ones."""
     await former.note(NOTICE_NUMBER, "r-1")
     upgraded = Notices(table, a_cipher([OLD], BOTH))
-    await upgraded.settle(NOTICE_NUMBER, PAID_AT)
+    await upgraded.settle(NOTICE_NUMBER, PAID_AT, PAID_AT)
     assert await _of(upgraded) == ["r-1"]
     assert await upgraded.note(NOTICE_NUMBER, "r-1") == PAID_AT
     assert await _of(upgraded) == ["r-1"]
@@ -142,7 +142,7 @@ async def test_rotation_changes_nothing(table: FakeTable, notices: Notices, keys
     rotated = Notices(_same_rows(table, steps), a_cipher(keys))
     assert await rotated.note(NOTICE_NUMBER, "r-2") is None
     assert steps.done == ["notices.insert", "notices.upsert", "notices.get"]
-    await rotated.settle(NOTICE_NUMBER, PAID_AT)
+    await rotated.settle(NOTICE_NUMBER, PAID_AT, PAID_AT)
     assert sorted(await _of(notices)) == ["r-1", "r-2"]
     assert await notices.note(NOTICE_NUMBER, "r-3") == PAID_AT
 
@@ -204,7 +204,7 @@ def test_requests_of_one_notice_meet_its_settlement_in_any_order(names: tuple[st
         told[name] = await notices.note(NOTICE_NUMBER, name) or told.get(name)
 
     async def settle(notices: Notices) -> None:
-        await notices.settle(NOTICE_NUMBER, PAID_AT)
+        await notices.settle(NOTICE_NUMBER, PAID_AT, PAID_AT)
         found.extend(await _of(notices))
 
     def begin() -> list[Work]:

@@ -1,7 +1,6 @@
 """docs/privacy.md: every store of the code is in it, with every column."""
 
 import re
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ from storage.campaign_secrets import CampaignSecrets
 from storage.campaign_spreads import CampaignSpreads, Kept
 from storage.key_checks import KeyChecks
 from storage.key_rotation import KeyRotation
+from storage.periods import Periods
 from tests.fake_app import FakeApp
 from tests.fakes import FakeTable
 from tests.samples import BLOB, FISCAL_CODE, PDF_A, a_body, payment, remote_content
@@ -60,7 +60,7 @@ def test_platform_keeps_no_copies_of_documents() -> None:
 @pytest.fixture
 async def app() -> FakeApp:
     """An app that has written each kind of row."""
-    app = FakeApp(document_retention=timedelta(days=90))
+    app = FakeApp(periods=Periods(documents=90))
     app.documents.blobs[BLOB] = PDF_A
     changes = {"reminders": {"unread": {"after_days": 1}}, "feature_level_type": "ADVANCED"}
     for name in ("r-1", "r-2"):

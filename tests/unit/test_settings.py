@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 import settings
 from contract.reminders import ReminderPolicy, UnpaidReminders, UnreadReminders
 from settings import Settings, SettingsError
+from storage.retention import LONGEST_FOLLOWED
 from tests.samples import KEYS
 
 SECRET = "s3cr3t-of-the-test"
@@ -99,8 +100,9 @@ def test_each_service_has_reminders_of_its_own(load: Load) -> None:
 
 @pytest.mark.parametrize(("days", "kept"), [(None, None), ("30", 30), ("3650", 3650)])
 def test_documents_are_kept_for_so_many_days(load: Load, days: str | None, kept: int | None) -> None:
-    """DOCUMENT_RETENTION_DAYS is a period; without it documents are kept for ever."""
-    assert load(DOCUMENT_RETENTION_DAYS=days).document_retention == (timedelta(days=kept) if kept else None)
+    """DOCUMENT_RETENTION_DAYS is a period; without it documents are kept with the ledger's row."""
+    periods = load(DOCUMENT_RETENTION_DAYS=days, LEDGER_RETENTION_DAYS="3650").periods
+    assert (periods.documents, periods.of("documents")) == (kept, timedelta(days=kept or 3650))
 
 
 def test_test_recipients_are_secrets(load: Load) -> None:
@@ -151,6 +153,36 @@ def test_feed_of_an_unknown_service_stops_the_start(load: Load, text: str) -> No
     """A name that no service has is a mistake; it is told by its place."""
     with pytest.raises(SettingsError, match=r"^SUBSCRIPTIONS_FEED: name \d is of no configured service"):
         load(SUBSCRIPTIONS_FEED=text)
+
+
+@pytest.mark.parametrize(
+    ("changed", "wrong", "shorter"),
+    [
+        ({"CONTENT_RETENTION_DAYS": "366"}, "LEDGER_RETENTION_DAYS", "CONTENT_RETENTION_DAYS"),
+        ({"DOCUMENT_RETENTION_DAYS": "366"}, "LEDGER_RETENTION_DAYS", "DOCUMENT_RETENTION_DAYS"),
+        ({"PARKED_RETENTION_DAYS": "366"}, "LEDGER_RETENTION_DAYS", "PARKED_RETENTION_DAYS"),
+        ({"TOMBSTONE_RETENTION_DAYS": "364"}, "TOMBSTONE_RETENTION_DAYS", "LEDGER_RETENTION_DAYS"),
+    ],
+)
+def test_periods_are_checked_together(load: Load, changed: dict[str, str], wrong: str, shorter: str) -> None:
+    """A period that does not outlast another one names it."""
+    with pytest.raises(SettingsError, match=f"^{wrong}: must be at least {shorter}$"):
+        load(**changed)
+    assert load(**{**changed, "LEDGER_RETENTION_DAYS": "3650", "TOMBSTONE_RETENTION_DAYS": "3650"})
+
+
+@pytest.mark.parametrize("days", ["179", "0", "two years"])
+def test_audit_is_kept_for_six_months_at_least(load: Load, days: str) -> None:
+    """The Garante asks that administrators' accesses be kept for six months at least."""
+    with pytest.raises(SettingsError, match=r"^AUDIT_RETENTION_DAYS: "):
+        load(AUDIT_RETENTION_DAYS=days)
+
+
+def test_office_that_sets_nothing_keeps_nothing_for_ever(load: Load) -> None:
+    """Each kind of data has a period by default, which outlasts the longest following."""
+    periods = load().periods
+    kinds = ("contents", "documents", "parked", "ledger", "tombstones", "audit")
+    assert min(periods.of(kind) for kind in kinds) >= timedelta(days=90) > LONGEST_FOLLOWED
 
 
 def test_services_alone_are_enough(load: Load) -> None:

@@ -30,6 +30,7 @@ PAID_AT = datetime(2026, 11, 24, 8, 30, tzinfo=UTC)
 BY_NOTICE = json.dumps({"notice_number": NOTICE_NUMBER, "paid_at": "2026-11-24T08:30:00Z"})
 BY_REQUEST = json.dumps({"request_id": "r-1", "paid_at": "2026-11-24T08:30:00Z"})
 STEPS = [
+    "ends.upsert",
     "notices.merge",
     "notices.rows",
     "notices.rows",

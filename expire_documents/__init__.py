@@ -1,1 +1,0 @@
-"""Removes the documents and remote contents whose retention has ended."""
