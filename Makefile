@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test torture kill9 outage bench-budget bench-campaign bench-coldstart bench-cost bench-follow bench-reading bench-reminders bench-remote-content bench-throughput check look package privacy sbom lock schemas
+.PHONY: help setup demo run test torture kill9 outage bench-budget bench-campaign bench-coldstart bench-cost bench-follow bench-reading bench-reminders bench-remote-content bench-retention bench-throughput check look package privacy sbom lock schemas
 
 help:  ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-21s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ bench-reminders: setup  ## cost of a reminder, sent or not, from 10^4 to 10^5 me
 
 bench-remote-content: setup  ## memory and time of a served document, streamed and not; a minute
 	@python -m benchmarks.remote_content
+
+bench-retention: setup  ## what is kept after two years of 100,000 messages, and the cost of a tick; two minutes
+	@python -m benchmarks.retention
 
 bench-throughput: setup  ## messages a second of one and two processes, if IO sets no limit; five minutes
 	@python -m benchmarks.throughput
