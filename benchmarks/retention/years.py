@@ -22,7 +22,6 @@ from tests.samples import FISCAL_CODE, KEYS, remote_content
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 DAY: Final = timedelta(days=1)
-TICKS_A_DAY: Final = 48
 # How a message goes, of a hundred. The others are Premium payments that were read and paid.
 KINDS: Final = ["skipped"] * 6 + ["parked"] + ["documents"] * 5 + ["reminded"] * 10 + ["settled"] * 20
 LIVED: Final = (State.REQUESTED, State.SENDING, State.ACCEPTED, State.PROCESSED, State.READ, State.PAID)
@@ -43,7 +42,8 @@ class Month:
 class Office:
     """An institution that sends `a_year` messages a year, evenly; each is written as it is at its end."""
 
-    def __init__(self, a_year: int, periods: Periods) -> None:
+    def __init__(self, a_year: int, periods: Periods, ticks_a_day: int = 48) -> None:
+        self.ticks_a_day = ticks_a_day
         self.clock = FakeClock(START)
         self.transactions = Transactions()
         self.tables: dict[str, CountingTable] = {}
@@ -61,6 +61,7 @@ class Office:
             most_per_day=2,
             documents=FakeDocuments(),
             configuration_ids={},
+            feed_services=(),
         )
         self.audit = Audit(self._table("audit"), "operator", self.clock)
         self.sealed = self.cipher.seal(FISCAL_CODE.encode())
@@ -85,8 +86,8 @@ class Office:
             await self._message(self.sent)
             self.sent += 1
         await self.audit.record("redrive", "r")
-        for _ in range(TICKS_A_DAY):
-            self.clock.now += DAY / TICKS_A_DAY
+        for _ in range(self.ticks_a_day):
+            self.clock.now += DAY / self.ticks_a_day
             before = self.transactions.done
             await expire(self.context)
             month.ticks.append(self.transactions.done - before)
