@@ -9,9 +9,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 ROWS = re.findall(r"^\| \*\*(.+?)\*\* \|(.+)\|(.+)\|$", (PROJECT / "docs/glossary.md").read_text(), re.M)
-CODE = (
-    "benchmarks check_status cli contract expire follow_subscriptions io_api local measure_backlog"
-)
+CODE = "benchmarks check_status cli contract expire follow_subscriptions io_api local measure_backlog"
 CODE += " poison reminders remote_content report rotate_keys send_message show_status storage telemetry tests"
 # Each with the word that took its place.
 RETIRED = {
