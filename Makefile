@@ -68,7 +68,7 @@ bench-reminders: setup  ## cost of a reminder, sent or not, from 10^4 to 10^5 me
 bench-remote-content: setup  ## memory and time of a served document, streamed and not; a minute
 	@python -m benchmarks.remote_content
 
-bench-retention: setup  ## what is kept after two years of 100,000 messages, and the cost of a tick; two minutes
+bench-retention: setup  ## what is kept after two years of 100,000 messages, and the cost of a tick; five minutes
 	@python -m benchmarks.retention
 
 bench-throughput: setup  ## messages a second of one and two processes, if IO sets no limit; five minutes
