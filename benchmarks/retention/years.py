@@ -10,7 +10,6 @@ from context import Context
 from contract.remote_content import RemoteContent
 from expire.expire import expire
 from storage.audit import Audit
-from storage.cipher import Cipher
 from storage.ledger import REMINDED, Entry, State, is_buried
 from storage.parked import ParkedMessage
 from storage.periods import Periods
@@ -18,7 +17,7 @@ from storage.queues import MESSAGE_REQUESTS
 from storage.remote_contents import KeptContent
 from storage.table import Table
 from tests.fakes import FakeClock, FakeDocuments, FakeIo, FakeQueues
-from tests.samples import FISCAL_CODE, KEYS, remote_content
+from tests.samples import FISCAL_CODE, KEYS, a_cipher, remote_content
 
 START: Final = datetime(2026, 3, 1, tzinfo=UTC)
 DAY: Final = timedelta(days=1)
@@ -47,7 +46,7 @@ class Office:
         self.clock = FakeClock(START)
         self.transactions = Transactions()
         self.tables: dict[str, CountingTable] = {}
-        self.cipher = Cipher(KEYS[:1])
+        self.cipher = a_cipher(KEYS[:1])
         self.a_year = a_year
         self.sent = 0
         self.context = Context.on(
