@@ -1,6 +1,7 @@
 """Check every test's traffic: PagoPA's codecs must read each request to the simulated IO and each answer."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 # The time an example takes depends on the load of the machine.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+# A shell ignores Ctrl-C for what it runs in the background, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 END_TO_END = Path(__file__).parent / "e2e"
 

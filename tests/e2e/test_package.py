@@ -20,7 +20,8 @@ def test_package_holds_the_product_and_nothing_else(tmp_path: Path) -> None:
     """The archive has the app, its host.json, its requirements and its licence, and nothing else."""
     files = {str(file) for file in build(PROJECT, tmp_path / "postino.zip")}
     loose = {file for file in files if "/" not in file}
-    code = {"context.py", "function_app.py", "lifetime.py", "ncrontab.py", "settings.py", "triggers.py"}
+    names = ("context", "function_app", "http_triggers", "lifetime", "ncrontab", "settings", "triggers")
+    code = {f"{name}.py" for name in names}
     assert loose == code | {"host.json", "requirements.txt", "LICENSE"}
     folders = {file.partition("/")[0] for file in files - loose}
     assert folders == {path.parent.name for path in PROJECT.glob("*/__init__.py")} - {

@@ -21,7 +21,7 @@ from storage.documents import CONTAINER, Document, Documents, NoDocument
 from storage.remote_contents import KeptContent, RemoteContents
 from storage.table import Changed, Unanswered
 from tests.fakes import FakeDocuments, FakeTable
-from tests.samples import FISCAL_CODE, KEYS, PDF_A, a_cipher, personal_data_in, remote_content
+from tests.samples import FISCAL_CODE, FORMER_KEY, KEYS, PDF_A, a_cipher, personal_data_in, remote_content
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 CONTENT = RemoteContent.model_validate(remote_content("a/b.pdf", "c.pdf"))
@@ -310,7 +310,7 @@ async def test_rows_hold_nothing_in_clear(contents: RemoteContents, kept: KeptCo
     text = " ".join(_shown(read))
     assert personal_data_in(text) == []
     assert not [word for word in ("Avviso TARI", "a/b.pdf", "c.pdf") if word in text]
-    stranger = RemoteContents(FakeTable(), a_cipher([*KEYS[1:]]))
+    stranger = RemoteContents(FakeTable(), a_cipher([*KEYS[1:]], [FORMER_KEY]))
     with pytest.raises(Undecipherable):
         stranger.content_of(read)
     assert not stranger.is_for(read, FISCAL_CODE)
