@@ -1,7 +1,7 @@
 """The catch-up: walks through all that is kept, a little at each tick, to find what has no row in the index.
 
 That is what an earlier version kept, what was kept under longer periods, and what a fault has lost. A pass
-begins when the periods change, and thirty days after the last one began.
+begins when the periods change, and thirty days after the last one began, or at its end if that is later.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -42,10 +42,15 @@ class CatchUp:
         self._tables = tables
 
     async def place(self, periods: str, now: datetime) -> Place:
-        """Return where to go on: at the beginning if the periods have changed or a month has passed."""
+        """Return where to go on: at the beginning if the periods have changed, or a month after a pass began.
+
+        A pass that takes longer than a month is not interrupted, so that it reaches the last rows.
+        """
         row = await self._index.get(*_PLACE)
-        if row and row.values["periods"] == periods and now - row.values["began_at"] < EVERY:
-            return Place(**row.values, row=row)
+        if row and row.values["periods"] == periods:
+            place = Place(**row.values, row=row)
+            if not place.is_over or now - place.began_at < EVERY:
+                return place
         return Place(periods, now, next(iter(self._tables)), row=row)
 
     async def rows(self, place: Place) -> AsyncIterator[Row]:

@@ -497,6 +497,19 @@ async def test_catch_up_goes_on_where_it_was(app: FakeApp) -> None:
     assert app.ends_table.rows_by_key["control", "catch-up"].values["table"] == ""
 
 
+async def test_pass_longer_than_a_month_reaches_the_last_row(app: FakeApp) -> None:
+    """A pass over more rows than a month has ticks for goes on to its end before the next begins."""
+    app.io.profile = None
+    for number in range(8):
+        await app.check(a_body(request_id=f"r-{number}"))
+    app.ends_table.rows_by_key.clear()
+    app.clock.advance(days=190)
+    for _ in range(3):
+        await catch_up(app.context, app.clock(), most=3)
+        app.clock.advance(days=16)
+    assert len(_index(app)) == 8
+
+
 @pytest.mark.parametrize("due", [None, 10, 59, 60, 400])
 @pytest.mark.parametrize("state", [State.ACCEPTED, *sorted(DELIVERED)])
 def test_no_message_is_followed_for_longer(state: State, due: int | None) -> None:
