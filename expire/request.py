@@ -1,10 +1,12 @@
 """Removes what has ended of one request: documents, content, row, and at last the tombstone of the row."""
 
 import logging
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from context import Context
+from storage.cipher import Undecipherable
 from storage.ledger import GIVEN_UP, NOT_REMINDED, REMINDED, Entry
 from storage.retention import AGAIN, has_ended
 
@@ -51,9 +53,18 @@ async def _bury(entry: Entry, now: datetime, context: Context) -> None:
     if entry.notice:
         await context.notices.forget(entry.notice, [entry.request_id], keep_settlement=True)
     if entry.has(REMINDED) or entry.has(NOT_REMINDED):
-        await context.reminder_days.forget(entry.recipient, before=(now - AGAIN).date())
+        for recipient in _recipients(entry, context):
+            await context.reminder_days.forget(recipient, before=(now - AGAIN).date())
     await context.ledger.bury(entry)
     log.info("buried request_id=%s", entry.request_id)
+
+
+def _recipients(entry: Entry, context: Context) -> set[str]:
+    """Return the keyed hashes of the citizen: reminders of an entry of before the index key have another."""
+    recipients = {entry.recipient}
+    with suppress(Undecipherable):  # its key was given up, and the other hash with it
+        recipients.add(context.ledger.recipient_of(entry))
+    return recipients
 
 
 async def _is_reminder_to_come(entry: Entry, context: Context) -> bool:

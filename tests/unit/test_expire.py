@@ -325,6 +325,17 @@ async def test_places_of_reminder_days_go_with_the_message(app: FakeApp) -> None
     assert [key for _, key in app.tables["reminderdays"].rows_by_key] == [f"{later:%Y%m%d}-0"]
 
 
+async def test_places_of_an_entry_of_before_the_index_key_go(app: FakeApp) -> None:
+    """Reminders count under the citizen's present hash, also where the message has an older one."""
+    await _paid(app)
+    entry = await app.ledger.advance(app.entry(), Step("REMINDED", reminder="r-1:unread-1"))
+    await app.days.take(app.ledger.recipient_of(entry), app.clock().date(), 2, reminder="r-1:unread-1")
+    await app.ledger.advance(entry, recipient="0" * 64)
+    await _pass(app, 201)
+    assert await _is_buried(app)
+    assert app.tables["reminderdays"].rows_by_key == {}
+
+
 async def test_actions_of_operators_go(app: FakeApp) -> None:
     """Actions are kept for their period, and the chain of the others is whole."""
     audit = Audit(app.tables["audit"], "operator", app.clock)
