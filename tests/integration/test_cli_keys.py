@@ -84,6 +84,23 @@ def test_rotation(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
         assert (english_in(_without_names(result.output)), instants_in(result.output)) == ([], [])
 
 
+def test_row_of_a_host_that_stopped_after_the_end(
+    account: CliAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that was written with the old key after the end of a rotation can be encrypted again."""
+    monkeypatch.setenv("ENCRYPTION_KEYS", f"{NEW},{OLD}")
+    ask(_starts)
+    account.run("keys", "rotate", "--execute")
+    ask(_ticks)
+    monkeypatch.setenv("ENCRYPTION_KEYS", f"{OLD},{NEW}")
+    account.park(a_body())
+    monkeypatch.setenv("ENCRYPTION_KEYS", f"{NEW},{OLD}")
+    assert [key["state"] for key in _status(account)["keys"]] == ["first", "needed"]
+    assert account.run("keys", "rotate", "--execute").exit_code == 0
+    ask(_ticks)
+    assert [key["total"] for key in _status(account)["keys"]] == [4, 0]
+
+
 def _without_names(text: str) -> str:
     for table in SEALED:
         text = text.replace(table.name, "")
