@@ -147,8 +147,10 @@ class Audit:
         return Link(number, row.values["digest"])
 
     async def _head(self) -> Link:
-        row = await self._table.get(*HEAD)
-        return Link(row.values["number"], row.values["digest"]) if row else (await self._anchor()).link
+        """Return the newest link that is known: the head may lag behind the rows that retention removed."""
+        row, anchor = await self._table.get(*HEAD), await self._anchor()
+        head = Link(row.values["number"], row.values["digest"]) if row else anchor.link
+        return max(head, anchor.link, key=_number)
 
     async def _move_head(self, link: Link) -> None:
         """Move the head forward, unless another operator has moved it further."""

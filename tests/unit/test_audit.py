@@ -159,6 +159,22 @@ async def test_everything_may_be_old(audit: Audit, table: FakeTable, clock: Fake
     assert (await audit.verify()).reason is None
 
 
+async def test_everything_may_be_old_and_the_head_behind(
+    audit: Audit, table: FakeTable, clock: FakeClock
+) -> None:
+    """An action after a crash and a long silence does not get the number of a removed row, and is kept."""
+    await _record(audit, clock, 1)
+    head = table.rows_by_key[HEAD]
+    await _record(audit, clock, 1)
+    table.rows_by_key[HEAD] = head  # the operator's process died before it moved the head
+    old = clock.now
+    assert await audit.forget_before(old) == 2
+    await Audit(table, BRUNO, clock).record("drop", "r-3")
+    assert await _numbers(audit) == [3]
+    assert (await audit.verify()).rows == 1
+    assert await audit.forget_before(old) == 0
+
+
 @pytest.mark.parametrize("step", range(12))
 @pytest.mark.parametrize("fault", [Died(), Unanswered("", 500)], ids=["died", "unanswered"])
 async def test_interrupted_writes_leave_a_whole_chain(
