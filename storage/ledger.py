@@ -365,9 +365,12 @@ class Ledger:
                 self._watcher.note(None, row.values)
             if row and is_buried(row):
                 raise Buried(request.request_id)
-            if row is None or is_entry(row):
+            if row is None:  # a tombstone or a settlement whose period ended meanwhile
+                entry = replace(entry, row=None, payment_status=None, settled_at=None)
+            elif is_entry(row):
                 return self._opened(row, request)
-            entry = replace(entry, row=row, payment_status="PAID", settled_at=row.values["settled_at"])
+            else:
+                entry = replace(entry, row=row, payment_status="PAID", settled_at=row.values["settled_at"])
 
     async def settle_ahead(self, request_id: str, paid_at: datetime) -> Entry | None:
         """Keep the settlement of a request that has not come yet, in the place of its entry.
@@ -474,9 +477,9 @@ class Ledger:
             mark=secrets.token_hex(8),
         )
 
-    def _opened(self, row: Row | None, request: MessageRequest) -> Entry:
-        there = entry_of(row) if row else None
-        if there is None or not self.same_content(there, request):
+    def _opened(self, row: Row, request: MessageRequest) -> Entry:
+        there = entry_of(row)
+        if not self.same_content(there, request):
             raise DifferentContent(DifferentContent.__doc__)
         return there
 

@@ -189,6 +189,16 @@ async def test_settled_request_whose_answer_was_lost_is_opened(app: FakeApp, ans
     assert (app.entry().settled_at, app.history()) == (app.clock(), ["REQUESTED"])
 
 
+@pytest.mark.parametrize("skip", [1, 2], ids=["before the read", "before the write"])
+async def test_request_whose_settlement_ends_at_that_moment_is_opened(app: FakeApp, skip: int) -> None:
+    """A row that its period ends while the request comes is no other request."""
+    await app.ledger.settle_ahead("r-1", app.clock())
+    app.steps.do_before(app.ledger_table.rows_by_key.clear, skip=skip)
+    entry = await app.ledger.open(a_request())
+    assert (entry.state, entry.settled_at, entry.payment_status) == (State.REQUESTED, None, None)
+    assert app.entry() == entry
+
+
 async def test_only_one_of_two_claims_wins(app: FakeApp) -> None:
     """Of two workers that opened the same request, one claims it and the other gets LostRace."""
     mine, yours = await app.ledger.open(a_request()), await app.ledger.open(a_request())
