@@ -8,7 +8,7 @@ from typing import Final
 from context import Context
 from storage import ledger, notices, parked
 from storage.catch_up import EVERY, MOST_ROWS
-from storage.ledger import GIVEN_UP, Entry, entry_of, is_entry
+from storage.ledger import GIVEN_UP, Entry, State, entry_of, is_entry
 from storage.notices import GUARD, NOTICE, told
 from storage.parked import parked_of
 from storage.retention import Retention, has_ended
@@ -50,6 +50,9 @@ async def _request(row: Row, now: datetime, context: Context) -> None:
         await retention.index.put(row.key, now)
     elif _is_soon(entry, now, retention):
         await retention.begin(entry, now)
+    if entry.state is State.ACCEPTED and not has_ended(entry) and entry.updated_at < now - LONG_AGO:
+        # An operator's command may have died before it dispatched what it had recorded.
+        await context.dispatcher.dispatch(entry, entry.sends_queue)
 
 
 def _is_soon(entry: Entry, now: datetime, retention: Retention) -> bool:

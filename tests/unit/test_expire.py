@@ -16,6 +16,7 @@ from expire.expire import ClockIsOff
 from io_api.errors import InDoubt, Refused
 from io_api.models import Profile
 from poison.redrive import AlreadyOnItsWay, drop, redrive
+from send_message.resolve_in_doubt import settle
 from storage.audit import Audit
 from storage.ledger import DELIVERED, GIVEN_UP, Entry, State, Step
 from storage.periods import Periods
@@ -506,6 +507,23 @@ async def test_catch_up_goes_on_where_it_was(app: FakeApp) -> None:
         found.append(len(_index(app)))
     assert found == [3, 6, 8, 8]
     assert app.ends_table.rows_by_key["control", "catch-up"].values["table"] == ""
+
+
+async def test_accepted_message_that_nobody_follows_is_followed_again(app: FakeApp) -> None:
+    """If `in-doubt settle` dies between the ledger and the indexes, the message still gets to its end."""
+    app.io.submitted = InDoubt(reason="timeout")
+    await app.check(_request())
+    await app.send(app.queues.take("message-sends")[0])
+    app.steps.fail_after(Died(), skip=0)
+    with suppress(Died):
+        await settle(app.entry(), app.stores, {}, accepted=True, message_id="M-1")
+    assert (app.entry().state, app.due()) == (State.ACCEPTED, [])
+    app.io.status = seen("PROCESSED", "READ", "PAID")
+    await _pass(app, 2)
+    await app.follow()
+    assert app.entry().state is State.PAID
+    await _pass(app, 201)
+    assert await _is_buried(app)
 
 
 async def test_pass_longer_than_a_month_reaches_the_last_row(app: FakeApp) -> None:

@@ -13,7 +13,7 @@ from storage.remote_contents import KeptContent, RemoteContents
 from storage.retention import Retention
 from storage.table import Changed, Unanswered
 from tests.fake_app import FakeApp
-from tests.fakes import Died, FakeDocuments
+from tests.fakes import Died, FakeDocuments, seen
 from tests.samples import BLOB, FORMER_KEY, KEYS, PDF_A, a_body, a_cipher, remote_content
 
 DAYS = 90
@@ -138,6 +138,9 @@ async def test_setting_that_was_removed_keeps_what_is_due(app: FakeApp) -> None:
 async def test_switched_off_app_removes_nothing(app: FakeApp) -> None:
     """Without REMOTE_CONTENT_API_KEY there is no container to remove from, so all stays until there is."""
     await _accepted(app)
+    app.io.status = seen("PROCESSED")
+    app.clock.advance(minutes=1)
+    await app.follow()
     app.clock.advance(days=DAYS, seconds=1)
     app.serves_documents = False
     await app.expire()
