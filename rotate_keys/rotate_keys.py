@@ -24,15 +24,25 @@ PAGE: Final = 1000
 async def rotate_keys(stores: Stores) -> None:
     """Run one tick. Two hosts may: each row and the progress are written only if still as read."""
     rotation = await stores.key_rotation.current()
-    if rotation is None or rotation.ended_at or stores.clock() < rotation.not_before:
+    if rotation is None or rotation.ended_at:
         return
     if rotation.target != stores.sealed_rows.names[0]:
-        log.warning("the rotation of keys waits: ENCRYPTION_KEYS does not begin with %s", rotation.target)
+        await _wait(rotation, stores)
+        return
+    if stores.clock() < rotation.not_before:
         return
     try:
         await _Tick(rotation, stores, stores.clock() + BUDGET).run()
     except Changed:
         log.info("another host has gone on with the rotation of keys")
+
+
+async def _wait(rotation: Rotation, stores: Stores) -> None:
+    """Wait for the new key to be first again. Behind the present pass, rows of another may come meanwhile."""
+    log.warning("the rotation of keys waits: ENCRYPTION_KEYS does not begin with %s", rotation.target)
+    if rotation.is_clean:
+        with suppress(Changed):
+            await stores.key_rotation.save(rotation, is_clean=False)
 
 
 @dataclass

@@ -275,6 +275,24 @@ async def test_host_with_another_first_key_waits(caplog: pytest.LogCaptureFixtur
     assert f"ENCRYPTION_KEYS does not begin with {NEW_NAME}" in caplog.text
 
 
+async def test_rows_written_while_the_old_key_was_first_again_are_found() -> None:
+    """A setting that goes back during the last pass, and forth again, leaves no row of the old key."""
+    app = await _rotating()
+    await app.rotate_keys()
+    app.clock.advance(seconds=QUIET.total_seconds())
+    app.tables["ledger"]._steps.do_before(lambda: app.clock.advance(seconds=BUDGET.total_seconds()), skip=8)
+    await app.rotate_keys()
+    rotation = await _rotation(app)
+    assert (rotation.passes, rotation.is_clean, rotation.table != "") == (2, True, True)
+    await app.restart(OLD, NEW)
+    await CampaignSecrets(app.tables["campaigns"], app.cipher).of("IMU 2026")
+    await app.rotate_keys()
+    await app.restart(NEW, OLD)
+    await _end(app)
+    assert (await _rotation(app)).passes == 4
+    assert _plain(app, Cipher([NEW]))
+
+
 async def test_unreadable_row_stays_and_stops_nothing() -> None:
     """A row that no key opens stays as it is, is counted apart, and does not keep the old key in use."""
     app = await _rotating()
