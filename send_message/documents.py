@@ -16,7 +16,7 @@ from io_api.errors import NotSent, Refused
 from io_api.models import HasPrecondition, ThirdPartyData
 from send_message.deferral import DOCUMENT_MISSING
 from storage.documents import LARGEST_DOCUMENT, Document, Documents, NoDocument
-from storage.ledger import Entry
+from storage.ledger import Entry, LostRace
 from storage.remote_contents import KeptContent
 from storage.table import Unanswered
 
@@ -39,7 +39,7 @@ async def examine(entry: Entry, request: MessageRequest, context: Context) -> No
     ones examine the newest version, which an operator may have corrected.
 
     Raises NotSent if a document is missing or cannot be read, Refused if a document or the settings are
-    wrong, and Unanswered if the tables do not answer.
+    wrong, LostRace if the request was erased meanwhile, and Unanswered if the tables do not answer.
     """
     if request.remote_content is None or entry.remote_content_id is None:
         return
@@ -54,11 +54,18 @@ async def examine(entry: Entry, request: MessageRequest, context: Context) -> No
     ]
     if kept is None:
         undeclared = declared.count(False)
-        await context.remote_contents.keep(
-            _kept(entry, entry.remote_content_id, undeclared, context), content
-        )
+        kept = _kept(entry, entry.remote_content_id, undeclared, context)
+        await context.remote_contents.keep(kept, content)
+        await _forget_if_erased(kept, context)
         if undeclared:
             log.warning("documents not PDF/A request_id=%s documents=%d", entry.request_id, undeclared)
+
+
+async def _forget_if_erased(kept: KeptContent, context: Context) -> None:
+    """Remove what was kept if an erasure passed while the documents were read. A later one finds it."""
+    if await context.ledger.get(kept.request_id) is None:
+        await context.remote_contents.forget(kept.remote_content_id)
+        raise LostRace(LostRace.__doc__)
 
 
 def third_party_data(

@@ -24,7 +24,7 @@ from tests.fakes import Died, FakeDocuments, seen
 from tests.samples import BLOB, MARKDOWN, PDF, PDF_A, SUBJECT, a_body, personal_data_in, remote_content
 
 OTHER = "tari/2026/opuscolo.pdf"
-CLAIM = 13
+CLAIM = 14
 PRECONDITION = {"title": "Prima di aprire", "markdown": "Il documento contiene dati sanitari."}
 
 

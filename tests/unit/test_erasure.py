@@ -10,6 +10,7 @@ import pytest
 from contract.fiscal_code import hash_at_io, omocodia_forms
 from contract.request import parse_request
 from io_api.errors import InDoubt
+from send_message.documents import examine
 from storage.erasure import ERASED, BeingSent, Doubtful, Erasure, Result
 from storage.ledger import LEASE, LostRace, State, Step
 from storage.periods import Periods
@@ -244,6 +245,17 @@ async def test_notice_that_another_carried_keeps_its_settlement(app: FakeApp) ->
     await _erase(app)
     assert [name async for name in app.notices.requests(NOTICE_NUMBER)] == ["o-1"]
     assert await app.notices.note(NOTICE_NUMBER, "o-2") is not None
+
+
+async def test_worker_that_reads_documents_keeps_nothing_of_an_erased_request(app: FakeApp) -> None:
+    """A worker that examines the documents while the person is erased leaves no remote content behind."""
+    body = _body("r-1", FISCAL_CODE, BLOB)
+    entry = await app.ledger.open(parse_request(body))
+    await _erase(app)
+    app.documents.blobs[BLOB] = PDF_A  # as the worker has read it
+    with pytest.raises(LostRace):
+        await examine(entry, parse_request(body), app.context)
+    assert (_traces(app, FISCAL_CODE), app.tables["remotecontents"].rows_by_key) == ([], {})
 
 
 async def test_reminder_on_its_way_is_refused(app: FakeApp) -> None:
