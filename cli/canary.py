@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from pydantic import SecretStr
@@ -14,7 +14,9 @@ from cli.campaign_file.trial_requests import Trial, sample_trials, trials_of_fil
 from cli.connection import clock
 from cli.printing import WRONG, fail
 from cli.trials import Sample, WaitMinutes, print_invented
-from report.italian import ROME
+from report.italian import ROME, joined
+
+WAIT_MINUTES: Final = 15
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,16 @@ class Canary:
         int | None, typer.Option(min=1, max=20, help="Quante prove inviare prima della campagna.")
     ] = None
     sample: Sample = None
-    wait: WaitMinutes = 15
+    wait: WaitMinutes = WAIT_MINUTES
     yes: Annotated[
         bool, typer.Option("--yes", help="Prosegue senza chiedere, se tutte le prove sono consegnate.")
     ] = False
+
+    def check(self, nothing: str) -> None:
+        """End the command if it speaks of trials and has none: whoever wrote it expects them."""
+        asked = {"--sample": self.sample, "--wait": self.wait != WAIT_MINUTES, "--yes": self.yes}
+        if self.canary is None and (names := [name for name, is_asked in asked.items() if is_asked]):
+            fail(WRONG, f"{joined(names)} vale con --canary: aggiungi quante prove inviare.", nothing)
 
 
 def canary_trials(

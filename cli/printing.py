@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
@@ -79,6 +80,15 @@ def fail(code: int, *lines: str) -> NoReturn:
     for line in lines:
         print_note(line)
     raise typer.Exit(code)
+
+
+def keep_inputs(option: str, written: Path | None, *read: Path | None) -> None:
+    """End the command if the file that an option names for writing is one that the command reads."""
+    if written and written.resolve() in {path.resolve() for path in read if path}:
+        fail(
+            WRONG,
+            f"{option}: {written} è un file da leggere. Scegli un altro nome: non è stato scritto niente.",
+        )
 
 
 def _console() -> Console:

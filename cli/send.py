@@ -21,7 +21,17 @@ from cli.completion import services, warnings
 from cli.connection import Operator, ask, clock, configured
 from cli.keys import keys_missing
 from cli.limited import refuse_if_limited
-from cli.printing import ATTENTION, INTERRUPTED, WRONG, AsJson, checked, fail, print_json, print_note
+from cli.printing import (
+    ATTENTION,
+    INTERRUPTED,
+    WRONG,
+    AsJson,
+    checked,
+    fail,
+    keep_inputs,
+    print_json,
+    print_note,
+)
 from cli.progress import bar
 from cli.rules_it import FILE_RULES, WARNINGS
 from cli.selection import grouped
@@ -107,6 +117,8 @@ def send(
 
     Per esempio: postino send tari.xlsx --template tari.md --campaign 'TARI 2026' --dry-run
     """
+    canary.check(report.NOTHING)
+    keep_inputs("--html", html, file, template, canary.sample)
     accepted = accept or []
     most_cents = _cents(max_amount)
     services = configured().services

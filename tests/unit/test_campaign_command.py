@@ -167,6 +167,25 @@ def test_page_that_cannot_be_written(tmp_path: Path) -> None:
     assert "non si può scrivere" in result.stderr
 
 
+@pytest.mark.parametrize("options", [("--yes",), ("--wait", "30"), ("--sample", "prova.csv")])
+def test_trials_are_not_expected_in_vain(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Whoever names what belongs to trials, without --canary, expects trials: nothing leaves."""
+    result = _dry_run(tmp_path, (), *options)
+    assert (result.exit_code, options[0] in result.stderr) == (2, True), result.output
+    assert "--canary" in result.stderr
+    assert "Nessun messaggio è stato inviato." in result.stderr
+
+
+@pytest.mark.parametrize("name", ["tari.csv", "tari.md"])
+def test_page_does_not_replace_what_is_read(tmp_path: Path, name: str) -> None:
+    """A page with the name of the spreadsheet or the template ends the command before it is written."""
+    _dry_run(tmp_path)
+    before = (tmp_path / name).read_bytes()
+    result = _dry_run(tmp_path, (), "--html", str(tmp_path / "x" / ".." / name))
+    assert (result.exit_code, "è un file da leggere" in result.stderr) == (2, True), result.output
+    assert (tmp_path / name).read_bytes() == before
+
+
 def test_text_cannot_control_the_terminal(tmp_path: Path) -> None:
     """A control character in a cell or a header reaches no terminal."""
     result = _dry_run(tmp_path, [(*a_row(nome="Anna\x1b[2J"), "x")], header=(*HEADER, "Via\x1b[2J"))
