@@ -21,6 +21,7 @@ from cli.printing import (
     WRONG,
     AsJson,
     fail,
+    keep_inputs,
     print_json,
     print_note,
     print_table,
@@ -73,9 +74,12 @@ def reach(
     if service not in wanted.services:
         names = ", ".join(sorted(wanted.services))
         fail(WRONG, f"Nessun servizio si chiama {service}. Quelli configurati: {names}.")
+    written = out or file.with_name(file.name + SUFFIX)
+    keep_inputs("--out", written, file)
     with _refusals(as_json=as_json):
         recipients, imprint = _read(file, sheet, service, wanted, silent=as_json)
-    answers = AnswerFile(out or file.with_name(file.name + SUFFIX), imprint)
+    answers = AnswerFile(written, imprint)
+    _keep_others(answers)
     answers.load(clock() - timedelta(days=max_age))
     survey = Survey(recipients, answers, service, timedelta(days=max_age), silent=as_json)
     _run(survey)
@@ -83,6 +87,16 @@ def reach(
         print_json(_document(survey))
     else:
         _print_for_people(survey)
+
+
+def _keep_others(answers: AnswerFile) -> None:
+    """End the command if the file to write is there, and holds something else than answers."""
+    try:
+        is_foreign = answers.is_foreign()
+    except OSError as error:
+        fail(WRONG, f"{answers.path} non si può leggere: {reason_of(error)}.")
+    if is_foreign:
+        fail(WRONG, f"{answers.path} contiene altro: spostalo, o scegli un altro nome con --out.")
 
 
 @contextmanager

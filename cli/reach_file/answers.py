@@ -62,6 +62,14 @@ class AnswerFile:
         self.answers: dict[int, Answer] = {}
         self._imprint = f"{IMPRINT}{imprint}"
 
+    def is_foreign(self) -> bool:
+        """Return whether the file exists, and is no file of answers. Raises OSError."""
+        if not self.path.exists():
+            return False
+        with self.path.open(encoding="utf-8-sig", errors="replace") as file:
+            first = file.readline()
+        return bool(first) and not first.startswith(";".join(COLUMNS[:2]))
+
     def load(self, since: datetime) -> None:
         """Read the answers that hold for an instant not before `since`. Others are left to be asked again."""
         self.answers = {

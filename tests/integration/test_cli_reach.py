@@ -154,6 +154,18 @@ async def test_register_that_lags_is_not_believed(reach: Reach) -> None:
     assert (await reach.json(file, "--max-age", 9, "--out", reach.folder / "altro.csv"))["contactable"] == 1
 
 
+async def test_answers_replace_no_spreadsheet(reach: Reach) -> None:
+    """Neither the spreadsheet nor another file takes the answers: the command says so and asks nothing."""
+    file = reach.file(ABSENT)
+    other = write_csv(reach.folder / "mensa.csv", [a_row()])
+    for out in (file, other):
+        before = out.read_bytes()
+        result = await reach.run(file, "--out", out)
+        assert (result.exit_code, "un altro nome" in result.stderr) == (2, True), result.output
+        assert out.read_bytes() == before
+    assert reach.asked == 0
+
+
 async def test_changed_file_is_asked_again(reach: Reach) -> None:
     """Row numbers of another content mean other people: no earlier answer is used."""
     await reach.run(reach.file(a_fiscal_code(0), ABSENT))

@@ -49,6 +49,23 @@ def test_rows_are_in_order_at_the_end(file: AnswerFile) -> None:
     assert file.path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.parametrize(
+    ("content", "is_foreign"),
+    [
+        (None, False),
+        (b"", False),
+        ("riga;contattabile;perch\u00e9;risposta;impronta abc\r\n".encode("cp1252"), False),
+        (b"codice_fiscale;nome\r\n", True),
+        (b"PK\x03\x04\x14\x00", True),
+    ],
+)
+def test_file_of_something_else(file: AnswerFile, content: bytes | None, is_foreign: bool) -> None:
+    """A spreadsheet is told from a file of answers, also from one that another program has written again."""
+    if content is not None:
+        file.path.write_bytes(content)
+    assert file.is_foreign() is is_foreign
+
+
 def test_answers_are_read_again(file: AnswerFile) -> None:
     """After an interruption the answers that were given stand; what is not known is asked again."""
     file.begin()
