@@ -198,6 +198,8 @@ def _read_line(question: str) -> str:
 async def _put(trial: Trial, stores: Stores) -> Fate:
     for time in count(1):
         request = trial.repeated(time)
+        if await stores.ledger.tombstone(request.request_id):
+            continue  # nobody can say whether it arrived, and the app would drop it
         fate = await _looked_at(Fate(trial, request.request_id), stores)
         if fate.parked or (fate.entry and fate.entry.state in NOT_DELIVERED):
             continue

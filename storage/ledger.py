@@ -265,8 +265,17 @@ class Ledger:
 
     async def get(self, request_id: str) -> Entry | None:
         """Return the entry of a request, or None. Raises Unanswered."""
+        found = await self.find(request_id)
+        return found if isinstance(found, Entry) else None
+
+    async def find(self, request_id: str) -> Entry | Tombstone | None:
+        """Return what there is of a request, its tombstone too; None if it may be sent. Raises Unanswered."""
         row = await self._table.get(_partition(request_id), request_id)
-        return entry_of(row) if row and is_entry(row) else None
+        if row is None:
+            return None
+        if is_buried(row):
+            return _tombstone_of(row)
+        return entry_of(row) if is_entry(row) else None
 
     async def columns(self, *columns: str, campaign: str | None = None) -> AsyncIterator[Mapping[str, Any]]:
         """Yield these columns of every request, or of a campaign's. Scans the table. Raises Unanswered."""
@@ -318,12 +327,8 @@ class Ledger:
 
     async def tombstone(self, request_id: str) -> Tombstone | None:
         """Return the tombstone of a request, or None. Raises Unanswered."""
-        row = await self._table.get(_partition(request_id), request_id)
-        if row is None or not is_buried(row):
-            return None
-        names = {item.name for item in fields(Tombstone)}
-        values = {name: value for name, value in row.values.items() if name in names}
-        return Tombstone(request_id, **{**values, "state": State(values["state"])})
+        found = await self.find(request_id)
+        return found if isinstance(found, Tombstone) else None
 
     async def remove_remains(
         self, request_id: str, ends: Callable[[Row], datetime], now: datetime
@@ -520,6 +525,12 @@ def _partition(request_id: str) -> str:
 def is_entry(row: Row) -> bool:
     """Return whether the row holds a request, not its tombstone or a settlement that came before it."""
     return row.values.get("state") is not None and not is_buried(row)
+
+
+def _tombstone_of(row: Row) -> Tombstone:
+    names = {item.name for item in fields(Tombstone)}
+    values = {name: value for name, value in row.values.items() if name in names}
+    return Tombstone(row.key, **{**values, "state": State(values["state"])})
 
 
 def is_buried(row: Row) -> bool:

@@ -122,6 +122,18 @@ async def test_same_file_without_its_journal_puts_nothing(tmp_path: Path) -> Non
     assert (again.put, again.known, len(app.io.sent)) == (0, 20, 20)
 
 
+async def test_buried_request_is_not_put(tmp_path: Path) -> None:
+    """A row whose request was erased, or has ended, is told as known: a copy would be dropped in silence."""
+    app = FakeApp()
+    await _send(app, _campaign(tmp_path, 20))
+    await app.run()
+    (tmp_path / "tari.csv.postino.json").unlink()
+    (buried, *_) = [entry async for entry in app.ledger.entries()]
+    await app.ledger.bury(buried)
+    again = await _send(app, _campaign(tmp_path, 20))
+    assert (again.put, again.known, _ids(app)) == (0, 20, [])
+
+
 async def test_longer_file_puts_what_is_new(tmp_path: Path) -> None:
     """A file with more rows is another content: the rows that were sent are known, the new ones leave."""
     app = FakeApp()

@@ -146,6 +146,17 @@ async def test_trial_that_did_not_arrive_is_tried_again(tmp_path: Path) -> None:
     assert {fate.request_id[-2:] for fate in fates} == {":2"}
 
 
+async def test_buried_trial_is_tried_again(tmp_path: Path) -> None:
+    """Of a trial of long ago only the tombstone is left: the same text is sent as another message."""
+    app, trials = FakeApp(), _trials(_campaign(tmp_path), TESTERS[:1])
+    app.io.status = seen("PROCESSED")
+    (first,) = await _tried(app, trials)
+    assert first.entry
+    await app.ledger.bury(first.entry)
+    (again,) = await _tried(app, trials)
+    assert (again.is_delivered, again.request_id[-2:], len(app.io.sent)) == (True, ":2", 2)
+
+
 async def test_trial_in_doubt_is_not_sent_again(tmp_path: Path) -> None:
     """A trial that IO may have received is never sent again by itself."""
     app, trials = FakeApp(), _trials(_campaign(tmp_path), TESTERS[:1])
