@@ -11,7 +11,7 @@ from typer._completion_shared import _get_shell_name, install
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.exceptions import TyperException
 
-from cli.printing import UNEXPECTED, WRONG, fail, print_note
+from cli.printing import INTERRUPTED, UNEXPECTED, WRONG, fail, print_note
 from cli.usage_it import in_italian
 
 _SHELLS: Final = ("bash", "zsh", "fish", "powershell", "pwsh")
@@ -92,7 +92,7 @@ class Group(_Italian, TyperGroup):
             _refuse(error)
         except typer.Abort:
             print_note("Interrotto.")
-            sys.exit(WRONG)
+            sys.exit(INTERRUPTED)
 
 
 def _refuse(error: TyperException) -> NoReturn:

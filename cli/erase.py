@@ -8,7 +8,17 @@ import typer
 
 from cli.campaign_file.findings import reason_of
 from cli.connection import Operator, ask
-from cli.printing import ATTENTION, NOT_FOUND, WRONG, AsJson, fail, print_json, print_note, print_table
+from cli.printing import (
+    ATTENTION,
+    INTERRUPTED,
+    NOT_FOUND,
+    WRONG,
+    AsJson,
+    fail,
+    print_json,
+    print_note,
+    print_table,
+)
 from cli.selection import Execute
 from contract.fiscal_code import mask_fiscal_codes, normalized
 from report.italian import counted, number
@@ -95,10 +105,20 @@ def erase(
 
 
 def _fiscal_code(file: Path | None) -> str:
-    code = normalized(_read(file) if file else typer.prompt("Codice fiscale", hide_input=True, err=True))
+    code = normalized(_read(file) if file else _asked())
     if code is None:
         fail(WRONG, "Non è un codice fiscale: sono 16 lettere e cifre, e nient'altro.")
     return code
+
+
+def _asked() -> str:
+    try:
+        answer: str = typer.prompt("Codice fiscale", hide_input=True, err=True)
+    except typer.Abort:  # Ctrl-C, or nobody at a terminal
+        fail(
+            INTERRUPTED, "Interrotto: non è stato cancellato niente. Il codice può stare in un file: --file."
+        )
+    return answer
 
 
 def _read(file: Path) -> str:

@@ -42,8 +42,8 @@ def postino() -> None:
     AzureWebJobsStorage__tableServiceUri), ENCRYPTION_KEYS e IO_API_KEY o IO_SERVICES. `remote-content` vuole
     anche IO_MANAGE_API_KEY e REMOTE_CONTENT_API_KEY, per le configurazioni su IO.
 
-    Codici di uscita: 0 fatto, 1 non trovato (doctor: qualcosa richiede attenzione), 2 uso o impostazioni
-    sbagliate, oppure lo storage non risponde, 3 errore imprevisto.
+    Codici di uscita: 0 fatto, 1 non trovato, o qualcosa richiede attenzione, 2 uso o impostazioni sbagliate,
+    oppure lo storage non risponde, 3 errore imprevisto, 130 interrotto.
 
     Per esempio: postino status
     """

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.campaign_file.findings import reason_of
 from cli.connection import Operator, ask, clock
 from cli.counting import counted
 from cli.printing import WRONG, fail, print_note
@@ -35,5 +36,5 @@ def report(
     try:
         html.write_text(page(document, clock()), encoding="utf-8")
     except OSError as error:
-        fail(WRONG, f"Non posso scrivere {html}: {error.strerror}.")
+        fail(WRONG, f"{html} non si può scrivere: {reason_of(error)}.")
     print_note(f"Scritta la pagina {html}.")

@@ -15,7 +15,7 @@ from cli.completion import services
 from cli.connection import ask, clock, configured
 from cli.printing import ATTENTION, WRONG, AsJson, fail, print_json
 from cli.trials import Sample, WaitMinutes, print_fates, print_invented, run_trials, terminal
-from contract.fiscal_code import FISCAL_CODE_SHAPE
+from contract.fiscal_code import normalized
 from report.italian import ROME
 from settings import Settings
 from storage.campaign_secrets import CampaignSecret
@@ -64,10 +64,11 @@ def _recipient(settings: Settings, to: int) -> str:
         fail(WRONG, f"TEST_RECIPIENTS ha {len(codes)} destinatari di prova: --to va da 1 a {len(codes)}.")
     if terminal() is None:
         fail(WRONG, "TEST_RECIPIENTS non ha destinatari di prova, e qui nessuno può scriverne uno.")
-    code: str = typer.prompt("Codice fiscale del destinatario di prova (non si vede)", hide_input=True)
-    if not FISCAL_CODE_SHAPE.fullmatch(code.strip()):
+    question = "Codice fiscale del destinatario di prova (non si vede)"
+    code = normalized(typer.prompt(question, hide_input=True, err=True))
+    if code is None:
         fail(WRONG, "Non è il codice fiscale di una persona: 16 lettere e cifre.")
-    return code.strip().upper()
+    return code
 
 
 def _trial(

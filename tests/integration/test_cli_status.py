@@ -195,4 +195,4 @@ def test_report_that_cannot_be_written_says_so(account: CliAccount, tmp_path: Pa
     """A folder that is missing is one line, and exit code 2."""
     result = account.run("report", "--html", str(tmp_path / "missing" / "report.html"))
     assert result.exit_code == 2
-    assert "Non posso scrivere" in result.stderr
+    assert "non si può scrivere: non c'è" in result.stderr

@@ -183,3 +183,10 @@ def test_completion_can_be_installed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert unknown.exit_code == 2
     assert "Non si riconosce la shell" in unknown.stderr
     assert isinstance(ROOT, typer.core.TyperGroup)
+
+
+def test_interrupted_question() -> None:
+    """A question that nobody answers ends the command as an interruption, and with what to do."""
+    result = run("erase")
+    assert result.exit_code == 130
+    assert "non è stato cancellato niente" in result.stderr

@@ -310,3 +310,33 @@ def test_question_is_asked_at_a_terminal() -> None:
     os.close(outside)
     assert "Invio? " in said
     assert "answer sì" in said
+
+
+def test_recipient_is_asked_beside_the_json() -> None:
+    """The question for a test recipient goes to standard error, and takes a code as people write it."""
+    outside, inside = os.openpty()
+    source = (
+        "from types import SimpleNamespace\nfrom cli.try_template import _recipient\n"
+        "print(_recipient(SimpleNamespace(test_recipients=[]), 1))"
+    )
+    command = [sys.executable, "-c", source]
+    with subprocess.Popen(
+        command,
+        stdin=inside,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr
+        errors = process.stderr.fileno()
+        asked = b""
+        for more in iter(lambda: os.read(errors, 1000), b""):
+            asked += more
+            if asked.endswith(b": "):  # from then on nothing is echoed
+                break
+        os.write(outside, b"bnc lra 85m41 f205x\n")
+        said, _ = process.communicate(timeout=60)
+    os.close(inside)
+    os.close(outside)
+    assert "Codice fiscale del destinatario di prova" in asked.decode()
+    assert said.decode() == f"{TESTERS[0][1]}\n"
