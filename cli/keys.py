@@ -95,6 +95,8 @@ def forget(name: Name, execute: Execute = False, as_json: AsJson = False) -> Non
 
     async def act(stores: Operator, index_key_is_lost: bool) -> str:
         if index_key_is_lost:  # only this key opens it, so that the app must make another
+            # By another key nobody would be found in the register, and everybody count as not subscribed.
+            await stores.subscriptions.begin_again()
             await stores.index_key.forget()
         await stores.key_checks.forget(name)
         return FORGOTTEN

@@ -8,8 +8,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from cli.connection import Operator, ask
+from contract.fiscal_code import hash_at_io
 from rotate_keys.rotate_keys import rotate_keys
 from storage.sealed_rows import SEALED
+from storage.subscriptions import FIRST_DAY
 from tests.english import english_in, instants_in
 from tests.integration.cli_account import CliAccount
 from tests.samples import BLOB, a_body, personal_data_in, remote_content
@@ -30,6 +32,11 @@ def account(fresh: SharedAzurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount
 
 async def _starts(stores: Operator) -> None:
     await stores.readiness.check()
+
+
+async def _takes_a_day(stores: Operator) -> None:
+    feed = await stores.subscriptions.feed("default")
+    await stores.subscriptions.take(feed, FIRST_DAY, [hash_at_io("AAAAAA00A00A000A")], [])
 
 
 async def _ticks(stores: Operator) -> None:
@@ -109,11 +116,15 @@ def _without_names(text: str) -> str:
 
 def test_lost_key_that_opened_the_index_key(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the only key is lost, `forget` lets the app start with another and make a new index key."""
+    ask(_takes_a_day)
     monkeypatch.setenv("ENCRYPTION_KEYS", NEW)
     refused = account.run("parked", "list")
     assert refused.exit_code == 0
     (fault,) = json.loads(account.run("doctor", "--json").stdout)["storage"]
     assert account.run("keys", "forget", fault["of"], "--execute").exit_code == 0
+    assert ask(lambda stores: stores.subscriptions.feed("default")).through is None, (
+        "nobody is in it any more"
+    )
     ask(_starts)
     assert json.loads(account.run("doctor", "--json").stdout)["storage"] == []
     account.accepted()

@@ -190,6 +190,16 @@ async def test_right_that_is_lost_keeps_what_is_known(app: FakeApp) -> None:
     assert (feed.through, feed.refused_at) == (FIRST, app.clock())
 
 
+async def test_register_begins_again(app: FakeApp) -> None:
+    """After the loss of the index key no day counts as taken, so that `reach` asks IO; then all days come."""
+    publish(app, {"joined": (ANNA,)}, {"joined": (BRUNO,)})
+    await app.follow_subscriptions()
+    await app.subscriptions.begin_again()
+    assert await through(app) is None
+    await app.follow_subscriptions()
+    assert (await through(app), asked(app)) == (FIRST + DAY, ["2026-11-01", "2026-11-02"] * 2)
+
+
 DAYS: list[dict[str, tuple[str, ...]]] = [
     {"joined": (ANNA, BRUNO, CARLA)},
     {"left": (ANNA, BRUNO)},
