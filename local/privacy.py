@@ -114,7 +114,7 @@ TABLES: Final[Mapping[str, Store]] = {
     ),
     due_index.ENDS_TABLE: Store(
         "quando finisce ciò che è conservato, e dove è arrivato il giro di recupero",
-        "finché è finito",
+        "fino alla fine, e poi tolto",
         hashed=("RowKey (…@notice:…)",),
         technical=(
             *(*KEYS, "watermark", "swept_at", "lease_until"),
@@ -207,14 +207,15 @@ def _tables() -> Iterator[tuple[str, ...]]:
 
 def _queues() -> Iterator[tuple[str, ...]]:
     for name in queues.QUEUES:
-        what, form, kept = QUEUES.get(name, (_POISON, CLEAR, "secondi, finché è parcheggiato"))
+        what, form, kept = QUEUES.get(name, (_POISON, CLEAR, "secondi, fino al parcheggio"))
         readers = ", ".join(filter(None, (APP, OPERATORS, READERS.get(name))))
         yield (f"coda `{name}`", what, form, kept, WRITERS.get(name, APP), readers)
     yield (
         f"contenitore `{documents.CONTAINER}`",
         "documenti PDF",
         f"{CLEAR} (cifratura di Azure a riposo)",
-        "`DOCUMENT_RETENTION_DAYS`; senza, finché non sono cancellati",
+        "`DOCUMENT_RETENTION_DAYS`; senza, con la riga del loro messaggio; se non è inviato, "
+        "finché l'ente li toglie",
         "i sistemi dell'ente",
         f"{APP}, che li serve solo a IO e per il destinatario; {OPERATORS}",
     )
