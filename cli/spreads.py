@@ -13,7 +13,7 @@ _OTHER: Final = "Un altro comando ha appena distribuito questa campagna in altro
 
 def spread_of(campaign: str, asked: str | None, nothing: str, *, dry_run: bool) -> Spread | None:
     """Return the spread that counts for a campaign, or None. A spread other than that ends the command."""
-    new = _parsed(asked) if asked else None
+    new = None if asked is None else _parsed(asked)
     kept = None if dry_run else ask(lambda stores: stores.campaign_spreads.of(campaign))
     if kept is None:
         if new and new.windows[0].closes <= clock():

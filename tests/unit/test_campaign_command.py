@@ -176,6 +176,12 @@ def test_trials_are_not_expected_in_vain(tmp_path: Path, options: tuple[str, ...
     assert "Nessun messaggio è stato inviato." in result.stderr
 
 
+def test_empty_spread_is_no_spread(tmp_path: Path) -> None:
+    """A script whose variable is empty must not send everything at once."""
+    result = _dry_run(tmp_path, (), "--spread", "")
+    assert (result.exit_code, "--spread: si scrive come" in result.stderr) == (2, True), result.output
+
+
 @pytest.mark.parametrize("name", ["tari.csv", "tari.md"])
 def test_page_does_not_replace_what_is_read(tmp_path: Path, name: str) -> None:
     """A page with the name of the spreadsheet or the template ends the command before it is written."""
