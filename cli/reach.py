@@ -270,6 +270,8 @@ def _print_for_people(survey: Survey) -> None:
     print_table(("", "perché", "righe", ""), rows)
     if oldest := _oldest(survey):
         print_note(f"La risposta più vecchia è del {moment(oldest)}.")
+    if unknown := sum(one.verdict is Verdict.UNKNOWN for one in found):
+        print_note(f"Per {counted(unknown, 'riga', 'righe')} IO non ha risposto: ripeti il comando.")
     print_note(
         f"Le risposte sono in {survey.answers.path}, per numero di riga e senza codici fiscali. "
         "Insieme al foglio sono dati personali: conservale come il foglio."

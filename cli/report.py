@@ -8,7 +8,7 @@ import typer
 from cli.campaign_file.findings import reason_of
 from cli.connection import Operator, ask, clock
 from cli.counting import counted
-from cli.printing import WRONG, fail, print_note
+from cli.printing import NOT_FOUND, WRONG, fail, print_note
 from cli.selection import Campaign, Service
 from report.page import page
 from report.summary import summary
@@ -30,6 +30,8 @@ def report(
 
     async def read(stores: Operator) -> dict[str, Any]:
         groups = await counted(stores, campaign, service)
+        if (campaign or service) and not groups:
+            fail(NOT_FOUND, "Nessuna richiesta: controlla il nome. La pagina non è stata scritta.")
         return await summary(stores, groups, campaign, service, shown_as=suppressed)
 
     document = ask(read)

@@ -191,6 +191,13 @@ def test_report_is_written_to_a_file(account: CliAccount, tmp_path: Path) -> Non
     assert '<th scope="row">lette</th><td class="number">meno di 5</td>' in page
 
 
+def test_report_of_an_unknown_campaign(account: CliAccount, tmp_path: Path) -> None:
+    """A name that nothing has is told, instead of a page that says fewer than five of everything."""
+    file = tmp_path / "report.html"
+    result = account.run("report", "--html", str(file), "--campaign", "TARI 2062")
+    assert (result.exit_code, "controlla il nome" in result.stderr, file.exists()) == (1, True, False)
+
+
 def test_report_that_cannot_be_written_says_so(account: CliAccount, tmp_path: Path) -> None:
     """A folder that is missing is one line, and exit code 2."""
     result = account.run("report", "--html", str(tmp_path / "missing" / "report.html"))
