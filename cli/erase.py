@@ -97,6 +97,8 @@ def erase(
         _tell(obstacle)
     except LostRace:
         fail(ATTENTION, "Un messaggio è cambiato proprio adesso.", AGAIN)
+    except KeyboardInterrupt:
+        fail(INTERRUPTED, "Interrotto: forse resta qualcosa.", AGAIN)
     if as_json:
         print_json(_document(found, result))
     else:
