@@ -1,5 +1,9 @@
 """The app on one screen: settings, then clients, then functions. A wrong setting registers nothing."""
 
+import gc
+
+gc.disable()  # imports leave next to no garbage, and the collector would go through them again and again
+
 from datetime import UTC, datetime
 
 import azure.functions as func
@@ -21,6 +25,9 @@ from storage.account import StorageAccount
 from storage.cipher import Cipher
 from storage.intake import Intake
 from storage.readiness import Readiness
+
+gc.freeze()  # what was imported stays, so the collector never goes through it
+gc.enable()
 
 
 def clock() -> datetime:
