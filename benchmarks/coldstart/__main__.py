@@ -33,7 +33,10 @@ ENVIRON: Final = {
     "AzureWebJobsStorage": f"{ACCOUNT};QueueEndpoint={ADDRESS};TableEndpoint={ADDRESS}",
     "ENCRYPTION_KEYS": KEYS[0].get_secret_value(),
     "IO_API_KEY": "key",
+    "PYTHONDONTWRITEBYTECODE": "",
 }
+# Set, they name certificates that aiohttp and the app read at their start. The platform does not set them.
+UNSET: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 HIDDEN: Final = """
 import sys
 for name in {names!r}:
@@ -125,7 +128,7 @@ def _package(name: str) -> str:
 
 
 def _python(*arguments: str) -> str:
-    environ = {**os.environ, **ENVIRON, "PYTHONDONTWRITEBYTECODE": ""}
+    environ = {name: value for name, value in os.environ.items() if name not in UNSET} | ENVIRON
     done = subprocess.run([sys.executable, *arguments], cwd=HERE, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
