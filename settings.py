@@ -1,6 +1,7 @@
 """Every app setting, typed. No other module of the product reads the environment."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, NamedTuple, Self, cast
@@ -558,6 +559,11 @@ def load() -> Settings:
     except ValidationError as error:
         lines = [_line(dict(mistake)) for mistake in error.errors(include_input=False, include_url=False)]
         raise SettingsError("\n".join(lines)) from None
+
+
+def names_certificates() -> bool:
+    """Return whether the environment names the trusted certificates (httpx reads them from there)."""
+    return any(os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"))
 
 
 class _DuplicateName(ValueError):

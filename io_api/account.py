@@ -113,6 +113,10 @@ class IoAccount:
         suspensions, breakers = SuspensionStore(found, clock), Breakers(found, clock)
         return cls(client, keys, rate_limiter=rate_limiter, suspensions=suspensions, breakers=breakers)
 
+    async def prepare(self) -> None:
+        """Do now what the first call would wait for."""
+        await self._client.prepare()
+
     async def aclose(self) -> None:
         """Close the connections. A later call opens new ones."""
         await self._client.aclose()

@@ -16,7 +16,8 @@ import telemetry
 from io_api.answers import GET_MESSAGE, GET_PROFILE, GET_SUBSCRIPTIONS, SUBMIT_MESSAGE, Answer, error_in
 from io_api.errors import InDoubt, IoError, Misconfigured, Unavailable, Unreachable
 from io_api.models import CreatedMessage, MessageStatus, NewMessage, Profile, SubscriptionsFeed
-from io_api.transport import new_http_client, tls_context
+from io_api.transport import NoCertificates, new_http_client, tls_context
+from settings import names_certificates
 
 TIMEOUT_SECONDS = 15.0
 """The time limit of a read, unless the client is built with another timeout."""
@@ -61,7 +62,8 @@ class IoClient:
     observe: receives every answer of IO.
 
     The client may be built without a running loop. It connects at the first call; `aclose` closes the
-    connections. Raises NoCertificates.
+    connections. Certificates that the environment names are read at once (raises NoCertificates), those of
+    certifi by `prepare` or at the first call.
     """
 
     def __init__(
@@ -82,8 +84,13 @@ class IoClient:
         self._timeout_seconds = timeout_seconds
         self._submit_timeout_seconds = submit_timeout_seconds
         self._max_connections = max_connections
-        self._tls = tls_context()
+        self._tls = tls_context() if names_certificates() else None
         self._opened: httpx.AsyncClient | None = None
+
+    async def prepare(self) -> None:
+        """Read the certificates in a thread, so that no call waits for them: 25 ms of CPU."""
+        with contextlib.suppress(NoCertificates):  # the first call tries again, and is then not prepared
+            self._tls = self._tls or await asyncio.to_thread(tls_context)
 
     async def aclose(self) -> None:
         """Close the connections. A later call opens new ones."""
@@ -197,7 +204,7 @@ class IoClient:
         if self._opened is None:
             self._opened = new_http_client(
                 self._base_url,
-                tls=self._tls,
+                tls=self._tls or tls_context(),
                 connect_timeout_seconds=self._timeout_seconds / 3,
                 max_connections=self._max_connections,
             )

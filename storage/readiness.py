@@ -7,7 +7,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Self
@@ -77,8 +77,15 @@ class Fault:
         return _MESSAGES[self.kind].format(of=self.of)
 
 
+async def _nothing() -> None:
+    pass
+
+
 class Readiness:
-    """Proves readiness once, and again after each failure of storage. `tables` maps names to tables."""
+    """Proves readiness once, and again after each failure of storage. `tables` maps names to tables.
+
+    `prepare`: what to do meanwhile, because a new process waits for storage with an idle CPU.
+    """
 
     def __init__(
         self,
@@ -86,11 +93,13 @@ class Readiness:
         key_checks: KeyChecks,
         index_key: IndexKey,
         *,
+        prepare: Callable[[], Awaitable[None]] = _nothing,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._tables = tables
         self._key_checks = key_checks
         self._index_key = index_key
+        self._prepare = prepare
         self._monotonic = monotonic
         self._proving = asyncio.Lock()
         self._is_proven = False
@@ -98,12 +107,18 @@ class Readiness:
         self._since: float | None = None
 
     @classmethod
-    def of(cls, account: StorageAccount, cipher: Cipher, *others: str) -> Self:
+    def of(
+        cls,
+        account: StorageAccount,
+        cipher: Cipher,
+        *others: str,
+        prepare: Callable[[], Awaitable[None]] = _nothing,
+    ) -> Self:
         """Build the readiness of the tables of this package and of `others`."""
         tables = {name: account.table(name) for name in (*TABLES, *others)}
         keys = tables[key_checks.TABLE]
         hashed = [tables[ledger.TABLE], tables[notices.TABLE], tables[subscriptions.TABLE]]
-        return cls(tables, KeyChecks(keys, cipher), IndexKey(keys, cipher, hashed))
+        return cls(tables, KeyChecks(keys, cipher), IndexKey(keys, cipher, hashed), prepare=prepare)
 
     async def check(self) -> None:
         """Make sure that readiness is proven. Once proven, this costs no call. Raises NotReady."""
@@ -152,7 +167,7 @@ class Readiness:
 
     async def _prove(self) -> None:
         try:
-            faults = await self.faults()
+            faults, _ = await asyncio.gather(self.faults(), self._prepare())
             if not faults:
                 await self._key_checks.note()
                 await self._index_key.make()

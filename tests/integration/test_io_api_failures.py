@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -421,6 +422,36 @@ def test_certificates_that_are_nowhere_are_told_when_the_client_is_made(
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     with pytest.raises(NoCertificates):
         IoClient("https://127.0.0.1/api/v1")
+
+
+async def test_certificates_that_are_missing_from_the_app_send_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """If the app's own certificates cannot be read, preparing raises nothing, and no call leaves."""
+    _without_named_certificates(monkeypatch)
+    monkeypatch.setattr(certifi, "where", lambda: "/nowhere/ca.pem")
+    async with client("https://127.0.0.1:1/api/v1") as io:
+        await io.prepare()
+        errors = await every_outcome(io)
+
+    not_prepared = (Unreachable, "not_prepared", "NoCertificates")
+    assert [(type(error), error.reason, error.cause) for error in errors] == [not_prepared] * 3
+
+
+async def test_prepared_client_reads_no_certificates_for_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After preparing, a call does not read certificates."""
+    _without_named_certificates(monkeypatch)
+    async with client("https://127.0.0.1:1/api/v1") as io:
+        await io.prepare()
+        monkeypatch.setattr(certifi, "where", lambda: "/nowhere/ca.pem")
+        error = await outcome("submit_message", io)
+
+    assert (type(error), error.cause) == (Unreachable, "ClientConnectorError")
+
+
+def _without_named_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
 
 
 async def test_what_fails_before_the_connection_was_not_sent() -> None:

@@ -46,14 +46,19 @@ class Process:
             tables,
             KeyChecks(stores.keys, self.cipher),
             IndexKey(stores.keys, self.cipher, [stores.ledger]),
+            prepare=self._prepare,
             monotonic=lambda: stores.clock().timestamp(),
         )
         self.intake = Intake(self.readiness, stores.queues)
         self.taken: list[tuple[str, bool]] = []
         self.fails: list[Exception] = []
+        self.prepared_after: list[int] = []
 
     async def take(self, body: str, queue: str = MESSAGE_REQUESTS, dequeue_count: int = 1) -> None:
         await self.intake.take("a_function", queue, Message(body, dequeue_count), self._handle)
+
+    async def _prepare(self) -> None:
+        self.prepared_after.append(len(self.taken))
 
     async def _handle(self, body: str, redelivered: bool) -> None:
         if self.fails:
@@ -93,6 +98,24 @@ async def test_message_is_handled(stores: Stores) -> None:
         *["keys.get"] * 3, *["keys.insert"] * 2, "keys.rows",
         "ledger.delete", "ledger.get", "ledger.rows", "parked.delete", "parked.get",
     ]  # fmt: skip
+
+
+async def test_process_prepares_before_its_first_message(stores: Stores) -> None:
+    """A new process prepares once, together with its proof, and handles no message before."""
+    process = stores.process()
+    for _ in range(2):
+        await process.take("{}")
+    assert process.prepared_after == [0]
+
+
+async def test_process_that_is_not_ready_prepares_again(stores: Stores) -> None:
+    """Preparing belongs to each proof, so a process prepares again when storage did not answer."""
+    process = stores.process()
+    stores.steps.fail_before(REFUSED)
+    for _ in range(2):
+        await process.take("{}")
+        stores.clock.advance(seconds=RECHECK_SECONDS + 1)
+    assert process.prepared_after == [0, 0]
 
 
 async def test_table_that_refuses(stores: Stores, caplog: pytest.LogCaptureFixture) -> None:
