@@ -1,4 +1,8 @@
-"""Registers functions with the platform: one helper for queue triggers and one for timers."""
+"""Registers functions with the platform: one helper for queue triggers and one for timers.
+
+A new process is usually started by a message that waits to be sent. So functions that take no part in sending
+import their code when they first run.
+"""
 
 from collections.abc import Awaitable, Callable
 

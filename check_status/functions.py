@@ -2,8 +2,6 @@
 
 import azure.functions as func
 
-from check_status.follow import follow_due
-from check_status.settle import settle_payment
 from context import Context
 from storage.intake import Intake
 from storage.queues import MESSAGE_SETTLED
@@ -15,9 +13,16 @@ def blueprint(intake: Intake, readiness: Readiness, context: Context, schedule: 
     """Register check_status on an NCRONTAB schedule, and settle_payment."""
     functions = func.Blueprint()
 
+    async def follow() -> None:
+        from check_status.follow import follow_due
+
+        await follow_due(context)
+
     async def settle(body: str, _redelivered: bool) -> None:
+        from check_status.settle import settle_payment
+
         await settle_payment(body, context)
 
-    on_timer(functions, readiness, "check_status", schedule, lambda: follow_due(context))
+    on_timer(functions, readiness, "check_status", schedule, follow)
     on_queue(functions, intake, "settle_payment", MESSAGE_SETTLED, settle)
     return functions

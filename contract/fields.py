@@ -23,7 +23,9 @@ from contract.fiscal_code import FISCAL_CODE_PATTERN, contains_fiscal_code, is_p
 from contract.violations import broken, kind_of
 
 PERSONAL = "must not contain a fiscal code: it travels in logs and events"
-STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
+# A model is built when it is first used: most are only parts of others. Sending uses none of them between its
+# claim and its POST.
+STRICT = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 _LOCAL_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
 _ZONE = r"(?:Z|[+-][0-9]{2}:[0-9]{2})"

@@ -3,7 +3,6 @@
 import azure.functions as func
 
 from context import Context
-from expire.expire import expire
 from storage.readiness import Readiness
 from triggers import on_timer
 
@@ -14,5 +13,11 @@ EVERY_HALF_HOUR = "0 */30 * * * *"
 def blueprint(readiness: Readiness, context: Context) -> func.Blueprint:
     """Register expire."""
     functions = func.Blueprint()
-    on_timer(functions, readiness, "expire", EVERY_HALF_HOUR, lambda: expire(context))
+
+    async def remove() -> None:
+        from expire.expire import expire
+
+        await expire(context)
+
+    on_timer(functions, readiness, "expire", EVERY_HALF_HOUR, remove)
     return functions

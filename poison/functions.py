@@ -3,7 +3,6 @@
 import azure.functions as func
 
 from context import Context
-from poison.park import park
 from storage.intake import Intake
 from storage.queues import (
     MESSAGE_REQUESTS,
@@ -34,6 +33,8 @@ def blueprint(intake: Intake, context: Context) -> func.Blueprint:
 
 def _register(functions: func.Blueprint, intake: Intake, name: str, queue: str, context: Context) -> None:
     async def handle(body: str, _redelivered: bool) -> None:
+        from poison.park import park
+
         await park(body, queue, context)
 
     on_queue(functions, intake, name, poison(queue), handle)
