@@ -3,7 +3,6 @@
 import azure.functions as func
 
 from context import Context
-from follow_subscriptions.follow_subscriptions import follow_subscriptions
 from storage.readiness import Readiness
 from triggers import on_timer
 
@@ -11,5 +10,11 @@ from triggers import on_timer
 def blueprint(readiness: Readiness, context: Context, schedule: str) -> func.Blueprint:
     """Register follow_subscriptions, also where no feed is followed: the alert on silent timers counts it."""
     functions = func.Blueprint()
-    on_timer(functions, readiness, "follow_subscriptions", schedule, lambda: follow_subscriptions(context))
+
+    async def follow() -> None:
+        from follow_subscriptions.follow_subscriptions import follow_subscriptions
+
+        await follow_subscriptions(context)
+
+    on_timer(functions, readiness, "follow_subscriptions", schedule, follow)
     return functions
