@@ -446,7 +446,8 @@ async def test_prepared_client_reads_no_certificates_for_a_call(monkeypatch: pyt
         monkeypatch.setattr(certifi, "where", lambda: "/nowhere/ca.pem")
         error = await outcome("submit_message", io)
 
-    assert (type(error), error.cause) == (Unreachable, "ClientConnectorError")
+    assert isinstance(error, Unreachable)
+    assert error.cause == "ClientConnectorError"
 
 
 def _without_named_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
