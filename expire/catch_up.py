@@ -16,6 +16,9 @@ from storage.table import Row
 
 # What ended lately has its row in the index, which is being worked through.
 LONG_AGO: Final = timedelta(days=1)
+# The due rows may take four minutes after this, and the last of them a while longer. The platform ends an
+# invocation, and with it every other of the process, after five minutes (host.json).
+LONGEST: Final = timedelta(seconds=15)
 # What ends later is put by a later pass, so that a pass mostly reads.
 SOON: Final = 2 * EVERY
 # The row of a notice costs a read of its request. A pass looks at notices whose hash begins with one digit.
@@ -23,14 +26,18 @@ DIGITS: Final = "0123456789abcdef"
 
 
 async def catch_up(context: Context, now: datetime, most: int = MOST_ROWS) -> None:
-    """Look at the next `most` rows. A crash repeats them: each is put where it was. Raises Unanswered."""
+    """Look at the next rows, at most so many and for LONGEST. Raises Unanswered.
+
+    A crash repeats them: each is put where it was.
+    """
+    until = context.clock() + LONGEST
     place, left = await context.catch_up.place(str(context.retention.periods), now), most
     if place.is_over:
         return
     while left and not place.is_over:
         async for row in context.catch_up.rows(place):
-            if not left:
-                place = replace(place, partition=row.partition, key=row.key)
+            if not left or context.clock() >= until:
+                place, left = replace(place, partition=row.partition, key=row.key), 0
                 break
             await LOOKS[place.table](row, now, context)
             left -= 1

@@ -11,7 +11,7 @@ import pytest
 
 from check_status.schedule import is_over
 from contract.request import parse_request
-from expire.catch_up import catch_up
+from expire.catch_up import LONGEST, catch_up
 from expire.expire import ClockIsOff
 from io_api.errors import InDoubt, Refused
 from io_api.models import Profile
@@ -524,6 +524,20 @@ async def test_accepted_message_that_nobody_follows_is_followed_again(app: FakeA
     assert app.entry().state is State.PAID
     await _pass(app, 201)
     assert await _is_buried(app)
+
+
+async def test_catch_up_leaves_time_for_what_is_due(app: FakeApp) -> None:
+    """With a slow storage account a tick looks at fewer rows, and the next goes on there."""
+    app.io.profile = None
+    for number in range(8):
+        await app.check(a_body(request_id=f"r-{number}"))
+    app.ends_table.rows_by_key.clear()
+    app.clock.advance(days=190)
+    app.steps.do_before(lambda: app.clock.advance(seconds=LONGEST.total_seconds()), skip=4)
+    await catch_up(app.context, app.clock())
+    assert 0 < len(_index(app)) < 8
+    await catch_up(app.context, app.clock())
+    assert len(_index(app)) == 8
 
 
 async def test_pass_longer_than_a_month_reaches_the_last_row(app: FakeApp) -> None:
