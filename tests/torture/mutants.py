@@ -203,7 +203,7 @@ MUTANTS = (
         "a pass that has found something ends the rotation",
         {
             KEY_ROTATION: (("is_clean: bool = False", "is_clean: bool = True"),),
-            ROTATE_KEYS: (("is_clean=False", "is_clean=True"),),
+            ROTATE_KEYS: (("save(self.rotation, is_clean=False)", "save(self.rotation, is_clean=True)"),),
         },
         plan="faults, rotation",
     ),
