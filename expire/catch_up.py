@@ -1,7 +1,6 @@
 """Goes on with the catch-up: puts in the index what has no row there."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -37,7 +36,7 @@ async def catch_up(context: Context, now: datetime, most: int = MOST_ROWS) -> No
     while left and not place.is_over:
         async for row in context.catch_up.rows(place):
             if not left or context.clock() >= until:
-                place, left = replace(place, partition=row.partition, key=row.key), 0
+                place, left = place._replace(partition=row.partition, key=row.key), 0
                 break
             await LOOKS[place.table](row, now, context)
             left -= 1

@@ -11,7 +11,7 @@ Times are seconds of the storage account's clock, rates are calls per second.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from settings import RateLimit
 
@@ -72,8 +72,7 @@ class Feedback:
     retry_after: float = 0.0  # its x-rate-limit-retry-after, in seconds
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """An instant at which one call may leave."""
 
     at: float

@@ -2,9 +2,9 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from typing import NamedTuple
 
 from contract.reference import Reference
 from send_message.still_needed import expired_or_paid
@@ -21,8 +21,7 @@ type Proceed = Callable[[Entry], Awaitable[Entry | None]]
 """Handles the request; returns the entry to dispatch, or None if it has dispatched the request itself."""
 
 
-@dataclass(frozen=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One delivery of a queue message: its reference, its queue, and whether it was delivered before."""
 
     reference: Reference

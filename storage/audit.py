@@ -8,9 +8,8 @@ import hashlib
 import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from storage.table import Row, Table
 
@@ -25,16 +24,14 @@ REASONS: Final = ("changed", "missing", "legacy")
 _ALWAYS: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """A place in the chain: the number and the hash of a row. Number 0 is the beginning."""
 
     number: int
     digest: str
 
 
-@dataclass(frozen=True)
-class Anchor:
+class Anchor(NamedTuple):
     """Where the kept rows begin: the link before the oldest, and the hash of older ones kept `since` then."""
 
     link: Link
@@ -42,8 +39,7 @@ class Anchor:
     legacy: str
 
 
-@dataclass(frozen=True)
-class Verified:
+class Verified(NamedTuple):
     """The rows that were verified and their ends.
 
     reason: one of REASONS; None for a whole chain. `broken`: the number of the first wrong row, if it has

@@ -5,9 +5,8 @@ begins when the periods change, and thirty days after the last one began, or at 
 """
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from storage.table import Row, Table
 
@@ -17,8 +16,7 @@ EVERY: Final = timedelta(days=30)
 _PLACE: Final = ("control", "catch-up")
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a pass is: the next row of `table` is at or after `partition` and `key`. No table: it is over."""
 
     periods: str
@@ -61,7 +59,7 @@ class CatchUp:
     def after(self, place: Place) -> Place:
         """Return the beginning of the next table, or the end of the pass."""
         names = [*self._tables, ""]
-        return replace(place, table=names[names.index(place.table) + 1], partition="", key="")
+        return place._replace(table=names[names.index(place.table) + 1], partition="", key="")
 
     async def keep(self, place: Place) -> None:
         """Keep the place for the next tick, unless another host was faster. Raises Unanswered."""

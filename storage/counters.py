@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from storage.table import Row, Table, Unanswered
 from storage.tally import UNCERTAIN, Group, Sums, Tally
@@ -33,16 +33,14 @@ _HOSTS: Final = "@hosts"
 _RECOUNT: Final = ("@recount", "all")
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """Sums that this process writes once, under the number of the flush."""
 
     sequence: int
     sums: Sums
 
 
-@dataclass(frozen=True)
-class Counted:
+class Counted(NamedTuple):
     """The counters of a group, and when they were last rebuilt; None: never."""
 
     group: Group
@@ -50,8 +48,7 @@ class Counted:
     rebuilt_at: datetime | None
 
 
-@dataclass(frozen=True)
-class LostHost:
+class LostHost(NamedTuple):
     """A process that ended without a word: what it noted after `seen_at` was perhaps not written."""
 
     name: str

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 
@@ -24,8 +23,7 @@ class NoDocument(Exception):
     """The container holds no blob of this name (yet)."""
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """A document that is being read: its size in bytes, and its bytes in pieces."""
 
     size: int

@@ -2,9 +2,8 @@
 
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from storage.table import Row, Table, written_between
 
@@ -32,8 +31,7 @@ class LeaseLost(Exception):
     """The lease has expired or another host holds it, so another host may be working on the same rows."""
 
 
-@dataclass(frozen=True)
-class DueEntry:
+class DueEntry(NamedTuple):
     """A row: `bucket` is a minute (YYYYMMDDHHMM, UTC) and a shard, `key` is a second and a request_id."""
 
     bucket: str
@@ -50,8 +48,7 @@ class DueEntry:
         return datetime.fromisoformat(f"{self.bucket[:8]}T{self.bucket[8:12]}{self.key[:2]}Z")
 
 
-@dataclass(frozen=True)
-class Lease:
+class Lease(NamedTuple):
     """A host's right to work through the index until `ends_at`. No row is before the minute `since`."""
 
     row: Row

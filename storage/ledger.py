@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import telemetry
 from contract.fields import Language
@@ -110,8 +110,7 @@ class LostRace(Exception):
     """Another worker holds the lease or has moved the request on, so this worker stops."""
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One line of a request's history: a state that the request entered, or a fact that was seen.
 
     reminder: the request_id of the reminder that the step decides on.
@@ -205,8 +204,7 @@ class Entry:
         return self.history[-1]
 
 
-@dataclass(frozen=True)
-class Tombstone:
+class Tombstone(NamedTuple):
     """All that is left of a request: its id, which stays refused, its last state and when it was buried."""
 
     request_id: str
@@ -215,8 +213,7 @@ class Tombstone:
     campaign: str | None = None
 
 
-@dataclass(frozen=True)
-class Pending:
+class Pending(NamedTuple):
     """A request that has not reached its end, with the time of its last change."""
 
     state: State
@@ -289,7 +286,7 @@ class Ledger:
         states = [*WAITING, State.IN_DOUBT, State.ACCEPTED]
         condition = " or ".join(f"state eq @state{number}" for number in range(len(states)))
         wanted = {f"state{number}": str(state) for number, state in enumerate(states)}
-        columns = [item.name for item in fields(Pending)]
+        columns = [*Pending._fields]
         async for row in self._table.rows(condition, columns=[*columns, _BURIED_AT], **wanted):
             if is_entry(row):
                 values = {name: row.values[name] for name in columns}
@@ -528,7 +525,7 @@ def is_entry(row: Row) -> bool:
 
 
 def _tombstone_of(row: Row) -> Tombstone:
-    names = {item.name for item in fields(Tombstone)}
+    names = {*Tombstone._fields}
     values = {name: value for name, value in row.values.items() if name in names}
     return Tombstone(row.key, **{**values, "state": State(values["state"])})
 

@@ -1,12 +1,10 @@
 """The periods for which each kind of data is kept."""
 
-from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 
-@dataclass(frozen=True)
-class Periods:
+class Periods(NamedTuple):
     """Days, counted from IO's acceptance, or from the end of a request that was never sent.
 
     documents: None for as long as the ledger's row. parked: from the last time a message was parked. audit:
@@ -26,7 +24,7 @@ class Periods:
         return timedelta(days=self.ledger if days is None else days)
 
     def __str__(self) -> str:
-        return " ".join(f"{item.name}={getattr(self, item.name)}" for item in fields(self))
+        return " ".join(f"{kind}={days}" for kind, days in self._asdict().items())
 
 
 DEFAULT: Final = Periods()

@@ -8,9 +8,8 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from storage import (
     campaigns,
@@ -66,8 +65,7 @@ class NotReady(Exception):
     """Storage or the keyring prevents this process from deciding anything, so nothing was done."""
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """One fault: a table that refuses or does not answer, a key that is missing, a damaged index key."""
 
     kind: str

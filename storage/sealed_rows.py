@@ -3,8 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from storage import campaign_secrets, campaigns, index_key, key_checks, ledger, parked, remote_contents
 from storage.cipher import PROPERTY_BYTES, Cipher, Undecipherable
@@ -13,8 +12,7 @@ from storage.table import Row, Table
 NO_KEY: Final = ""
 
 
-@dataclass(frozen=True)
-class SealedTable:
+class SealedTable(NamedTuple):
     """A table with encrypted rows. Each binary column of it is encrypted, or a piece of what is.
 
     `partition`: the only one that has such rows. `counted`: the columns that are enough to tell a row's key.

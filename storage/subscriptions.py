@@ -10,7 +10,6 @@ IO's hash alone would name its citizen to anyone who enumerates fiscal codes.
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import batched, product
 from typing import Any, Final, NamedTuple
@@ -27,8 +26,7 @@ DAY: Final = timedelta(days=1)
 BATCHES: Final = 16
 
 
-@dataclass(frozen=True)
-class Feed:
+class Feed(NamedTuple):
     """How far a service's feed was taken.
 
     through: the last day that the register holds, in UTC; None before the first.
