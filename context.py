@@ -15,7 +15,7 @@ from storage.documents import Documents
 from storage.stores import Stores
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Context(Stores):
     """The stores and IO. `policies`: reminder policies by service; `most_per_day`: reminders per citizen.
 

@@ -65,7 +65,8 @@ class PaymentStatus(StrEnum):
 
 
 class _Sent(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    # Built with NewMessage, which is composed before the claim.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, defer_build=True)
 
 
 def _in_utc(instant: datetime) -> datetime:

@@ -62,8 +62,7 @@ RISE = 0.01
 BLIND_RISE = RISE / 2
 
 
-@dataclass(frozen=True)
-class Feedback:
+class Feedback(NamedTuple):
     """What IO's answers have shown since the last reservation."""
 
     least_left: int | None = None  # x-rate-limit-remaining

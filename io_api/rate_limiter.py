@@ -6,7 +6,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import telemetry
@@ -70,12 +70,12 @@ class RateLimiter:
             self._full_until = self._monotonic() + (FULL_SECONDS if is_full else 0)
         if answer.status == 429:
             longest = max(feedback.retry_after, answer.retry_after)
-            self._feedback = replace(feedback, refused=True, retry_after=longest)
+            self._feedback = feedback._replace(refused=True, retry_after=longest)
         elif left is not None:
             least = left if feedback.least_left is None else min(left, feedback.least_left)
-            self._feedback = replace(feedback, least_left=least)
+            self._feedback = feedback._replace(least_left=least)
         else:
-            self._feedback = replace(feedback, answered=True)
+            self._feedback = feedback._replace(answered=True)
 
     async def reserve(self, priority: Priority) -> "Permit":
         """Wait until the call has its own slot, and return the permit for it. The slot lies in the future.

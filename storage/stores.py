@@ -45,7 +45,7 @@ from storage.tally import Tally
 EXPIRE: Final = "expire"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Stores:
     """The stores and the clock (UTC) that they share."""
 
