@@ -10,7 +10,6 @@ from typing import TextIO
 import pytest
 from hypothesis import settings
 
-from local.azurite import Azurite
 from local.io_simulator.journal import VARIABLE
 from tests.pagopa.exchanges import check_exchange
 from tests.shared_azurite import SharedAzurite, accounts_on, running_azurite
@@ -48,21 +47,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def azurite() -> Iterator[Azurite]:
-    """One emulator, in memory, for all tests of a process."""
-    with running_azurite() as azurite:
-        yield azurite
-
-
-@pytest.fixture(scope="session")
-def accounts(azurite: Azurite) -> Iterator[SharedAzurite]:
-    """Accounts of the emulator that no test has used; each has its own tables, queues and blobs."""
-    return accounts_on(azurite)
+def accounts() -> Iterator[Iterator[SharedAzurite]]:
+    """Accounts that no test has used, on one emulator in memory for all tests of a process."""
+    with running_azurite() as running:
+        yield accounts_on(running)
 
 
 @pytest.fixture
-def fresh(accounts: Iterator[SharedAzurite]) -> SharedAzurite:
-    """An account that no other test uses."""
+def azurite(accounts: Iterator[SharedAzurite]) -> SharedAzurite:
+    """An account that no other test uses, so nothing depends on the order of the tests."""
     return next(accounts)
 
 

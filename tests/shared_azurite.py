@@ -9,7 +9,7 @@ from local.azurite import Azurite
 
 ACCOUNTS_VARIABLE = "AZURITE_ACCOUNTS"
 """The accounts of an emulator, as name1:key1;name2:key2 (the documentation of Azurite)."""
-_NAMES = [f"account{number}" for number in range(200)]
+_NAMES = [f"account{number}" for number in range(2000)]
 _KEY = "c2hhcmVkIGVtdWxhdG9y"
 _DEFAULT = dict(part.split("=", 1) for part in Azurite().connection_string.split(";") if part)
 

@@ -19,9 +19,9 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, fresh: SharedAzurite) -> AsyncIterator[World]:
+async def world(tmp_path: Path, azurite: SharedAzurite) -> AsyncIterator[World]:
     """A world whose storage is in memory."""
-    async with running_world(tmp_path, fresh) as world:
+    async with running_world(tmp_path, azurite) as world:
         yield world
 
 

@@ -18,15 +18,12 @@ from tests.samples import a_request
 
 
 async def _start(stores: Operator) -> None:
-    for name in await stores.key_checks.noted():
-        await stores.key_checks.forget(name)
-    await stores.index_key.forget()
     await stores.readiness.check()
     await stores.index_key.read()
 
 
 class CliAccount:
-    """Fills an account, which may hold rows of other tests, and runs `postino` on it."""
+    """Fills an account, and runs `postino` on it."""
 
     def __init__(self, connection_string: str, environment: pytest.MonkeyPatch) -> None:
         environment.setenv("AzureWebJobsStorage", connection_string)
@@ -35,7 +32,7 @@ class CliAccount:
         environment.setenv("IO_API_BASE_URL", "http://127.0.0.1:1/api/v1")  # nobody; no test calls IO itself
 
     def started(self) -> Self:
-        """The account, after the app has started on it with this keyring. Other keyrings are given up."""
+        """The account, after the app has started on it."""
         ask(_start)
         return self
 

@@ -42,10 +42,10 @@ def test_a_storage_account_that_refuses_is_one_line(
 
 
 def test_an_account_that_nobody_used_yet_is_empty(
-    fresh: SharedAzurite, monkeypatch: pytest.MonkeyPatch
+    azurite: SharedAzurite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On an account without tables and queues every count is zero and no command fails for it."""
-    account = CliAccount(fresh.connection_string, monkeypatch)
+    account = CliAccount(azurite.connection_string, monkeypatch)
     document = json.loads(account.run("status", "--json").stdout)
     listed = account.run("parked", "list", "--json").stdout
     shown = account.run("show", "r-1")

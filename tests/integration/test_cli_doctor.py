@@ -33,10 +33,10 @@ WRONG_KEY = Misconfigured(reason="invalid_key", status=401)
 
 
 @pytest.fixture
-def account(fresh: SharedAzurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
-    """Each test has an account of its own, because doctor examines everything in it."""
+def account(azurite: SharedAzurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
+    """An account whose service has two keys."""
     monkeypatch.setenv("IO_API_SECONDARY_KEY", "a-second-key")
-    return CliAccount(fresh.connection_string, monkeypatch).started()
+    return CliAccount(azurite.connection_string, monkeypatch).started()
 
 
 def _examined(account: CliAccount, exit_code: int) -> dict[str, Any]:

@@ -21,9 +21,9 @@ OLD, NEW = (Fernet.generate_key().decode() for _ in range(2))
 
 
 @pytest.fixture
-def account(fresh: SharedAzurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
-    """An account of its own, on which the app has started with the old key and kept something."""
-    account = CliAccount(fresh.connection_string, monkeypatch)
+def account(azurite: SharedAzurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
+    """An account on which the app has started with the old key and kept something."""
+    account = CliAccount(azurite.connection_string, monkeypatch)
     monkeypatch.setenv("ENCRYPTION_KEYS", OLD)
     account.started().accepted(feature_level_type="ADVANCED", remote_content=remote_content(BLOB))
     account.park(a_body())

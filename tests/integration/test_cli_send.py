@@ -72,6 +72,7 @@ def test_interrupted_and_run_again(account: CliAccount, arguments: list[str], qu
 
 def test_sending_is_audited(account: CliAccount, arguments: list[str], queue_of: QueueOf) -> None:
     """Each sending leaves a row in the audit; a file with a mistake leaves none, and nothing on the queue."""
+    queue_of(MESSAGE_REQUESTS_BULK).create_queue()
     file = Path(arguments[1])
     text = file.read_text()
     file.write_text("\n".join([*text.splitlines()[:3], text.splitlines()[3].replace("31/12/2026", "ieri")]))

@@ -153,9 +153,9 @@ class Sample:
 
 @pytest.fixture
 async def sample(
-    fresh: SharedAzurite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    azurite: SharedAzurite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> AsyncIterator[Sample]:
-    account = CliAccount(fresh.connection_string, monkeypatch)
+    account = CliAccount(azurite.connection_string, monkeypatch)
     await asyncio.to_thread(account.started)
     monkeypatch.setenv("REMOTE_CONTENT_API_KEY", OWN_KEY)
     monkeypatch.setenv("IO_MANAGE_API_KEY", "simulator-manage-key")

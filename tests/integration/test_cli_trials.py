@@ -104,18 +104,18 @@ def _context(account: StorageAccount, cipher: Cipher, ahead: timedelta) -> Conte
 
 @pytest.fixture
 async def world(
-    fresh: SharedAzurite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    azurite: SharedAzurite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> AsyncIterator[World]:
     configuration = Configuration(services=SERVICES, processing_delay_seconds=0)
     async with running_simulator(configuration) as io:
-        account = CliAccount(fresh.connection_string, monkeypatch)
+        account = CliAccount(azurite.connection_string, monkeypatch)
         monkeypatch.setenv("IO_API_BASE_URL", io.base_url)
         monkeypatch.setenv("IO_SERVICES", '{"limited": {"key": "b-key"}}')
         monkeypatch.setenv("TEST_RECIPIENTS", ",".join(TESTERS))
-        async with QueueServiceClient.from_connection_string(fresh.connection_string) as service:
+        async with QueueServiceClient.from_connection_string(azurite.connection_string) as service:
             for name in (MESSAGE_REQUESTS, MESSAGE_REQUESTS_BULK, MESSAGE_SENDS):
                 await service.create_queue(name)
-        yield World(account, io, fresh.connection_string, tmp_path)
+        yield World(account, io, azurite.connection_string, tmp_path)
 
 
 def is_plain(text: str) -> bool:

@@ -6,12 +6,11 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.exceptions import ResourceExistsError
 from azure.storage.queue import QueueClient
 
 from local.azurite import Azurite
@@ -27,7 +26,6 @@ from storage.queues import (
 )
 from tests.integration.host_process import PROJECT, QueueOf, SampleApp, StartHost, eventually
 from tests.samples import KEYS, a_body
-from tests.shared_azurite import SharedAzurite
 
 SECRET = "s3cr3t-of-the-test"
 SCHEDULE = "30 */7 * * * *"
@@ -51,12 +49,6 @@ class TheApp(SampleApp):
         self.folder = folder
         for name in ("function_app.py", "host.json"):
             shutil.copy(PROJECT / name, folder)
-
-
-@pytest.fixture(scope="module")
-def storage(accounts: Iterator[SharedAzurite]) -> SharedAzurite:
-    """An account of its own: due rows and pauses of other tests would affect the app."""
-    return next(accounts)
 
 
 @pytest.fixture
@@ -85,26 +77,21 @@ def good(nobody: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def queues(queue_of: QueueOf) -> Iterator[Mapping[str, QueueClient]]:
-    """The app's queues, emptied."""
+def queues(queue_of: QueueOf) -> Mapping[str, QueueClient]:
+    """The app's queues."""
     clients = {name: queue_of(name) for name in QUEUES}
     for client in clients.values():
-        try:
-            client.create_queue()
-        except ResourceExistsError:
-            client.clear_messages()
-    yield clients
-    for client in clients.values():
-        client.clear_messages()
+        client.create_queue()
+    return clients
 
 
 def _events(queues: Mapping[str, QueueClient]) -> list[dict[str, Any]]:
     return [json.loads(message.content) for message in queues[MESSAGE_OUTCOMES].peek_messages(32)]
 
 
-def _indexed(app: TheApp, storage: Azurite, settings: Mapping[str, str]) -> dict[str, Any]:
+def _indexed(app: TheApp, azurite: Azurite, settings: Mapping[str, str]) -> dict[str, Any]:
     """What the platform's runtime finds, by function, and whether it loaded the parts for `streaming`."""
-    environ = {**os.environ, **settings, "AzureWebJobsStorage": storage.connection_string}
+    environ = {**os.environ, **settings, "AzureWebJobsStorage": azurite.connection_string}
     command = [sys.executable, "-c", INDEX, str(app.folder)]
     run = subprocess.run(command, cwd=PROJECT, env=environ, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
@@ -113,12 +100,12 @@ def _indexed(app: TheApp, storage: Azurite, settings: Mapping[str, str]) -> dict
 
 
 def test_http_functions_are_registered_only_with_their_settings(
-    app: TheApp, storage: Azurite, good: dict[str, str]
+    app: TheApp, azurite: Azurite, good: dict[str, str]
 ) -> None:
     """With REMOTE_CONTENT_API_KEY and STATUS_PAGE_ROLE there are four more functions; without, none."""
-    without = _indexed(app, storage, good)
+    without = _indexed(app, azurite, good)
     more = {"REMOTE_CONTENT_API_KEY": "k" * 40, "STATUS_PAGE_ROLE": "Postino.Read"}
-    functions = _indexed(app, storage, good | more)
+    functions = _indexed(app, azurite, good | more)
     assert (without.pop("streaming"), functions.pop("streaming")) == (False, True)
     over_http = {name: functions.pop(name)["trigger"] for name in set(functions) - set(without)}
     assert functions == without
@@ -134,10 +121,10 @@ def test_http_functions_are_registered_only_with_their_settings(
 
 
 def test_app_registers_its_functions_with_their_bindings(
-    app: TheApp, storage: Azurite, good: dict[str, str]
+    app: TheApp, azurite: Azurite, good: dict[str, str]
 ) -> None:
     """The platform's runtime finds exactly these functions, with these queues and schedules."""
-    functions = _indexed(app, storage, good)
+    functions = _indexed(app, azurite, good)
     del functions["streaming"]
     assert [function["outputs"] for function in functions.values()] == [[]] * len(functions)
     triggers = {name: function["trigger"] for name, function in functions.items()}
