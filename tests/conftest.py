@@ -1,5 +1,7 @@
 """Check every test's traffic: PagoPA's codecs must read each request to the simulated IO and each answer."""
 
+import gc
+import math
 import os
 import signal
 import sys
@@ -28,22 +30,29 @@ END_TO_END = Path(__file__).parent / "e2e"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each pytest-xdist process its share of the end-to-end tests, and put those first.
+    """Put the end-to-end tests first on every second pytest-xdist process, and none on the others.
 
-    End-to-end tests wait most of the time, so four of them keep two cores busy. The tests that only compute
-    fill the end.
-    pytest-xdist (worksteal) cuts the list into as many equal parts as there are processes.
+    End-to-end tests wait most of the time, while the others compute: side by side they keep two cores busy.
+    pytest-xdist (worksteal) cuts the list into as many equal parts as there are processes, and takes the end
+    of the longest for a process that has nothing left.
     """
-    parts = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    waiting = math.ceil(processes / 2)
     slow = [item for item in items if item.path.parent == END_TO_END]
     others = [item for item in items if item.path.parent != END_TO_END]
-    length = len(items) // parts
+    length = len(items) // processes
     items.clear()
-    for part in range(parts):
-        mine = slow[part::parts]
-        rest = length - len(mine) if part < parts - 1 else len(others)
+    for part in range(waiting):
+        mine = slow[part::waiting]
+        rest = length - len(mine)
         items += [*mine, *others[:rest]]
         del others[:rest]
+    items += others
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from going through all that was imported and collected."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

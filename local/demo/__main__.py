@@ -30,7 +30,7 @@ LOGS = PROJECT / ".local" / "demo"
 # This is faster than in production, where minutes do not matter.
 PACE = {
     "CHECK_STATUS_SCHEDULE": "*/2 * * * * *",
-    "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.2",
+    "AzureFunctionsJobHost__extensions__queues__maxPollingInterval": "00:00:00.5",
 }
 
 
