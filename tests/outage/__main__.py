@@ -4,7 +4,8 @@ An outage begins while hosts on Azurite, and a simulated IO with its real limit 
 the middle of their work, with most messages still to be sent. It lasts a minute instead of an hour: the
 intervals of the circuit breakers' probes are at their longest (20 s) by then, so a longer outage repeats the
 last half minute. Prints one row an outage, for this code and that of other checkouts (`--code`). Exits 1 when
-this code sends a message twice, loses one, gives one up, or leaves more in doubt than allowed.
+this code sends a message twice, loses one, gives one up, or leaves more in doubt than allowed, and when most
+messages were sent before the outage began.
 """
 
 import argparse
@@ -37,11 +38,15 @@ ENOUGH = 0.8
 
 @dataclass
 class Result:
-    """The result of one outage; `accepted` holds the messages at IO, by the seconds since its end."""
+    """The result of one outage; `before` were sent when it began.
+
+    `accepted` holds the messages at IO, by the seconds since its end.
+    """
 
     outage: str
     hosts: int
     code: str
+    before: int = 0
     sent_once: int = 0
     twice: int = 0
     in_doubt: int = 0
@@ -53,7 +58,8 @@ class Result:
     @property
     def is_broken(self) -> bool:
         most = MOST_IN_DOUBT.get(self.hosts, self.hosts * 3)
-        return bool(self.twice or self.dead or self.parked or self.unfinished) or self.in_doubt > most
+        lost = self.twice or self.dead or self.parked or self.unfinished
+        return bool(lost) or self.in_doubt > most or self.before * 2 > self.sent_once
 
     def full_rate_after(self) -> float | None:
         """The seconds from the end until messages leave at 80 % of the best rate reached afterwards."""
@@ -80,17 +86,14 @@ async def run(outage: Outage, hosts: int, code: Path | None, messages: int, seco
         ):
             await world.start_hosts(hosts, {**LEASE, "AzureWebJobsStorage": proxy.connection_string})
             await world.put(*asked)
-            await world.until(lambda: _has_sent(world, BEFORE))
+            await world.io.until_answered(BEFORE)
             await outage.begin(world, proxy)
+            result.before = len(await world.io.messages())
             await asyncio.sleep(seconds)
             await outage.end(world, proxy)
             await _settle(world, messages, result)
             await _count(world, messages, result)
     return result
-
-
-async def _has_sent(world: World, count: int) -> bool:
-    return len(await world.io.messages()) >= count
 
 
 async def _settle(world: World, messages: int, result: Result) -> None:
@@ -120,11 +123,12 @@ async def _count(world: World, messages: int, result: Result) -> None:
 def show(console: Console, results: list[Result]) -> None:
     """Print one row an outage."""
     table = Table(title="What an outage costs")
-    names = ("outage", "hosts", "code", "sent once", "twice", "in doubt", "dead", "parked", "unfinished")
-    for name in (*names, "full rate after, s"):
+    sent = ("sent before", "sent once", "twice")
+    ends = ("in doubt", "dead", "parked", "unfinished", "full rate after, s")
+    for name in ("outage", "hosts", "code", *sent, *ends):
         table.add_column(name)
     for one in results:
-        counts = (one.sent_once, one.twice, one.in_doubt, one.dead, one.parked, one.unfinished)
+        counts = (one.before, one.sent_once, one.twice, one.in_doubt, one.dead, one.parked, one.unfinished)
         back = one.full_rate_after()
         cells = (one.outage, one.hosts, one.code, *counts, "never" if back is None else f"{back:.0f}")
         table.add_row(*map(str, cells), style="red" if one.is_broken else None)
