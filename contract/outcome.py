@@ -64,7 +64,6 @@ class OutcomeData(BaseModel):
     )
     attempts: int | None = Field(default=None, ge=0, description="Number of attempts to send.")
     parked_id: str | None = Field(default=None, description="Id for `postino parked show`.")
-    observed_at: Instant | None = Field(default=None, description="When Postino read this from IO.")
 
 
 class Outcome(BaseModel):
@@ -80,7 +79,7 @@ class Outcome(BaseModel):
         description=f'"{_TYPE_PREFIX}" and the state.',
     )
     subject: RequestId | None = Field(default=None, description="The request_id, when known.")
-    time: Instant = Field(description="When the event happened.")
+    time: Instant = Field(description="When it happened; of what IO reports, when Postino read it.")
     datacontenttype: Literal["application/json"] = Field(
         default="application/json", description="Media type of data."
     )

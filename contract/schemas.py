@@ -98,7 +98,6 @@ _OUTCOME = Outcome.of(
         status="PROCESSED",
         read_status="READ",
         payment_status="NOT_PAID",
-        observed_at=datetime(2026, 5, 5, 9, 30, tzinfo=UTC),
     ),
     time=datetime(2026, 5, 5, 9, 30, 1, tzinfo=UTC),
 )

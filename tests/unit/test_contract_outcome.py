@@ -74,7 +74,7 @@ def test_same_outcome_has_the_same_id() -> None:
 @pytest.mark.parametrize("state", State)
 def test_every_state_has_its_type(state: State) -> None:
     """The event's type ends in the state, and the event reads back as it was written."""
-    event = Outcome.of(OutcomeData(request_id="r-1", state=state, observed_at=NOON), time=NOON)
+    event = Outcome.of(OutcomeData(request_id="r-1", state=state), time=NOON)
     assert event.type == f"it.postino.message.{state}"
     assert Outcome.model_validate_json(event.to_json()) == event
 
