@@ -1,4 +1,4 @@
-"""A campaign: three hundred requests of every kind through two hosts, at IO's real limit."""
+"""A campaign: two hundred requests of every kind through two hosts, at IO's real limit."""
 
 from dataclasses import dataclass, field
 from itertools import batched
@@ -10,7 +10,7 @@ from storage.queues import MESSAGE_REQUESTS
 from tests.e2e.sample import fiscal_code, payment, request
 from tests.e2e.world import World
 
-SIZE = 300
+SIZE = 200
 BATCH = 100
 ADVANCED = {"feature_level_type": "ADVANCED"}
 PAYMENT = {"content": {"payment_data": payment()}}
@@ -48,14 +48,14 @@ async def put_in_batches(world: World, requests: list[dict[str, Any]]) -> None:
     async def there_is_room() -> bool:
         return (await world.depths())[MESSAGE_REQUESTS] < BATCH
 
-    for batch in batched(requests, BATCH, strict=True):
+    for batch in batched(requests, BATCH, strict=False):
         await world.until(there_is_room)
         await world.put(*batch)
 
 
 @pytest.mark.timeout(300)
 async def test_campaign(world: World) -> None:
-    """Each of three hundred requests reaches its own end, none is sent twice, and IO never answers 429."""
+    """Each of two hundred requests reaches its own end, none is sent twice, and IO never answers 429."""
     kinds = {f"r{number:03d}": KINDS[number % len(KINDS)] for number in range(SIZE)}
     people = {request_id: fiscal_code(number) for number, request_id in enumerate(kinds)}
     await world.io.citizens({people[request_id]: kind.citizen for request_id, kind in kinds.items()})

@@ -31,7 +31,7 @@ def paths(requests: list[dict[str, Any]], path: str) -> dict[str, str]:
 async def test_storage_goes_and_comes_back(world_on_disk: World) -> None:
     """During an outage of storage no message is lost, and after it none is sent twice."""
     world = world_on_disk
-    asked = [request(f"r{number}", fiscal_code(number)) for number in range(120)]
+    asked = [request(f"r{number}", fiscal_code(number)) for number in range(60)]
     # A batch that storage gave out as it stopped never reached a host, and comes back after its lease.
     await world.start_hosts(2, {"LOCAL_HOST_LEASE_SECONDS": "15"})
     await world.io.faults(*FULL_SWING)
@@ -76,7 +76,7 @@ async def test_tables_that_refuse(world: World, methods: Collection[str]) -> Non
 
 async def test_tables_that_refuse_in_the_middle(world: World) -> None:
     """Revoking the roles in the middle of a run loses no message and sends none twice."""
-    asked = [request(f"r{number}", fiscal_code(number)) for number in range(80)]
+    asked = [request(f"r{number}", fiscal_code(number)) for number in range(60)]
     async with running_proxy(world.storage) as proxy:
         await world.start_hosts(2, {"AzureWebJobsStorage": proxy.connection_string})
         await world.io.faults(*FULL_SWING)
