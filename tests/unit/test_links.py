@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-PAGES = sorted(
-    {*PROJECT.glob("*.md"), *PROJECT.glob("[a-z]*/**/*.md")} - {*PROJECT.glob("node_modules/**/*.md")}
-)
+PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 _CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
