@@ -7,7 +7,6 @@ from typing import Final
 from cli.campaign_file.cells import Row
 from cli.campaign_file.csv_rows import csv_rows
 from cli.campaign_file.findings import Unusable, reason_of
-from cli.campaign_file.xlsx_rows import xlsx_rows
 
 # A campaign is a few megabytes. Excel itself ends at 1,048,576 rows.
 MOST_BYTES: Final = 100 * 1024 * 1024
@@ -44,6 +43,9 @@ def _all_rows(path: Path, sheet: str | None) -> Iterator[Row]:
     if start == _OLE:
         raise Unusable.because("file-formato", why=_OLD)
     if start == _ZIP:
+        # What reads an XLSX takes a tenth of a command's start, and most commands read none.
+        from cli.campaign_file.xlsx_rows import xlsx_rows
+
         return xlsx_rows(path, sheet)
     if sheet is not None:
         raise Unusable.because("foglio-mancante", name=sheet, names="nessun foglio, perché è un CSV")
