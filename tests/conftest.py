@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.clear()
     for part in range(waiting):
         mine = slow[part::waiting]
-        rest = length - len(mine)
+        rest = max(0, length - len(mine))
         items += [*mine, *others[:rest]]
         del others[:rest]
     items += others

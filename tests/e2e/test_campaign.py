@@ -48,7 +48,7 @@ async def put_in_batches(world: World, requests: list[dict[str, Any]]) -> None:
     async def there_is_room() -> bool:
         return (await world.depths())[MESSAGE_REQUESTS] < BATCH
 
-    for batch in batched(requests, BATCH, strict=False):
+    for batch in batched(requests, BATCH, strict=True):
         await world.until(there_is_room)
         await world.put(*batch)
 

@@ -9,7 +9,7 @@ from tests.e2e.sample import fiscal_code, request
 from tests.e2e.test_campaign import put_in_batches
 from tests.e2e.world import World
 
-SIZE = 150
+SIZE = 200
 BEFORE = 50
 KNOWN_EVERYWHERE_SECONDS = 3
 STOPPED_SECONDS = 12

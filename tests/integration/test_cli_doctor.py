@@ -25,7 +25,6 @@ from storage.ledger import Ledger, State, Step
 from tests.english import english_in
 from tests.integration.cli_account import CliAccount
 from tests.samples import a_request
-from tests.shared_azurite import SharedAzurite
 
 FIRST = Key("default", "primary", SecretStr("a-key"))
 SECOND = Key("default", "secondary", SecretStr("a-second-key"))
@@ -33,10 +32,10 @@ WRONG_KEY = Misconfigured(reason="invalid_key", status=401)
 
 
 @pytest.fixture
-def account(azurite: SharedAzurite, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
+def account(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> CliAccount:
     """An account whose service has two keys."""
     monkeypatch.setenv("IO_API_SECONDARY_KEY", "a-second-key")
-    return CliAccount(azurite.connection_string, monkeypatch).started()
+    return account
 
 
 def _examined(account: CliAccount, exit_code: int) -> dict[str, Any]:

@@ -494,13 +494,18 @@ async def test_shorter_period_reaches_what_was_kept_before(app: FakeApp) -> None
     assert await _is_buried(app)
 
 
-async def test_catch_up_goes_on_where_it_was(app: FakeApp) -> None:
-    """A pass over more rows than one tick looks at takes as many ticks as it needs, and skips none."""
+async def _eight_without_index(app: FakeApp) -> None:
+    """Let eight requests have ended long ago, and their rows in the index be missing."""
     app.io.profile = None
     for number in range(8):
         await app.check(a_body(request_id=f"r-{number}"))
     app.ends_table.rows_by_key.clear()
     app.clock.advance(days=190)
+
+
+async def test_catch_up_goes_on_where_it_was(app: FakeApp) -> None:
+    """A pass over more rows than one tick looks at takes as many ticks as it needs, and skips none."""
+    await _eight_without_index(app)
     found = []
     for _ in range(4):
         await catch_up(app.context, app.clock(), most=3)
@@ -528,11 +533,7 @@ async def test_accepted_message_that_nobody_follows_is_followed_again(app: FakeA
 
 async def test_catch_up_leaves_time_for_what_is_due(app: FakeApp) -> None:
     """With a slow storage account a tick looks at fewer rows, and the next goes on there."""
-    app.io.profile = None
-    for number in range(8):
-        await app.check(a_body(request_id=f"r-{number}"))
-    app.ends_table.rows_by_key.clear()
-    app.clock.advance(days=190)
+    await _eight_without_index(app)
     app.steps.do_before(lambda: app.clock.advance(seconds=LONGEST.total_seconds()), skip=4)
     await catch_up(app.context, app.clock())
     assert 0 < len(_index(app)) < 8
@@ -542,11 +543,7 @@ async def test_catch_up_leaves_time_for_what_is_due(app: FakeApp) -> None:
 
 async def test_pass_longer_than_a_month_reaches_the_last_row(app: FakeApp) -> None:
     """A pass over more rows than a month has ticks for goes on to its end before the next begins."""
-    app.io.profile = None
-    for number in range(8):
-        await app.check(a_body(request_id=f"r-{number}"))
-    app.ends_table.rows_by_key.clear()
-    app.clock.advance(days=190)
+    await _eight_without_index(app)
     for _ in range(3):
         await catch_up(app.context, app.clock(), most=3)
         app.clock.advance(days=16)
