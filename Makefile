@@ -71,7 +71,7 @@ bench-remote-content: setup  ## memory and time of a served document, streamed a
 bench-retention: setup  ## what is kept after two years of 100,000 messages, and the cost of a tick; five minutes
 	@python -m benchmarks.retention
 
-bench-throughput: setup  ## messages a second of one and two processes, if IO sets no limit; five minutes
+bench-throughput: setup  ## messages a second of one and two processes, if IO sets no limit; a quarter of an hour
 	@python -m benchmarks.throughput
 
 check: setup  ## format, lint, types
