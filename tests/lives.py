@@ -29,7 +29,7 @@ type Span = tuple[datetime, datetime]
 
 
 def within(instant: datetime, spans: Sequence[Span]) -> bool:
-    return any(start <= instant < end for start, end in spans)
+    return bool(spans) and any(start <= instant < end for start, end in spans)
 
 
 def has_passed(event: datetime | None, now: datetime) -> bool:
@@ -112,6 +112,7 @@ class World:
     down: Sequence[Span] = ()
     laters: list[tuple[Life, Planned, datetime, Postpone]] = field(default_factory=list)
     asked: list[tuple[Life, Planned, datetime]] = field(default_factory=list)
+    _plans: dict[str, tuple[Planned, ...]] = field(default_factory=dict)
     _answered: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     _by_message: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
     _by_citizen: dict[str, list[Record]] = field(default_factory=lambda: defaultdict(list))
@@ -130,7 +131,10 @@ class World:
 
     def plan_of(self, life: Life) -> tuple[Planned, ...]:
         """The plan of a life's message."""
-        return plan(life.request, life.accepted_at, self.policy_of(life))
+        request = life.request
+        if request.request_id not in self._plans:
+            self._plans[request.request_id] = plan(request, life.accepted_at, self.policy_of(life))
+        return self._plans[request.request_id]
 
     def policy_of(self, life: Life) -> ReminderPolicy:
         """The policy of a life's message."""

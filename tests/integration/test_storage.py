@@ -238,7 +238,7 @@ async def test_rows_hold_only_the_columns_asked_for(table: Table) -> None:
 async def test_more_rows_than_a_page_are_all_found(table: Table) -> None:
     """A scan returns all rows beyond the service's page of 1,000."""
     for start in range(0, 1_050, 50):
-        await asyncio.gather(*(table.upsert("p", f"{key:04}", {}) for key in range(start, start + 50)))
+        await table.upsert_all("p", {f"{key:04}": {} for key in range(start, start + 50)})
     assert [key for _, key in await _keys(table.rows(""))] == [f"{key:04}" for key in range(1_050)]
 
 

@@ -38,6 +38,7 @@ MESSAGE = NewMessage(
 )
 MESSAGES = 100
 WORKERS = 16  # the number of messages that a host processes at once (host.json)
+POLLING = 2.0  # the seconds after which a host looks again at the latest (host.json)
 BEFORE = 2.0
 USUAL, LONGEST, SELDOM = 900.0, 2 * 3600.0, 0.1
 BACK_WITHIN = 60.0
@@ -120,7 +121,7 @@ class OutageScenario:
         while self.open:
             due = min(self.waiting, default=inf)
             if due > loop.time():
-                await asyncio.sleep(min(1.0, due - loop.time()))
+                await asyncio.sleep(min(POLLING, due - loop.time()))
                 continue
             self.waiting.remove(due)
             try:

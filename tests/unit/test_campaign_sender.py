@@ -29,7 +29,7 @@ from tests.fake_app import FakeApp
 from tests.fakes import Died, FakeClock
 from tests.samples import personal_data_in
 
-ROWS = 300
+ROWS = 120
 
 
 def _campaign(tmp_path: Path, rows: int = ROWS) -> CampaignFile:

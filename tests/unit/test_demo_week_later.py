@@ -9,7 +9,7 @@ from local.demo.sample import new_sample
 from reminders.calendar import next_allowed
 from reminders.plan import plan
 
-YEAR = [datetime(2026, 6, 1, tzinfo=UTC) + timedelta(hours=hours) for hours in range(0, 366 * 24, 7)]
+YEAR = [datetime(2026, 6, 1, tzinfo=UTC) + timedelta(hours=hours) for hours in range(0, 366 * 24, 11)]
 # The times at which midnight in Italy comes during the demo.
 LAST_MINUTES = [datetime(2026, 12, day, 22, 59, 30, tzinfo=UTC) for day in range(1, 32)]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.torture.following import Following
 
-EXAMPLES = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @EXAMPLES
