@@ -1,5 +1,6 @@
 """Check every test's traffic: PagoPA's codecs must read each request to the simulated IO and each answer."""
 
+import functools
 import gc
 import math
 import os
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 import pytest
+import typer.testing
 from hypothesis import settings
 
 from local.io_simulator.journal import VARIABLE
@@ -18,6 +20,9 @@ from tests.shared_azurite import SharedAzurite, accounts_on, running_azurite
 
 # On import, jsonschema builds the grammar of IRIs, which takes seconds. No schema uses that format.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
+
+# Typer's runner builds the whole tree of commands for each command that it runs, which takes 20 ms.
+typer.testing._get_command = functools.cache(typer.testing._get_command)  # type: ignore[attr-defined]
 
 # The time an example takes depends on the load of the machine.
 settings.register_profile("no deadline", deadline=None)
