@@ -18,8 +18,9 @@ from tests.samples import a_request
 
 
 async def _start(stores: Operator) -> None:
-    await stores.readiness.check()
-    await stores.index_key.read()
+    """Leave in storage what a host leaves there at its start."""
+    await stores.key_checks.note()
+    await stores.index_key.make()
 
 
 class CliAccount:

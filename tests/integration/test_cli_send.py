@@ -29,14 +29,10 @@ def arguments(tmp_path: Path, account: CliAccount) -> list[str]:
 
 
 def _ids(queue_of: QueueOf, campaign: str) -> list[str]:
-    """The ids of a campaign on the queue, which is emptied of them."""
-    queue, ids = queue_of(MESSAGE_REQUESTS_BULK), []
-    for message in queue.receive_messages(messages_per_page=32, visibility_timeout=60):
-        body = json.loads(message.content)
-        if body.get("campaign") == campaign:
-            ids.append(body["request_id"])
-            queue.delete_message(message)
-    return ids
+    """The ids of a campaign on the queue, which hides them."""
+    messages = queue_of(MESSAGE_REQUESTS_BULK).receive_messages(messages_per_page=32, visibility_timeout=600)
+    bodies = [json.loads(message.content) for message in messages]
+    return [body["request_id"] for body in bodies if body["campaign"] == campaign]
 
 
 def test_interrupted_and_run_again(account: CliAccount, arguments: list[str], queue_of: QueueOf) -> None:
