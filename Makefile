@@ -33,7 +33,7 @@ run: setup  ## storage, IO simulator and functions host; stays up
 	@python -m local.run
 
 test: setup  ## all tests
-	@python -m pytest -n 6 --dist worksteal --quiet
+	@python -m pytest -n 5 --dist worksteal --quiet
 
 torture: setup  ## a million failures at every step of sending, and every mutant of the protocol
 	@python -m tests.torture
