@@ -37,7 +37,7 @@ FAULT_WORDS: Final = {
 FAULT_ADVICE: Final = {
     "refused": "dai all'identità il ruolo Storage Table Data Contributor sullo storage account",
     "unanswered": "controlla lo storage account e la rete",
-    "missing_key": "rimettila in fondo a ENCRYPTION_KEYS; se è persa per sempre: postino keys forget",
+    "missing_key": "rimettila in fondo a ENCRYPTION_KEYS, qui e nell'app; se è persa: postino keys forget",
     "index_key": "ripristina la riga «index» di quella tabella da una copia",
 }
 WORDS: Final = {

@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 import typer
 
 from cli.app import App
 from cli.bulk_action import run_bulk_action
-from cli.connection import Operator, ask
+from cli.connection import Operator, ask, clock
 from cli.printing import NOT_FOUND, WRONG, AsJson, fail, print_json, print_note, print_table
 from cli.selection import Change, Execute
 from report.italian import counted, joined, moment, number
@@ -17,6 +18,8 @@ from storage.sealed_rows import NO_KEY, SEALED
 
 FORGOTTEN: Final = "dimenticata"
 PAGE: Final = 1000
+APP_RUNS: Final = timedelta(minutes=15)
+"""The age of the last run of a timer until which the app certainly runs: three times the usual interval."""
 # docs/cost.md: a transaction of Table storage.
 EUROS_PER_MILLION: Final = 0.033
 PLACES: Final = ("prima", "seconda", "terza", "quarta", "quinta")
@@ -91,7 +94,12 @@ def forget(name: Name, execute: Execute = False, as_json: AsJson = False) -> Non
 
     async def find(stores: Operator) -> dict[str, bool]:
         missing = await stores.key_checks.missing()
-        return {one: missing == [name] and not stores.index_key.is_read for one in missing if one == name}
+        if name not in missing:
+            return {}
+        index_key_is_lost = missing == [name] and not stores.index_key.is_read
+        await _refuse_while_the_app_runs(stores)
+        await _tell_what_is_lost(stores, index_key_is_lost=index_key_is_lost)
+        return {name: index_key_is_lost}
 
     async def act(stores: Operator, index_key_is_lost: bool) -> str:
         if index_key_is_lost:  # only this key opens it, so that the app must make another
@@ -104,10 +112,34 @@ def forget(name: Name, execute: Execute = False, as_json: AsJson = False) -> Non
     run_bulk_action("forget_key", find, act, Change(execute=execute, as_json=as_json))
 
 
+async def _refuse_while_the_app_runs(stores: Operator) -> None:
+    """End the command if a timer has run of late: a host that lacks a key runs none."""
+    ended = await stores.due_index.last_lease_end()
+    if ended and clock() - ended < APP_RUNS:
+        fail(
+            WRONG,
+            f"L'app gira (ultimo giro: {moment(ended)}), quindi ha questa chiave: manca solo qui. "
+            "Prendi le chiavi dell'app. Se l'app è stata appena fermata, ripeti tra un quarto d'ora.",
+        )
+
+
+async def _tell_what_is_lost(stores: Operator, *, index_key_is_lost: bool) -> None:
+    unreadable = sum([(await stores.sealed_rows.count(table))[NO_KEY] for table in SEALED])
+    print_note(
+        f"Righe che nessuna chiave di ENCRYPTION_KEYS apre: {number(unreadable)}. "
+        "Se rinunci, nessuno le leggerà più."
+    )
+    if index_key_is_lost:
+        print_note(
+            "Si perde anche la chiave degli indici: le persone e gli avvisi di prima non si trovano più, "
+            "nemmeno con `postino erase`."
+        )
+
+
 def keys_missing(names: Sequence[str]) -> str:
     """Return the sentence for keys that the app has used and this ring lacks."""
-    keys = "la chiave" if len(names) == 1 else "le chiavi"
-    return f"In ENCRYPTION_KEYS manca {keys} {joined(names)}, con cui l'app ha cifrato: rimettila in fondo."
+    lack, back = ("manca la chiave", "rimettila") if len(names) == 1 else ("mancano le chiavi", "rimettile")
+    return f"In ENCRYPTION_KEYS {lack} {joined(names)}, con cui l'app ha cifrato: {back} in fondo."
 
 
 def _check(target: str, noted: Sequence[str], missing: Sequence[str]) -> None:

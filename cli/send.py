@@ -10,7 +10,7 @@ from cli.campaign_file.campaign import CampaignFile
 from cli.campaign_file.cells import trimmed
 from cli.campaign_file.findings import Unusable, reason_of
 from cli.campaign_file.italian import WrongValue, amount
-from cli.campaign_file.journal import Journal
+from cli.campaign_file.journal import SUFFIX, Journal, OtherCampaign
 from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.preview import page
 from cli.campaign_file.sender import FileChanged, Sender, Sent
@@ -142,9 +142,10 @@ def send(
     if dry_run or is_blocked:
         _conclude(opened, found, accepted, None, [], as_json=as_json)
     else:
+        journal = _journal(opened, found)
         fates = _before_the_first(opened, found, canary, accepted, as_json=as_json)
         keep_spread(campaign, opened.requests.spread, report.NOTHING)
-        sent = _deliver(opened, found, silent=as_json)
+        sent = _deliver(opened, found, journal, silent=as_json)
         _conclude(opened, found, accepted, sent, fates, as_json=as_json)
     if is_blocked:
         fail(ATTENTION, report.NOTHING)
@@ -212,9 +213,8 @@ def _secret(campaign: str, *, dry_run: bool) -> CampaignSecret:
     return ask(find)
 
 
-def _deliver(opened: CampaignFile, found: Checked, *, silent: bool) -> Sent:
+def _deliver(opened: CampaignFile, found: Checked, journal: Journal, *, silent: bool) -> Sent:
     """Put the requests on the queue. Whatever ends this early ends the command, and says how far it came."""
-    journal = _journal(opened, found)
     sent = Sent(total=len(found.fingerprints), done=journal.done)
 
     async def work(stores: Operator) -> None:
@@ -244,7 +244,17 @@ def _deliver(opened: CampaignFile, found: Checked, *, silent: bool) -> Sent:
 
 def _journal(opened: CampaignFile, found: Checked) -> Journal:
     secret = opened.requests.secret
-    journal = Journal.beside(opened.path, secret.campaign, secret.digest(found.fingerprints.tobytes()))
+    try:
+        journal = Journal.beside(opened.path, secret.campaign, secret.digest(found.fingerprints.tobytes()))
+    except OtherCampaign as other:
+        fail(
+            WRONG,
+            f"Da {opened.path.name} sono già in coda {number(other.done)} richieste della campagna "
+            f"«{other.campaign}»: con un altro nome le stesse persone ricevono un secondo messaggio.",
+            f"Se è la stessa campagna ripeti con quel nome. Se è un altro invio cancella "
+            f"{opened.path.name}{SUFFIX} e ripeti.",
+            report.NOTHING,
+        )
     if journal.done:
         print_note(f"{journal.path.name}: in coda già {journal.done} richieste. Per ricominciare cancellalo.")
     try:

@@ -13,7 +13,10 @@ _FORMS: Final = (
 )
 _MISTAKES: Final = Phrases(
     (
-        (r"(.+)(?:;|:) make one with: (.+)", "{0}. Se ne fa una con: {1}"),
+        (
+            r"(.+)(?:;|:) make one with: (.+)",
+            "{0}. Metti le stesse chiavi dell'app; solo per un'app nuova se ne fa una con: {1}",
+        ),
         (r"missing; set a connection string.+", f"manca; {_FORMS}"),
         (
             r"is no connection string; set a connection string.+",
@@ -119,6 +122,10 @@ _MISTAKES: Final = Phrases(
         ),
         (r"names '(.+)' twice in one object", "ha due volte {0} nello stesso oggetto"),
         (r"must be JSON such as (.+)", "dev'essere JSON, per esempio {0}"),
+        (
+            r"key (\d+) has white space inside; separate keys with commas",
+            "la chiave numero {0} contiene un a capo o uno spazio: le chiavi si separano con una virgola",
+        ),
         (
             r"key (\d+) is not url-safe base64 of 32 bytes",
             "la chiave numero {0} non è il base64 (per URL) di 32 byte",

@@ -8,6 +8,15 @@ from typing import Any, Self
 SUFFIX = ".postino.json"
 
 
+class OtherCampaign(Exception):
+    """The file beside holds what was sent as another campaign, so the same people may be written to again."""
+
+    def __init__(self, campaign: str, done: int) -> None:
+        super().__init__(OtherCampaign.__doc__)
+        self.campaign = campaign
+        self.done = done
+
+
 @dataclass
 class Journal:
     """Counts the requests of one content that are on the queue.
@@ -22,12 +31,18 @@ class Journal:
 
     @classmethod
     def beside(cls, file: Path, campaign: str, content: str) -> Self:
-        """Open the journal of a file. A journal of another content or campaign starts again from nothing."""
+        """Open the journal of a file. A journal of another content starts again from nothing.
+
+        Raises OtherCampaign, if requests of another campaign were put from the file.
+        """
         journal = cls(file.with_name(file.name + SUFFIX), campaign, content)
         there = _read(journal.path)
-        done = there.get("done")
-        if (there.get("campaign"), there.get("content")) == (campaign, content) and isinstance(done, int):
-            journal.done = done
+        name, done = there.get("campaign"), there.get("done")
+        if isinstance(name, str) and isinstance(done, int) and done > 0:
+            if name != campaign:
+                raise OtherCampaign(name, done)
+            if there.get("content") == content:
+                journal.done = done
         return journal
 
     def write(self, done: int) -> None:

@@ -114,6 +114,20 @@ def _without_names(text: str) -> str:
     return text
 
 
+def test_key_that_only_this_machine_lacks_is_not_given_up(
+    account: CliAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the app runs, it has the key: `forget` changes nothing, and says where the key is."""
+    ask(lambda stores: stores.due_index.acquire())
+    monkeypatch.setenv("ENCRYPTION_KEYS", NEW)
+    (fault,) = json.loads(account.run("doctor", "--json").stdout)["storage"]
+    refused = account.run("keys", "forget", fault["of"], "--execute")
+    assert (refused.exit_code, english_in(refused.stderr)) == (2, [])
+    assert "Prendi le chiavi dell'app" in refused.stderr
+    monkeypatch.setenv("ENCRYPTION_KEYS", f"{NEW},{OLD}")
+    assert [key["state"] for key in _status(account)["keys"]] == ["first", "needed"]
+
+
 def test_lost_key_that_opened_the_index_key(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the only key is lost, `forget` lets the app start with another and make a new index key."""
     ask(_takes_a_day)
@@ -121,6 +135,10 @@ def test_lost_key_that_opened_the_index_key(account: CliAccount, monkeypatch: py
     refused = account.run("parked", "list")
     assert refused.exit_code == 0
     (fault,) = json.loads(account.run("doctor", "--json").stdout)["storage"]
+    shown = account.run("keys", "forget", fault["of"])
+    assert (shown.exit_code, english_in(shown.stderr)) == (0, [])
+    assert "Righe che nessuna chiave di ENCRYPTION_KEYS apre: 3." in shown.stderr
+    assert "Si perde anche la chiave degli indici" in shown.stderr
     assert account.run("keys", "forget", fault["of"], "--execute").exit_code == 0
     assert ask(lambda stores: stores.subscriptions.feed("default")).through is None, (
         "nobody is in it any more"

@@ -66,6 +66,21 @@ def test_interrupted_and_run_again(account: CliAccount, arguments: list[str], qu
     assert len(ids) <= ROWS + 32
 
 
+def test_sheet_that_was_sent_is_not_sent_under_another_name(
+    account: CliAccount, arguments: list[str], queue_of: QueueOf
+) -> None:
+    """Another campaign for the same sheet is refused with what to do, and nothing is put on the queue."""
+    Path(arguments[1]).write_text("\n".join(Path(arguments[1]).read_text().splitlines()[:3]))
+    assert account.run(*arguments).exit_code == 0
+    first, other = arguments[-1], account.new_id()
+    refused = account.run(*arguments[:-1], other)
+    assert refused.exit_code == 2
+    assert f"sono già in coda 2 richieste della campagna «{first}»" in refused.stderr
+    assert (_ids(queue_of, other), _audited(other)) == ([], [])
+    Path(f"{arguments[1]}.postino.json").unlink()
+    assert account.run(*arguments[:-1], other).exit_code == 0
+
+
 def test_sending_is_audited(account: CliAccount, arguments: list[str], queue_of: QueueOf) -> None:
     """Each sending leaves a row in the audit; a file with a mistake leaves none, and nothing on the queue."""
     queue_of(MESSAGE_REQUESTS_BULK).create_queue()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.campaign_file.campaign import CampaignFile
-from cli.campaign_file.journal import Journal
+from cli.campaign_file.journal import Journal, OtherCampaign
 from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.sender import FileChanged, Sender, Sent
 from storage.campaign_secrets import CampaignSecret
@@ -189,6 +189,17 @@ def test_journal_that_makes_no_sense_counts_nothing(tmp_path: Path, text: str) -
     """A damaged journal, or one of another content, begins from the first row."""
     (tmp_path / "a.csv.postino.json").write_bytes(text.encode("latin-1"))
     assert Journal.beside(tmp_path / "a.csv", CAMPAIGN, "c").done == 0
+
+
+def test_journal_of_another_campaign_is_not_taken_over(tmp_path: Path) -> None:
+    """A sheet that was sent as one campaign is not sent as another; a journal that counts nothing is none."""
+    journal = Journal.beside(tmp_path / "a.csv", CAMPAIGN, "c")
+    journal.write(0)
+    assert Journal.beside(tmp_path / "a.csv", "tari 2026", "d").done == 0
+    journal.write(7)
+    with pytest.raises(OtherCampaign) as raised:
+        Journal.beside(tmp_path / "a.csv", "tari 2026", "d")
+    assert (raised.value.campaign, raised.value.done) == (CAMPAIGN, 7)
 
 
 def test_ids_tell_nothing_of_the_person(tmp_path: Path) -> None:

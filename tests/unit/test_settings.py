@@ -449,6 +449,8 @@ def test_identities_that_the_platform_knows_are_taken(load: Load, identity: dict
             {"ENCRYPTION_KEYS": f"{FIRST},{SECRET}"},
             "ENCRYPTION_KEYS: key 2 is not url-safe base64 of 32 bytes",
         ),
+        ({"ENCRYPTION_KEYS": f"{FIRST}\n{FIRST}"}, "ENCRYPTION_KEYS: key 1 has white space inside"),
+        ({"ENCRYPTION_KEYS": f"{FIRST}{FIRST}"}, "ENCRYPTION_KEYS: key 1 is not url-safe base64 of 32 bytes"),
         ({"ENCRYPTION_KEYS": f"{FIRST},"}, "ENCRYPTION_KEYS: key 2 is not url-safe base64 of 32 bytes"),
         ({"ENCRYPTION_KEYS": "è"}, "ENCRYPTION_KEYS: key 1 is not url-safe base64 of 32 bytes"),
         (
