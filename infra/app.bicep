@@ -51,12 +51,15 @@ var storageSettings = {
 var telemetrySettings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'Authorization=AAD;ClientId=${identityClientId}'
   APPLICATIONINSIGHTS_CONNECTION_STRING: insightsConnectionString
+  // The worker configures nothing by it. It tells the host that the app exports its own logs, or the host would export
+  // them a second time, unmasked.
+  PYTHON_ENABLE_OPENTELEMETRY: 'true'
   // Metrics are never sampled. Five traces a second are enough to examine, in any campaign.
   OTEL_TRACES_SAMPLER: 'microsoft.rate_limited'
   OTEL_TRACES_SAMPLER_ARG: '5'
 }
 
-// No version: the app gets a new version within a day, or at the next restart.
+// No version: the platform reads a new version within a day, or when told to (docs/settings.md, Secrets).
 var secrets = [for setting in secretSettings: {
   setting: setting
   reference: '@Microsoft.KeyVault(SecretUri=${vaultUri}secrets/${replace(setting, '_', '-')})'
