@@ -127,7 +127,7 @@ class RateLimit(NamedTuple):
 def _usable_key(key: SecretStr | None) -> SecretStr | None:
     text = key.get_secret_value() if key else ""
     if text.lower().startswith(UNRESOLVED):
-        raise ValueError("is a Key Vault reference that was not resolved: put the secret, refresh the references")
+        raise ValueError("is an unresolved Key Vault reference: put the secret, refresh the references")
     if text.strip() != text:
         raise ValueError("has white space at its beginning or end")
     if not re.fullmatch(r"[!-~]*", text):

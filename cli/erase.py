@@ -1,13 +1,12 @@
 """`postino erase`: erases everything that Postino keeps of one person."""
 
 import secrets
-from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from cli.campaign_file.findings import reason_of
 from cli.connection import Operator, ask
+from cli.person import CodeFile, Omocodia, person_of
 from cli.printing import (
     ATTENTION,
     INTERRUPTED,
@@ -20,11 +19,9 @@ from cli.printing import (
     print_table,
 )
 from cli.selection import Execute
-from contract.fiscal_code import mask_fiscal_codes, normalized
 from report.italian import counted, number
 from storage.erasure import BeingSent, Doubtful, Erasure, Found, Obstacle, Result
 from storage.ledger import LostRace
-from storage.person import Person
 from storage.readiness import REFUSED
 from storage.table import Unanswered
 
@@ -48,16 +45,8 @@ AGAIN: Final = "Ripeti il comando: ciò che è già cancellato resta cancellato.
 
 
 def erase(
-    file: Annotated[
-        Path | None,
-        typer.Option(help="Il file che contiene il codice fiscale, da solo; senza, lo chiede."),
-    ] = None,
-    omocodia: Annotated[
-        bool,
-        typer.Option(
-            "--omocodia", help="Anche sotto le altre forme omocodiche, se sono della stessa persona."
-        ),
-    ] = False,
+    file: CodeFile = None,
+    omocodia: Omocodia = False,
     force: Annotated[
         bool, typer.Option("--force", help="Anche se un messaggio è in dubbio, che poi non si chiarisce più.")
     ] = False,
@@ -74,7 +63,7 @@ def erase(
 
     Per esempio: postino erase --file codice.txt --execute
     """
-    person = Person.of(_fiscal_code(file), with_all_forms=omocodia)
+    person = person_of(file, with_all_forms=omocodia)
 
     async def work(stores: Operator) -> tuple[Found, Result | None]:
         documents = stores.documents()
@@ -104,31 +93,6 @@ def erase(
     else:
         _print_for_people(found, result)
     _conclude(found, result)
-
-
-def _fiscal_code(file: Path | None) -> str:
-    code = normalized(_read(file) if file else _asked())
-    if code is None:
-        fail(WRONG, "Non è un codice fiscale: sono 16 lettere e cifre, e nient'altro.")
-    return code
-
-
-def _asked() -> str:
-    try:
-        answer: str = typer.prompt("Codice fiscale", hide_input=True, err=True)
-    except typer.Abort:  # Ctrl-C, or nobody at a terminal
-        fail(
-            INTERRUPTED, "Interrotto: non è stato cancellato niente. Il codice può stare in un file: --file."
-        )
-    return answer
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = reason_of(error) if isinstance(error, OSError) else "non è testo"
-        fail(WRONG, f"{mask_fiscal_codes(str(file))} non si può leggere: {reason}.")
 
 
 async def _check_documents(found: Found, erasure: Erasure) -> None:

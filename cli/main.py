@@ -6,6 +6,7 @@ from cli import audit, in_doubt, keys, parked, reminders, remote_content
 from cli.app import App
 from cli.doctor import doctor
 from cli.erase import erase
+from cli.find import find
 from cli.pauses import pause, resume
 from cli.reach import reach
 from cli.report import report
@@ -19,6 +20,7 @@ app.command()(send)
 app.command("try")(try_template)
 app.command()(reach)
 app.command()(show)
+app.command()(find)
 app.command()(status)
 app.command()(report)
 app.command()(doctor)

@@ -39,8 +39,8 @@ _MISTAKES: Final = Phrases(
             "non si usa; usa un'identità gestita, oppure {0}, {1} e {2}",
         ),
         (
-            r"is a Key Vault reference that was not resolved: put the secret, refresh the references",
-            "è un riferimento a Key Vault che non è stato risolto: metti il segreto e fai rileggere i riferimenti",
+            r"is an unresolved Key Vault reference: put the secret, refresh the references",
+            "è un riferimento a Key Vault non risolto: metti il segreto e fai rileggere i riferimenti",
         ),
         (r"has white space at its beginning or end", "ha spazi in testa o in coda"),
         (

@@ -218,6 +218,7 @@ def runs(sample: Sample, configuration: str) -> list[tuple[str, ...]]:
         (*correct, "--attachment", "1=tari/nuovo.pdf", "--execute", "--version", "1"),
         ("remote-content", "correct", ids["SKIPPED"], "--subject", "Un avviso corretto"),
         *(("remote-content", "versions", ids["documents"]), ("show", ids["documents"])),
+        *(("find", "--file", str(sample.code), *one) for one in ((), ("--omocodia",))),
         *(("erase", "--file", "ignoto.txt"), ("erase", "--file", str(sample.template)), erase),
         *(
             (*erase, "--execute"),
@@ -225,6 +226,7 @@ def runs(sample: Sample, configuration: str) -> list[tuple[str, ...]]:
             (*erase, "--force", "--execute"),
             (*erase, "--omocodia"),
         ),
+        ("find", "--file", str(sample.code)),
         *(("show", ids["READ"]), ("audit", "list"), ("audit", "list", "--until", "24/11/2020")),
         *(("audit", "verify"), ("audit", "verify", "--noted", "x"), ("audit", "verify", "--noted", NOTED)),
     ]

@@ -189,4 +189,4 @@ def test_interrupted_question() -> None:
     """A question that nobody answers ends the command as an interruption, and with what to do."""
     result = run("erase")
     assert result.exit_code == 130
-    assert "non è stato cancellato niente" in result.stderr
+    assert "non è stato fatto niente" in result.stderr

@@ -480,7 +480,7 @@ def _assert_no_secret(error: BaseException) -> None:
 
 
 HTTPS = "IO_API_BASE_URL: must begin with https: keys and fiscal codes go there"
-REFERENCE = "is a Key Vault reference that was not resolved: put the secret, refresh the references"
+REFERENCE = "is an unresolved Key Vault reference: put the secret, refresh the references"
 TWICE = "twice in one object"
 NEVER = "the schedule never fires: no day has that date and day of week"
 BLANKS = "has white space at its beginning or end"
