@@ -9,18 +9,20 @@ param workspaceId string
 @description('E-mail recipients of the alerts.')
 param emails array
 
+// The window of an event that comes once is longer than its log may take to arrive: storage's logs take a quarter of an
+// hour at times.
 var alerts = [
   {
     name: 'poison'
     severity: 1
-    window: 'PT10M'
+    window: 'PT30M'
     says: 'A message was put on a -poison queue.'
     query: loadTextContent('alerts/poison.kql')
   }
   {
     name: 'in-doubt'
     severity: 1
-    window: 'PT10M'
+    window: 'PT30M'
     says: 'A message may or may not have reached IO.'
     query: loadTextContent('alerts/in-doubt.kql')
   }
