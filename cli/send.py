@@ -53,7 +53,9 @@ def _cents(text: str | None) -> int | None:
     try:
         cents, _ = amount(trimmed(text))
     except WrongValue as error:
-        raise typer.BadParameter(f"l'importo {FILE_RULES[error.code].sentence}") from None
+        raise typer.BadParameter(
+            f"«{text}» {FILE_RULES[error.code].sentence}", param_hint="'--max-amount'"
+        ) from None
     assert isinstance(cents, int)
     return cents
 

@@ -108,6 +108,18 @@ def test_file_that_cannot_be_used(tmp_path: Path, as_json: bool) -> None:
     assert "Nessun messaggio è stato inviato." in result.stderr
 
 
+@pytest.mark.parametrize("content", [b"PK\x03\x04 nothing", None])
+def test_sheet_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    """A damaged spreadsheet, and one that is not there, are refused by name: the template is a file too."""
+    sheet, template = tmp_path / "tari.xlsx", write_template(tmp_path / "tari.md")
+    if content:
+        sheet.write_bytes(content)
+    options = ["--template", str(template), "--campaign", "TARI 2026", "--dry-run"]
+    result = CliRunner().invoke(app, ["send", str(sheet), *options])
+    assert result.exit_code == 1
+    assert "tari.xlsx  errore   non si può leggere" in result.stdout
+
+
 def test_unused_columns_are_named(tmp_path: Path) -> None:
     """A column that nobody uses is named, and blocks nothing."""
     result = _dry_run(tmp_path, [(*a_row(), "x")], header=(*HEADER, "Via e numero"))
@@ -118,7 +130,9 @@ def test_unused_columns_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("most", "code"), [("1.234,56", 0), ("1234,55", 1), ("1.234", 2), ("zero", 2)])
 def test_highest_amount(tmp_path: Path, most: str, code: int) -> None:
     """--max-amount refuses higher amounts, and is itself read as Italians write amounts."""
-    assert _dry_run(tmp_path, [a_row()], "--max-amount", most).exit_code == code
+    result = _dry_run(tmp_path, [a_row()], "--max-amount", most)
+    assert result.exit_code == code
+    assert (f"--max-amount: «{most}» " in " ".join(result.stderr.split())) is (code == 2)
 
 
 def test_service_that_is_not_configured(tmp_path: Path) -> None:
