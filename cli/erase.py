@@ -162,7 +162,9 @@ def _print_for_people(found: Found, result: Result | None) -> None:
         )
     if found.unreadable:
         bodies = counted(found.unreadable, "messaggio parcheggiato", "messaggi parcheggiati")
-        print_note(f"Nessuna chiave apre {bodies}: non si sa di chi siano. Si tolgono con `parked drop`.")
+        print_note(
+            f"Nessuna chiave apre {bodies}: non si sa di chi siano. Si tolgono con `postino parked drop`."
+        )
     print_note(ELSEWHERE)
 
 

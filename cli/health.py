@@ -124,7 +124,9 @@ def _pending(
 ) -> list[dict[str, Any]]:
     longest = timedelta(hours=limits.accepted_hours)
     in_doubt = sum(one.state is State.IN_DOUBT for one in pending)
-    stuck = sum(one.state is State.ACCEPTED and now - one.updated_at > longest for one in pending)
+    # Without IO's id a message is not followed: its state stays, and nobody at IO can find it.
+    followed = [one for one in pending if one.state is State.ACCEPTED and one.message_id]
+    stuck = sum(now - one.updated_at > longest for one in followed)
     unknown = Counter(one.service for one in pending if one.service not in services)
     return [
         *([_fact("in_doubt", "", in_doubt, limits.in_doubt)] if in_doubt > limits.in_doubt else []),

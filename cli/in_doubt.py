@@ -138,7 +138,7 @@ def settle(
             entry = await settle_one(entry, stores, stores.policies, accepted=accepted, message_id=message_id)
         except (NotInDoubt, LostRace):
             return "not_in_doubt"
-        return str(entry.state)
+        return str(entry.state) if accepted else "not_sent"
 
     run_bulk_action("settle", find, act, Change(execute=execute, as_json=as_json))
 

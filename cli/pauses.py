@@ -26,8 +26,12 @@ Service = Annotated[
 def pause(service: Service = None, as_json: AsJson = False) -> None:
     """Ferma subito le chiamate a IO: un paio di secondi e nessun host ne fa più.
 
-    È un interruttore di emergenza: agisce senza --execute. Nulla si perde: i messaggi aspettano e ripartono
-    da soli dopo `postino resume`, al più tardi un quarto d'ora dopo se la pausa è stata lunga.
+    È un interruttore di emergenza: agisce senza --execute. I messaggi aspettano e ripartono da soli dopo
+    `postino resume`, al più tardi un quarto d'ora dopo se la pausa è stata lunga.
+
+    Un messaggio che aspetta più di sette giorni viene parcheggiato, e lo rimette in moto
+    `postino parked redrive --reason exhausted`. Uno il cui termine (invia_entro, expires_at) passa intanto
+    non parte più. Di una campagna con --spread, ciò che doveva partire durante la pausa parte subito dopo.
 
     Per esempio: postino pause --service tributi
     """

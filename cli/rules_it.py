@@ -326,7 +326,8 @@ FILE_RULES: Final[dict[str, FileRule]] = {
     "destinatario-ripetuto": _warning("è lo stesso destinatario della riga {first}: riceverà due messaggi"),
     "id-conflitto": _error(
         "è già di una richiesta con altro contenuto: il messaggio di prima resta, questo non è partito. "
-        "Per un messaggio nuovo serve un altro id o un'altra campagna"
+        "Per scrivere di nuovo a queste persone metti solo queste righe in un altro foglio, e invialo con "
+        "un'altra campagna"
     ),
     "richiesta-troppo-grande": _error("con tutte le traduzioni il messaggio supera i 64 KB di una coda"),
     # the spread

@@ -1,5 +1,6 @@
 """`postino send`: from a spreadsheet and a template to requests on the queue."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -38,7 +39,7 @@ from cli.selection import grouped
 from cli.spreads import keep_spread, spread_of
 from cli.trials import Fate, consent, print_fates, run_trials, terminal
 from contract.fields import Campaign as CampaignName
-from report.italian import number
+from report.italian import counted, number
 from storage.campaign_secrets import CampaignSecret
 from storage.table import Unanswered
 
@@ -53,7 +54,9 @@ def _cents(text: str | None) -> int | None:
     try:
         cents, _ = amount(trimmed(text))
     except WrongValue as error:
-        raise typer.BadParameter(f"l'importo {FILE_RULES[error.code].sentence}") from None
+        raise typer.BadParameter(
+            f"«{text}» {FILE_RULES[error.code].sentence}", param_hint="'--max-amount'"
+        ) from None
     assert isinstance(cents, int)
     return cents
 
@@ -90,7 +93,7 @@ def send(
             callback=_warnings,
             autocompletion=warnings,
             metavar="CODICE",
-            help="Accetta un'avvertenza, con il suo codice.",
+            help="Accetta un'avvertenza in tutte le righe, con il suo codice.",
         ),
     ] = None,
     preview: Annotated[int, typer.Option(min=0, max=100, help="Quanti messaggi mostrare con --dry-run.")] = 3,
@@ -106,10 +109,12 @@ def send(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Invia un messaggio per ogni riga di un foglio, dopo aver controllato tutto.
+    """Invia un messaggio per ogni riga di un foglio, dopo aver controllato tutto. Agisce subito, senza
+    --execute: per provare c'è --dry-run.
 
     Se una riga ha un errore, o un'avvertenza non accettata con --accept, non parte niente. Lo stesso file due
-    volte non invia niente due volte: si può interrompere e rilanciare.
+    volte con lo stesso nome della campagna non invia niente due volte: si può interrompere e rilanciare. Con
+    un altro nome, anche solo per una maiuscola, le stesse persone riceverebbero un secondo messaggio.
 
     Con --canary 2 partono prima due prove, con dati inventati, ai destinatari di prova: il comando aspetta il
     loro esito, lo mostra, e chiede se proseguire. Con --spread '5 giorni, 9-13' i messaggi partono un po' per
@@ -148,7 +153,10 @@ def send(
         sent = _deliver(opened, found, journal, silent=as_json)
         _conclude(opened, found, accepted, sent, fates, as_json=as_json)
     if is_blocked:
-        fail(ATTENTION, report.NOTHING)
+        fail(ATTENTION, *([] if as_json else report.remedies(found.findings, accepted)), report.NOTHING)
+    if dry_run and not as_json:
+        ready = counted(len(found.fingerprints), "messaggio pronto", "messaggi pronti")
+        print_note(f"Tutto a posto: {ready}. Per inviarli ripeti senza --dry-run.")
 
 
 def _before_the_first(
@@ -197,6 +205,7 @@ def _conclude(
         print_json(document | {"trials": [fate.document() for fate in fates]})
     elif sent:
         report.print_sent(sent)
+        print_note(f"Per seguirli: postino status --campaign {shlex.quote(opened.requests.secret.campaign)}")
     if sent and sent.conflicts.counts:
         raise typer.Exit(ATTENTION)
 

@@ -20,7 +20,7 @@ from settings import LOOPBACK, Settings, SettingsError
 
 ROUTES: Final = "/api"
 BASE_URL_RULE: Final = (
-    "dev'essere l'indirizzo della app fino a /api, con https e senza altro: "
+    "dev'essere l'indirizzo dell'app fino a /api, con https e senza altro: "
     "per esempio https://NOME.azurewebsites.net/api"
 )
 FROM_INPUT: Final = "-"

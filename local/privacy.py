@@ -122,7 +122,7 @@ TABLES: Final[Mapping[str, Store]] = {
         ),
     ),
     campaigns.TABLE: Store(
-        "solleciti fermi, scaglionamento e segreto di una campagna, da cui si calcolano i request_id",
+        "solleciti fermi, distribuzione e segreto di una campagna, da cui si calcolano i request_id",
         "finché la campagna si può rilanciare",
         sealed=("sealed",),
         technical=(*KEYS, "at", "by", "spread", "bounds"),

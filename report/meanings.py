@@ -197,6 +197,7 @@ RESULTS: Final[Mapping[str, str]] = {
     "resend": "sarà inviato di nuovo",
     "already_resent": "già da inviare di nuovo",
     "not_in_doubt": "non più in dubbio",
+    "not_sent": "mai arrivata a IO: è parcheggiata, e parte solo con `postino parked redrive`",
     "would_not_leave": "scaduto o pagato prima del reinvio: resta in dubbio",
 }
 """What became of each target of a bulk action."""

@@ -214,11 +214,12 @@ class Tombstone(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """A request that has not reached its end, with the time of its last change."""
+    """A request that has not reached its end, with the time of its last change and IO's id, if known."""
 
     state: State
     service: str
     updated_at: datetime
+    message_id: str | None
 
 
 class Watcher:
@@ -282,15 +283,15 @@ class Ledger:
                 yield row.values
 
     async def pending(self) -> AsyncIterator[Pending]:
-        """Yield requests that wait, are in doubt, or were accepted and not delivered. Scans three columns."""
+        """Yield requests that wait, are in doubt, or were accepted and not delivered. Scans four columns."""
         states = [*WAITING, State.IN_DOUBT, State.ACCEPTED]
         condition = " or ".join(f"state eq @state{number}" for number in range(len(states)))
         wanted = {f"state{number}": str(state) for number, state in enumerate(states)}
         columns = [*Pending._fields]
         async for row in self._table.rows(condition, columns=[*columns, _BURIED_AT], **wanted):
             if is_entry(row):
-                values = {name: row.values[name] for name in columns}
-                yield Pending(**{**values, "state": State(values["state"])})
+                values = {name: row.values[name] for name in columns if name in row.values}
+                yield Pending(**{"message_id": None, **values, "state": State(values["state"])})
 
     async def entries(self, **equal: str) -> AsyncIterator[Entry]:
         """Yield the entries whose columns equal these values. Scans the table. Raises Unanswered."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from cli.campaign_file.cells import Row, trimmed
-from cli.campaign_file.findings import Unusable
+from cli.campaign_file.findings import Place, Unusable
 
 _BOMS: Final = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -39,13 +39,13 @@ def _encoding(path: Path) -> str:
         start = file.read(4)
     for mark, encoding in _BOMS.items():
         if start.startswith(mark):
-            return encoding if _decodes(path, encoding) else _refuse()
+            return encoding if _decodes(path, encoding) else _refuse(path)
     found = (encoding for encoding in ("utf-8", "cp1252") if _decodes(path, encoding))
-    return next(found, None) or _refuse()
+    return next(found, None) or _refuse(path)
 
 
-def _refuse() -> str:
-    raise Unusable.because("file-codifica")
+def _refuse(path: Path) -> str:
+    raise Unusable.because("file-codifica", Place(path.name))
 
 
 def _decodes(path: Path, encoding: str) -> bool:

@@ -114,6 +114,17 @@ def print_findings(findings: Findings, accepted: Iterable[str] = ()) -> None:
         )
 
 
+def remedies(findings: Findings, accepted: Iterable[str]) -> list[str]:
+    """Return what to do about the findings that block a send."""
+    levels = {level_of(code) for code in findings.counts if code not in accepted}
+    told = {
+        "error": "Correggi gli errori.",
+        "warning": "Un'avvertenza che va bene in tutte le righe si accetta con --accept CODICE.",
+    }
+    sentences = [sentence for level, sentence in told.items() if level in levels]
+    return [" ".join(sentences)]
+
+
 def _line(finding: Finding) -> tuple[object, ...]:
     more = f" (e in {counted(finding.more, 'altra riga', 'altre righe')})" if finding.more else ""
     return finding.row, finding.place, _LEVELS[finding.level], f"{finding.sentence}{more}", finding.code

@@ -6,7 +6,7 @@ from typing import Final
 
 from cli.campaign_file.cells import Row
 from cli.campaign_file.csv_rows import csv_rows
-from cli.campaign_file.findings import Unusable, reason_of
+from cli.campaign_file.findings import Place, Unusable, reason_of
 
 # A campaign is a few megabytes. Excel itself ends at 1,048,576 rows.
 MOST_BYTES: Final = 100 * 1024 * 1024
@@ -32,21 +32,22 @@ def rows_of(path: Path, sheet: str | None = None) -> Iterator[Row]:
 
 
 def _all_rows(path: Path, sheet: str | None) -> Iterator[Row]:
+    place = Place(path.name)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             start = file.read(4)
     except OSError as error:
-        raise Unusable.because("file-formato", why=reason_of(error)) from None
+        raise Unusable.because("file-formato", place, why=reason_of(error)) from None
     if size > MOST_BYTES:
-        raise Unusable.because("file-troppo-grande", why=f"al più {MOST_BYTES // 1024 // 1024} MB")
+        raise Unusable.because("file-troppo-grande", place, why=f"al più {MOST_BYTES // 1024 // 1024} MB")
     if start == _OLE:
-        raise Unusable.because("file-formato", why=_OLD)
+        raise Unusable.because("file-formato", place, why=_OLD)
     if start == _ZIP:
         # What reads an XLSX takes a tenth of a command's start, and most commands read none.
         from cli.campaign_file.xlsx_rows import xlsx_rows
 
         return xlsx_rows(path, sheet)
     if sheet is not None:
-        raise Unusable.because("foglio-mancante", name=sheet, names="nessun foglio, perché è un CSV")
+        raise Unusable.because("foglio-mancante", place, name=sheet, names="nessun foglio, perché è un CSV")
     return csv_rows(path)

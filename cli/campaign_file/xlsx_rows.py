@@ -13,7 +13,7 @@ from openpyxl import Workbook, load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from cli.campaign_file.cells import Row, Unreadable, Value, trimmed
-from cli.campaign_file.findings import Unusable
+from cli.campaign_file.findings import Place, Unusable
 
 # A file of 100 KB can unpack to gigabytes; openpyxl keeps all shared strings in memory.
 MOST_UNPACKED: Final = 512 * 1024 * 1024
@@ -38,7 +38,7 @@ def xlsx_rows(path: Path, sheet: str | None = None) -> Iterator[Row]:
             with _worksheet(path, sheet, results=False) as formulas:
                 yield from _rows(results, formulas)
     except _DAMAGES:
-        raise Unusable.because("file-formato", why=_DAMAGED) from None
+        raise Unusable.because("file-formato", Place(path.name), why=_DAMAGED) from None
 
 
 def _inspect(path: Path) -> bool:
@@ -47,7 +47,8 @@ def _inspect(path: Path) -> bool:
         parts = archive.infolist()
         strings = sum(part.file_size for part in parts if "sharedstrings" in part.filename.lower())
         if sum(part.file_size for part in parts) > MOST_UNPACKED or strings > MOST_STRINGS:
-            raise Unusable.because("file-troppo-grande", why="il contenuto compresso non entra in memoria")
+            why = "il contenuto compresso non entra in memoria"
+            raise Unusable.because("file-troppo-grande", Place(path.name), why=why)
         sheets = [part for part in parts if part.filename.startswith("xl/worksheets/")]
         return any(_has_formula(archive, part) for part in sheets)
 
@@ -69,13 +70,14 @@ def _worksheet(path: Path, sheet: str | None, *, results: bool) -> Iterator[Iter
         # openpyxl warns of what it does not read, such as styles, validations and impossible dates.
         warnings.simplefilter("ignore")
         with closing(load_workbook(file, read_only=True, data_only=results, keep_links=False)) as book:
-            yield _sheet_of(book, sheet)
+            yield _sheet_of(book, sheet, Place(path.name))
 
 
-def _sheet_of(book: Workbook, sheet: str | None) -> Iterator[Sequence[Any]]:
+def _sheet_of(book: Workbook, sheet: str | None, place: Place) -> Iterator[Sequence[Any]]:
     names = [one.title for one in book.worksheets]
     if not names or (sheet is not None and sheet not in names):
-        raise Unusable.because("foglio-mancante", name=sheet or "1", names=", ".join(names) or "nessuno")
+        there = ", ".join(names) or "nessuno"
+        raise Unusable.because("foglio-mancante", place, name=sheet or "1", names=there)
     worksheet: Any = book[sheet or names[0]]
     worksheet.reset_dimensions()  # a program may have written a wrong size
     return iter(worksheet.iter_rows())

@@ -153,10 +153,12 @@ def test_settled_as_accepted_is_followed(account: CliAccount) -> None:
 
 
 def test_settled_as_not_sent_is_parked(account: CliAccount) -> None:
-    """A request settled as not sent is REFUSED and goes to the poison queue."""
+    """A request settled as not sent is REFUSED and goes to the poison queue; it is told how to go on."""
     before = _depth("message-sends-poison")
     entry = _in_doubt(account)
-    account.run("in-doubt", "settle", entry.request_id, "--not-sent", "--execute")
+    result = account.run("in-doubt", "settle", entry.request_id, "--not-sent", "--execute")
+    assert "parte solo con `postino parked redrive`" in result.stdout
+    assert "REFUSED" not in result.output
     assert _entry(account, entry.request_id).state is State.REFUSED
     assert _depth("message-sends-poison") == before + 1
 

@@ -210,7 +210,9 @@ def test_backend_that_fails_is_told(account: CliAccount) -> None:
     assert _examined(account, 0)["breakers"] == []
 
 
-def _sent(service: str, *steps: str, days_ago: int = 0) -> Callable[[Operator], Awaitable[None]]:
+def _sent(
+    service: str, *steps: str, days_ago: int = 0, message_id: str | None = "M1"
+) -> Callable[[Operator], Awaitable[None]]:
     """Return an action that takes a service's request through these steps, at a time in the past."""
 
     async def send(stores: Operator) -> None:
@@ -220,7 +222,7 @@ def _sent(service: str, *steps: str, days_ago: int = 0) -> Callable[[Operator], 
             a_request(request_id="-".join((service, *steps, str(days_ago))), service=service)
         )
         for step in steps:
-            entry = await past.advance(entry, Step(State(step)), message_id="M1")
+            entry = await past.advance(entry, Step(State(step)), message_id=message_id)
 
     return send
 
@@ -241,6 +243,12 @@ def test_what_is_in_doubt_stuck_or_of_no_service_is_told(account: CliAccount) ->
     text = account.run("doctor").stdout
     assert "in-doubt list" in text
     assert "Va tutto bene" not in text
+
+
+def test_message_without_an_id_of_io_is_not_stuck(account: CliAccount) -> None:
+    """A request settled as accepted without IO's id is not followed, so nobody can be asked about it."""
+    ask(_sent("default", "SENDING", "ACCEPTED", days_ago=2, message_id=None))
+    assert _examined(account, 0)["health"] == []
 
 
 def test_thresholds_are_the_institutions(account: CliAccount, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,7 @@ def test_interrupted_and_run_again(account: CliAccount, arguments: list[str], qu
     again = account.run(*arguments)
     assert again.exit_code == 0, again.output
     assert f"in coda {ROWS} richieste su {ROWS}. Di queste: messe ora {ROWS - done}." in again.stderr
+    assert again.stderr.endswith(f"Per seguirli: postino status --campaign {arguments[-1]}\n")
     once_more = account.run(*arguments, "--json")
     assert json.loads(once_more.stdout)["sent"] == {
         "total": ROWS,
@@ -78,7 +79,10 @@ def test_sheet_that_was_sent_is_not_sent_under_another_name(
     assert f"sono già in coda 2 richieste della campagna «{first}»" in refused.stderr
     assert (_ids(queue_of, other), _audited(other)) == ([], [])
     Path(f"{arguments[1]}.postino.json").unlink()
-    assert account.run(*arguments[:-1], other).exit_code == 0
+    with_space = f"{other} x"
+    sent = account.run(*arguments[:-1], with_space)
+    assert sent.exit_code == 0
+    assert f"Per seguirli: postino status --campaign '{with_space}'" in sent.stderr
 
 
 def test_sending_is_audited(account: CliAccount, arguments: list[str], queue_of: QueueOf) -> None:

@@ -19,6 +19,8 @@ ENVIRON = {
     "ENCRYPTION_KEYS": KEY,
     "IO_API_KEY": "k",
 }
+NOTHING = "Nessun messaggio è stato inviato."
+ACCEPT = "Un'avvertenza che va bene in tutte le righe si accetta con --accept CODICE."
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +39,12 @@ def _dry_run(tmp_path: Path, rows: Any = (), *arguments: str, header: Any = HEAD
 
 
 def test_file_without_mistakes(tmp_path: Path) -> None:
-    """The rows and the amounts are counted, the first messages shown; nothing is written beside the file."""
+    """Rows and amounts are counted, the first messages and the next step shown; nothing is written."""
     result = _dry_run(tmp_path, (), "--preview", "2")
     assert result.exit_code == 0
     assert "Righe: 5. Avvisi di pagamento: 5, in tutto" in result.stdout
     assert result.stdout.count("── Premium, italiano") == 2
+    assert result.stderr.strip() == "Tutto a posto: 5 messaggi pronti. Per inviarli ripeti senza --dry-run."
     assert "Gentile Anna, l'avviso di pagamento della **TARI 2026** è pronto" in result.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"tari.csv", "tari.md"}
 
@@ -57,15 +60,21 @@ def test_mistakes_are_a_table_and_end_the_command(tmp_path: Path) -> None:
     )
     assert "4 B Nome errore è vuota, e il modello la usa cella-vuota" in lines
     assert "importo-zero errore 1" in lines
-    assert result.stderr.strip() == "Nessun messaggio è stato inviato."
+    assert result.stderr.strip().splitlines() == ["Correggi gli errori.", NOTHING]
 
 
 def test_accepted_warning_does_not_block(tmp_path: Path) -> None:
-    """A warning blocks until it is accepted by its code, and stays counted."""
+    """A warning blocks until it is accepted by its code, which is said, and stays counted."""
     rows = [a_row(codice_fiscale="rssmra80a01h501u")]
-    assert _dry_run(tmp_path, rows).exit_code == 1
+    blocked = _dry_run(tmp_path, rows)
+    assert blocked.exit_code == 1
+    assert blocked.stderr.strip().splitlines() == [ACCEPT, NOTHING]
+    assert _dry_run(tmp_path, rows, "--json").stderr.strip().splitlines() == [NOTHING]
+    wrong = _dry_run(tmp_path, [*rows, a_row(importo="0")])
+    assert wrong.stderr.strip().splitlines() == [f"Correggi gli errori. {ACCEPT}", NOTHING]
     accepted = _dry_run(tmp_path, rows, "--accept", "codice-fiscale-corretto")
     assert accepted.exit_code == 0
+    assert "Tutto a posto: 1 messaggio pronto." in accepted.stderr
     assert "codice-fiscale-corretto  avvertenza  1       accettata" in accepted.stdout
 
 
@@ -108,6 +117,18 @@ def test_file_that_cannot_be_used(tmp_path: Path, as_json: bool) -> None:
     assert "Nessun messaggio è stato inviato." in result.stderr
 
 
+@pytest.mark.parametrize("content", [b"PK\x03\x04 nothing", None])
+def test_sheet_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    """A damaged spreadsheet, and one that is not there, are refused by name: the template is a file too."""
+    sheet, template = tmp_path / "tari.xlsx", write_template(tmp_path / "tari.md")
+    if content:
+        sheet.write_bytes(content)
+    options = ["--template", str(template), "--campaign", "TARI 2026", "--dry-run"]
+    result = CliRunner().invoke(app, ["send", str(sheet), *options])
+    assert result.exit_code == 1
+    assert "tari.xlsx  errore   non si può leggere" in result.stdout
+
+
 def test_unused_columns_are_named(tmp_path: Path) -> None:
     """A column that nobody uses is named, and blocks nothing."""
     result = _dry_run(tmp_path, [(*a_row(), "x")], header=(*HEADER, "Via e numero"))
@@ -118,7 +139,9 @@ def test_unused_columns_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("most", "code"), [("1.234,56", 0), ("1234,55", 1), ("1.234", 2), ("zero", 2)])
 def test_highest_amount(tmp_path: Path, most: str, code: int) -> None:
     """--max-amount refuses higher amounts, and is itself read as Italians write amounts."""
-    assert _dry_run(tmp_path, [a_row()], "--max-amount", most).exit_code == code
+    result = _dry_run(tmp_path, [a_row()], "--max-amount", most)
+    assert result.exit_code == code
+    assert (f"--max-amount: «{most}» " in " ".join(result.stderr.split())) is (code == 2)
 
 
 def test_service_that_is_not_configured(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def _code(path: Path, sheet: str | None = None) -> tuple[str, int | None]:
     with pytest.raises(Unusable) as raised:
         list(rows_of(path, sheet))
     (finding,) = raised.value.findings
+    assert finding.row or str(finding.place) == path.name
     return finding.code, finding.row
 
 
