@@ -109,12 +109,12 @@ def send(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Invia un messaggio per ogni riga di un foglio, dopo aver controllato tutto. Agisce subito, senza
-    --execute: per provare c'è --dry-run.
+    """Invia un messaggio per ogni riga di un foglio, dopo aver controllato tutto.
 
-    Se una riga ha un errore, o un'avvertenza non accettata con --accept, non parte niente. Lo stesso file due
-    volte con lo stesso nome della campagna non invia niente due volte: si può interrompere e rilanciare. Con
-    un altro nome, anche solo per una maiuscola, le stesse persone riceverebbero un secondo messaggio.
+    Agisce subito, senza --execute: per provare c'è --dry-run. Se una riga ha un errore, o un'avvertenza non
+    accettata con --accept, non parte niente. Lo stesso file due volte con lo stesso nome della campagna non
+    invia niente due volte: si può interrompere e rilanciare. Con un altro nome, anche solo per una maiuscola,
+    le stesse persone riceverebbero un secondo messaggio.
 
     Con --canary 2 partono prima due prove, con dati inventati, ai destinatari di prova: il comando aspetta il
     loro esito, lo mostra, e chiede se proseguire. Con --spread '5 giorni, 9-13' i messaggi partono un po' per
