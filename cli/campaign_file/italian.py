@@ -178,8 +178,15 @@ def _time(text: str) -> time:
 
 
 def _utc(local: datetime) -> datetime:
-    """Return the instant of a local time in Italy. Raises WrongValue for an hour lost or doubled."""
-    first, second = (local.replace(tzinfo=ROME, fold=fold).astimezone(UTC) for fold in (0, 1))
+    """Return the instant of a local time in Italy.
+
+    Raises WrongValue for an hour lost or doubled, and for the first hour of all time: 01/01/0001 is what some
+    programs write for no date.
+    """
+    try:
+        first, second = (local.replace(tzinfo=ROME, fold=fold).astimezone(UTC) for fold in (0, 1))
+    except OverflowError:
+        raise WrongValue("data-inesistente") from None
     if first != second:
         raise WrongValue("ora-inesistente")
     return first

@@ -1,9 +1,10 @@
 """Whatever a file contains, the check ends with findings and no other error."""
 
 import tempfile
-from datetime import date, time
+from datetime import date, datetime, time
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,11 @@ ODD_TEXTS = [
     "{{ x }}",
     "---",
 ]
+ENDS: list[Value] = [
+    *(date.min, date.max),
+    *(datetime.combine(day, at) for day in (date.min, date.max) for at in (time(0, 30), time(23, 30))),
+    *("01/01/0001", "31/12/9999"),
+]
 VALUES: st.SearchStrategy[Value] = st.one_of(
     st.none(),
     st.text(),
@@ -40,7 +46,7 @@ VALUES: st.SearchStrategy[Value] = st.one_of(
     st.dates(),
     st.datetimes(),
     st.times(),
-    st.sampled_from([*Unreadable, date.max, date.min, time.max]),
+    st.sampled_from([*Unreadable, time.max, *ENDS]),
 )
 
 
@@ -63,6 +69,16 @@ def test_any_row(cells: list[Value]) -> None:
     result = REQUESTS.of(Row(2, cells))
     checked = Linter(requests=REQUESTS, now=FakeClock().now).check(iter([result]))
     assert isinstance(result.request, MessageRequest) or checked.findings.blocking()
+
+
+@pytest.mark.parametrize("value", ENDS, ids=str)
+@pytest.mark.parametrize("column", range(len(HEADER.cells)))
+def test_ends_of_time(column: int, value: Value) -> None:
+    """The first and the last date in any column are read or refused; some programs write them for no date."""
+    cells: list[Value] = [None] * len(HEADER.cells)
+    cells[column] = value
+    checked = Linter(requests=REQUESTS, now=FakeClock().now).check(iter([REQUESTS.of(Row(2, cells))]))
+    assert checked.findings.blocking()
 
 
 @settings(max_examples=200)
