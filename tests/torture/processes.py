@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.torture.campaign import Tally
 
 CHUNK = 100
-SMALL_CHUNKS = {OUTAGES: 3}  # each schedule simulates an hour of many messages
+SMALL_CHUNKS = {OUTAGES: 1}  # each schedule simulates an hour of many messages
 
 
 def prepare(mutant_name: str | None) -> None:
