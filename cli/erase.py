@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from cli.connection import Operator, ask
-from cli.person import CodeFile, Omocodia, person_of
+from cli.person import CodeFile, Omocodia, person_of, print_doubts
 from cli.printing import (
     ATTENTION,
     INTERRUPTED,
@@ -154,17 +154,7 @@ def _print_for_people(found: Found, result: Result | None) -> None:
     counts = result.removed if result else _counts(found)
     heading = "cancellati" if result else "da cancellare"
     print_table(("che cosa", heading), ((LABELS[name], number(count)) for name, count in counts.items()))
-    if found.other_forms:
-        forms = counted(found.other_forms, "messaggio", "messaggi")
-        print_note(
-            f"Sotto altre forme omocodiche di questo codice: {forms}. Di norma sono di un'altra persona; se "
-            "sono della stessa, ripeti con --omocodia."
-        )
-    if found.unreadable:
-        bodies = counted(found.unreadable, "messaggio parcheggiato", "messaggi parcheggiati")
-        print_note(
-            f"Nessuna chiave apre {bodies}: non si sa di chi siano. Si tolgono con `postino parked drop`."
-        )
+    print_doubts(found.other_forms, found.unreadable)
     print_note(ELSEWHERE)
 
 

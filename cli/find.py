@@ -1,18 +1,21 @@
 """`postino find`: the messages of one person, for the question why nothing came."""
 
 import secrets
-from typing import Any
+from typing import Any, Final
 
 import typer
 
 from cli.connection import Operator, ask
-from cli.person import CodeFile, Omocodia, person_of
-from cli.printing import NOT_FOUND, AsJson, fail, print_json, print_note, print_table
-from report.italian import counted, shown
+from cli.person import CodeFile, Omocodia, person_of, print_doubts
+from cli.printing import NOT_FOUND, AsJson, fail, print_json, print_table
+from report.italian import shown
 from report.meanings import REASONS, STATES, named
 from storage.erasure import Erasure, Found
 from storage.ledger import Entry
 from storage.parked import ParkedMessage
+
+MESSAGE: Final = ("request_id", "state", "updated_at", "service", "campaign")
+PARKED: Final = ("parked_id", "request_id", "reason", "last_at")
 
 
 def find(file: CodeFile = None, omocodia: Omocodia = False, as_json: AsJson = False) -> None:
@@ -44,30 +47,15 @@ def _document(found: Found) -> dict[str, Any]:
     known = {entry.request_id for entry in entries}
     others = [message for message in found.parked if message.request_id not in known]
     return {
-        "messages": [_message(entry) for entry in entries],
-        "parked": [_parked(message) for message in others],
+        "messages": [_facts(entry, MESSAGE) for entry in entries],
+        "parked": [_facts(message, PARKED) for message in others],
         "other_forms": found.other_forms,
         "unreadable": found.unreadable,
     }
 
 
-def _message(entry: Entry) -> dict[str, Any]:
-    return {
-        "request_id": entry.request_id,
-        "state": entry.state,
-        "updated_at": entry.updated_at,
-        "service": entry.service,
-        "campaign": entry.campaign,
-    }
-
-
-def _parked(message: ParkedMessage) -> dict[str, Any]:
-    return {
-        "parked_id": message.parked_id,
-        "request_id": message.request_id,
-        "reason": message.reason,
-        "last_at": message.last_at,
-    }
+def _facts(found: Entry | ParkedMessage, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(found, name) for name in names}
 
 
 def _print_for_people(document: dict[str, Any]) -> None:
@@ -79,14 +67,7 @@ def _print_for_people(document: dict[str, Any]) -> None:
             f"Mai entrato nel registro, parcheggiato il {shown(one['last_at'])}: "
             f"{named(REASONS, one['reason'])}\n  postino parked show {one['parked_id']}"
         )
-    if document["other_forms"]:
-        forms = counted(document["other_forms"], "messaggio", "messaggi")
-        print_note(
-            f"Sotto altre forme omocodiche di questo codice: {forms}. Se sono sue, ripeti con --omocodia."
-        )
-    if document["unreadable"]:
-        bodies = counted(document["unreadable"], "messaggio parcheggiato", "messaggi parcheggiati")
-        print_note(f"Nessuna chiave apre {bodies}: non si sa di chi siano.")
+    print_doubts(document["other_forms"], document["unreadable"])
 
 
 def _row(one: dict[str, Any]) -> tuple[Any, ...]:

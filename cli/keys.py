@@ -124,9 +124,8 @@ async def _refuse_while_the_app_runs(stores: Operator) -> None:
 
 
 async def _tell_what_is_lost(stores: Operator, *, index_key_is_lost: bool) -> None:
-    unreadable = sum([(await stores.sealed_rows.count(table))[NO_KEY] for table in SEALED])
     print_note(
-        f"Righe che nessuna chiave di ENCRYPTION_KEYS apre: {number(unreadable)}. "
+        f"Righe che nessuna chiave di ENCRYPTION_KEYS apre: {number(_unreadable(await _counts(stores)))}. "
         "Se rinunci, nessuno le leggerà più."
     )
     if index_key_is_lost:
@@ -153,15 +152,24 @@ def _check(target: str, noted: Sequence[str], missing: Sequence[str]) -> None:
         )
 
 
+async def _counts(stores: Operator) -> dict[str, Counter[str]]:
+    """Return how many rows of each table each key opens."""
+    return {table.name: await stores.sealed_rows.count(table) for table in SEALED}
+
+
+def _unreadable(counts: Mapping[str, Counter[str]]) -> int:
+    return sum(count[NO_KEY] for count in counts.values())
+
+
 async def _state(stores: Operator) -> dict[str, Any]:
-    counts = {table.name: await stores.sealed_rows.count(table) for table in SEALED}
+    counts = await _counts(stores)
     noted, names = await stores.key_checks.noted(), stores.sealed_rows.names
     rotation = await stores.key_rotation.current()
     known = [*names, *(name for name in noted if name not in names)]
     keys = [_key(name, names, noted, counts) for name in known]
     return {
         "keys": keys,
-        "unreadable": sum(count[NO_KEY] for count in counts.values()),
+        "unreadable": _unreadable(counts),
         "rotation": _facts(rotation) if rotation else None,
         "to_come": _to_come(keys, counts, rotation),
     }

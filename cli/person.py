@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from cli.campaign_file.findings import reason_of
-from cli.printing import INTERRUPTED, WRONG, fail
+from cli.printing import INTERRUPTED, WRONG, fail, print_note
 from contract.fiscal_code import mask_fiscal_codes, normalized
+from report.italian import counted
 from storage.person import Person
 
 CodeFile = Annotated[
@@ -25,6 +26,21 @@ def person_of(file: Path | None, *, with_all_forms: bool) -> Person:
     if code is None:
         fail(WRONG, "Non è un codice fiscale: sono 16 lettere e cifre, e nient'altro.")
     return Person.of(code, with_all_forms=with_all_forms)
+
+
+def print_doubts(other_forms: int, unreadable: int) -> None:
+    """Print how much may be the person's too: messages under other forms, bodies that no key opens."""
+    if other_forms:
+        forms = counted(other_forms, "messaggio", "messaggi")
+        print_note(
+            f"Sotto altre forme omocodiche di questo codice: {forms}. Di norma sono di un'altra persona; se "
+            "sono della stessa, ripeti con --omocodia."
+        )
+    if unreadable:
+        bodies = counted(unreadable, "messaggio parcheggiato", "messaggi parcheggiati")
+        print_note(
+            f"Nessuna chiave apre {bodies}: non si sa di chi siano. Si tolgono con `postino parked drop`."
+        )
 
 
 def _asked() -> str:

@@ -11,7 +11,7 @@ from cli.campaign_file.campaign import CampaignFile
 from cli.campaign_file.cells import trimmed
 from cli.campaign_file.findings import Unusable, reason_of
 from cli.campaign_file.italian import WrongValue, amount
-from cli.campaign_file.journal import SUFFIX, Journal, OtherCampaign
+from cli.campaign_file.journal import Journal, OtherCampaign
 from cli.campaign_file.linter import Checked, Linter
 from cli.campaign_file.preview import page
 from cli.campaign_file.sender import FileChanged, Sender, Sent
@@ -153,7 +153,7 @@ def send(
         sent = _deliver(opened, found, journal, silent=as_json)
         _conclude(opened, found, accepted, sent, fates, as_json=as_json)
     if is_blocked:
-        fail(ATTENTION, *([] if as_json else report.remedies(found.findings, accepted)), report.NOTHING)
+        fail(ATTENTION, *([] if as_json else [report.remedy(found.findings, accepted)]), report.NOTHING)
     if dry_run and not as_json:
         ready = counted(len(found.fingerprints), "messaggio pronto", "messaggi pronti")
         print_note(f"Tutto a posto: {ready}. Per inviarli ripeti senza --dry-run.")
@@ -260,8 +260,8 @@ def _journal(opened: CampaignFile, found: Checked) -> Journal:
             WRONG,
             f"Da {opened.path.name} sono già in coda {number(other.done)} richieste della campagna "
             f"«{other.campaign}»: con un altro nome le stesse persone ricevono un secondo messaggio.",
-            f"Se è la stessa campagna ripeti con quel nome. Se è un altro invio cancella "
-            f"{opened.path.name}{SUFFIX} e ripeti.",
+            f"Se è la stessa campagna ripeti con quel nome. Se è un altro invio cancella {other.path.name} "
+            "e ripeti.",
             report.NOTHING,
         )
     if journal.done:

@@ -219,7 +219,7 @@ class Pending(NamedTuple):
     state: State
     service: str
     updated_at: datetime
-    message_id: str | None
+    message_id: str | None = None
 
 
 class Watcher:
@@ -291,7 +291,7 @@ class Ledger:
         async for row in self._table.rows(condition, columns=[*columns, _BURIED_AT], **wanted):
             if is_entry(row):
                 values = {name: row.values[name] for name in columns if name in row.values}
-                yield Pending(**{"message_id": None, **values, "state": State(values["state"])})
+                yield Pending(**{**values, "state": State(values["state"])})
 
     async def entries(self, **equal: str) -> AsyncIterator[Entry]:
         """Yield the entries whose columns equal these values. Scans the table. Raises Unanswered."""

@@ -107,8 +107,12 @@ class Findings:
 
     def blocking(self, accepted: Iterable[str] = ()) -> int:
         """Count the errors and the warnings that are not accepted."""
+        return sum(self.counts[code] for code in self.blocking_codes(accepted))
+
+    def blocking_codes(self, accepted: Iterable[str] = ()) -> list[str]:
+        """Return the codes of the errors, and of the warnings that are not accepted."""
         taken = {code for code in accepted if level_of(code) == "warning"}
-        return sum(count for code, count in self.counts.items() if code not in taken)
+        return [code for code in self.counts if code not in taken]
 
     def _keep(self, finding: Finding) -> None:
         shown = self._shown.setdefault(finding.code, [])

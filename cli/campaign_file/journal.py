@@ -11,8 +11,9 @@ SUFFIX = ".postino.json"
 class OtherCampaign(Exception):
     """The file beside holds what was sent as another campaign, so the same people may be written to again."""
 
-    def __init__(self, campaign: str, done: int) -> None:
+    def __init__(self, path: Path, campaign: str, done: int) -> None:
         super().__init__(OtherCampaign.__doc__)
+        self.path = path
         self.campaign = campaign
         self.done = done
 
@@ -40,7 +41,7 @@ class Journal:
         name, done = there.get("campaign"), there.get("done")
         if isinstance(name, str) and isinstance(done, int) and done > 0:
             if name != campaign:
-                raise OtherCampaign(name, done)
+                raise OtherCampaign(journal.path, name, done)
             if there.get("content") == content:
                 journal.done = done
         return journal

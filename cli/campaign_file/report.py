@@ -114,15 +114,14 @@ def print_findings(findings: Findings, accepted: Iterable[str] = ()) -> None:
         )
 
 
-def remedies(findings: Findings, accepted: Iterable[str]) -> list[str]:
+def remedy(findings: Findings, accepted: Iterable[str]) -> str:
     """Return what to do about the findings that block a send."""
-    levels = {level_of(code) for code in findings.counts if code not in accepted}
+    levels = {level_of(code) for code in findings.blocking_codes(accepted)}
     told = {
         "error": "Correggi gli errori.",
         "warning": "Un'avvertenza che va bene in tutte le righe si accetta con --accept CODICE.",
     }
-    sentences = [sentence for level, sentence in told.items() if level in levels]
-    return [" ".join(sentences)]
+    return " ".join(sentence for level, sentence in told.items() if level in levels)
 
 
 def _line(finding: Finding) -> tuple[object, ...]:

@@ -37,9 +37,9 @@ class CliAccount:
         ask(_start)
         return self
 
-    def run(self, *arguments: str) -> Result:
-        """Run `postino` with these arguments."""
-        return CliRunner().invoke(app, arguments)
+    def run(self, *arguments: str, typed: str | None = None) -> Result:
+        """Run `postino` with these arguments, and type an answer to its question."""
+        return CliRunner().invoke(app, arguments, input=typed)
 
     def new_id(self) -> str:
         """A new id that no other test uses."""

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from cli.connection import Operator, ask
-from cli.main import app
 from contract.remote_content import RemoteContent
 from local.azurite import Azurite
 from storage.documents import NoDocument
@@ -95,7 +94,7 @@ class Place:
 
     def erase(self, *arguments: str, typed: str = FISCAL_CODE) -> Result:
         """Run `postino erase`, and type a fiscal code."""
-        return CliRunner().invoke(app, ("erase", *arguments), input=f"{typed}\n")
+        return self.account.run("erase", *arguments, typed=f"{typed}\n")
 
 
 async def _fill_others(stores: Operator, entry: Entry, blob: str) -> None:
@@ -208,12 +207,12 @@ def test_doubt_is_told_with_what_to_do(account: CliAccount) -> None:
         return (await stores.ledger.advance(claimed, Step(State.IN_DOUBT, "timeout"))).request_id
 
     name = ask(doubt)
-    refused = CliRunner().invoke(app, ("erase", "--execute"), input=code)
+    refused = account.run("erase", "--execute", typed=code)
     assert refused.exit_code == 1
     assert f"postino in-doubt show {name}" in refused.stderr
     assert "--force" in refused.stderr
     assert account.run("show", name).exit_code == 0
-    CliRunner().invoke(app, ("erase", "--execute", "--force"), input=code)
+    account.run("erase", "--execute", "--force", typed=code)
     shown = account.run("show", name)
     assert shown.exit_code == 1
     assert "i dati sono stati cancellati" in shown.stderr
